@@ -1,0 +1,70 @@
+"""The layers, one family a file, and the catalogue of all of them by name."""
+
+from upsim.layers.activations import (
+    ELU,
+    GELU,
+    GLU,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Snake,
+    SnakeBeta,
+    Softplus,
+    Tanh,
+)
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.branches import Parallel, Residual
+from upsim.layers.convolution import Conv, TransposedConv
+from upsim.layers.interpolation import (
+    Cubic,
+    Hold,
+    LearnedInterpolation,
+    Linear,
+    Nearest,
+    Stretch,
+    WindowedSinc,
+)
+from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
+from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
+
+#: Every layer by its name; stack files and the law tests read it.
+CATALOGUE: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (
+        Conv,
+        TransposedConv,
+        Stretch,
+        Nearest,
+        Linear,
+        Cubic,
+        WindowedSinc,
+        LearnedInterpolation,
+        SubpixelConv,
+        PeriodicShuffle,
+        HaarSynthesis,
+        LazyWaveletSynthesis,
+        Bias,
+        Hold,
+        Crop,
+        Decimate,
+        Residual,
+        Parallel,
+        ReLU,
+        LeakyReLU,
+        PReLU,
+        ELU,
+        GELU,
+        Tanh,
+        Sigmoid,
+        SiLU,
+        Softplus,
+        GLU,
+        Snake,
+        SnakeBeta,
+    )
+}
+
+__all__ = ["CATALOGUE", "Activation", "Branch", "Layer", "LinearLayer", *CATALOGUE]

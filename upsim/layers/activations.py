@@ -1,0 +1,275 @@
+"""Activations as pointwise functions, each as torch (or its paper) defines it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from upsim.arguments import finite_array, finite_number, one_of, whole_number
+from upsim.errors import ArgumentError, ShapeError
+from upsim.layers.base import Activation, Array
+
+
+def per_channel(value: float | Array | ArrayLike, samples: Array, name: str) -> Array:
+    """Return one number for all channels, or one a channel, shaped to multiply samples."""
+    values = np.asarray(value, dtype=np.float64)
+    if values.size == 1:
+        return values.reshape(())
+    if values.size != samples.shape[-2]:
+        raise ShapeError(
+            f"{name} does not match the channels",
+            given=f"{values.size} values, {samples.shape[-2]} channels",
+            fix="one number for all, or one a channel",
+        )
+    return values[:, None]
+
+
+def number_or_vector(value: object, name: str) -> float | Array:
+    """Return a finite number, or a read-only vector of them."""
+    values = finite_array(value, name)
+    if values.ndim > 1 or not values.size:
+        raise ShapeError(f"{name} is a number, or one a channel", given=f"shape {values.shape}")
+    return values if values.ndim else float(values)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReLU(Activation):
+    """``max(x, 0)``."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return np.maximum(samples, 0.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeakyReLU(Activation):
+    """``x`` where positive, ``negative_slope x`` elsewhere."""
+
+    negative_slope: float = 0.01
+
+    def _check(self) -> None:
+        self._set(negative_slope=finite_number(self.negative_slope, "negative_slope"))
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return np.where(samples >= 0, samples, self.negative_slope * samples)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PReLU(Activation):
+    """A leaky ReLU whose slope is learned, one for all channels or one a channel.
+
+    Parameters
+    ----------
+    num_parameters : int
+        1, or the number of channels.
+    init : float
+        The slope before training.
+    weight : array (num_parameters,), optional
+        The learned slopes.
+    """
+
+    num_parameters: int = 1
+    init: float = 0.25
+    weight: Array | ArrayLike | None = field(default=None, kw_only=True)
+
+    def _check(self) -> None:
+        self._set(
+            num_parameters=whole_number(self.num_parameters, "num_parameters"),
+            init=finite_number(self.init, "init"),
+        )
+        if self.weight is not None:
+            self._set(weight=finite_array(self.weight, "weight", shape=(self.num_parameters,)))
+
+    @property
+    def channels_in(self) -> int | None:
+        """The channels that the slopes are for."""
+        return self.num_parameters if self.num_parameters > 1 else None
+
+    def slopes(self) -> Array:
+        """Return the slopes, shape (num_parameters,)."""
+        if self.weight is None:
+            return np.full(self.num_parameters, self.init)
+        return np.asarray(self.weight, dtype=np.float64)
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        if self.num_parameters not in (1, channels):
+            raise ShapeError(
+                "the slopes do not match the channels",
+                given=f"num_parameters={self.num_parameters}, {channels} channels",
+                fix=f"num_parameters={channels}",
+                where="PReLU",
+            )
+        return channels
+
+    def parameters(self, channels: int) -> int:
+        """Return the number of slopes."""
+        return self.num_parameters
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        slopes = per_channel(self.slopes(), samples, "weight")
+        return np.where(samples >= 0, samples, slopes * samples)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ELU(Activation):
+    """``x`` where positive, ``alpha (e^x - 1)`` elsewhere."""
+
+    alpha: float = 1.0
+
+    def _check(self) -> None:
+        self._set(alpha=finite_number(self.alpha, "alpha"))
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return np.where(samples > 0, samples, self.alpha * np.expm1(np.minimum(samples, 0.0)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GELU(Activation):
+    """``x Phi(x)``, or its tanh form (Hendrycks & Gimpel, arXiv 1606.08415)."""
+
+    approximate: str = "none"
+
+    def _check(self) -> None:
+        one_of(self.approximate, "approximate", ("none", "tanh"))
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        if self.approximate == "tanh":
+            inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
+            return 0.5 * samples * (1 + np.tanh(inner))
+        from scipy.special import ndtr
+
+        return np.asarray(samples * ndtr(samples))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tanh(Activation):
+    """``tanh x``."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return np.tanh(samples)
+
+
+def logistic(samples: Array) -> Array:
+    """Return ``1 / (1 + e^-x)``, written so that nothing overflows."""
+    return 0.5 + 0.5 * np.tanh(0.5 * samples)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sigmoid(Activation):
+    """``1 / (1 + e^-x)``; 1/2 at zero, so it makes an offset of silence."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return logistic(samples)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SiLU(Activation):
+    """``x`` times its sigmoid."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        return samples * logistic(samples)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softplus(Activation):
+    """``log(1 + e^(beta x)) / beta``; the identity where ``beta x`` passes the threshold."""
+
+    beta: float = 1.0
+    threshold: float = 20.0
+
+    def _check(self) -> None:
+        self._set(
+            beta=finite_number(self.beta, "beta"), threshold=finite_number(self.threshold, "threshold")
+        )
+        if self.beta == 0:
+            raise ArgumentError("beta must not be zero", given="beta=0", fix="beta=1.0")
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        scaled = self.beta * samples
+        return np.where(scaled > self.threshold, samples, np.logaddexp(0.0, scaled) / self.beta)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GLU(Activation):
+    """Gated linear unit over the channels: the first half times the sigmoid of the second.
+
+    Source: Dauphin et al., ICML 2017.
+    """
+
+    @property
+    def channel_ratio(self) -> Fraction:
+        """Return one half."""
+        return Fraction(1, 2)
+
+    def channels_out(self, channels: int) -> int:
+        """Return half the channels."""
+        if channels % 2:
+            raise ShapeError(
+                "GLU needs an even number of channels", given=f"{channels} channels", where="GLU"
+            )
+        return channels // 2
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        half = samples.shape[-2] // 2
+        return samples[..., :half, :] * logistic(samples[..., half:, :])
+
+    def carrier(self, samples: Array) -> Array:
+        """Return the half that passes; the other half opens and closes the gate."""
+        return samples[..., : samples.shape[-2] // 2, :]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SnakeBeta(Activation):
+    """``x + sin^2(alpha x) / beta``, alpha and beta one number or one a channel (BigVGAN)."""
+
+    alpha: float | Array | ArrayLike = 1.0
+    beta: float | Array | ArrayLike = 1.0
+
+    def _check(self) -> None:
+        for name in ("alpha", "beta"):
+            self._set(**{name: number_or_vector(getattr(self, name), name)})
+        if not np.all(np.asarray(self.beta)):
+            raise ArgumentError("beta must not be zero", given="beta=0", fix="beta=1.0")
+
+    def parameters(self, channels: int) -> int:
+        """Return an alpha and a beta a channel."""
+        return 2 * channels
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        alpha = per_channel(self.alpha, samples, "alpha")
+        return samples + np.sin(alpha * samples) ** 2 / per_channel(self.beta, samples, "beta")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snake(Activation):
+    """``x + sin^2(alpha x) / alpha`` (Ziyin, Hartwig & Ueda, NeurIPS 2020)."""
+
+    alpha: float | Array | ArrayLike = 1.0
+
+    def _check(self) -> None:
+        self._set(alpha=number_or_vector(self.alpha, "alpha"))
+        if not np.all(np.asarray(self.alpha)):
+            raise ArgumentError("alpha must not be zero", given="alpha=0", fix="alpha=1.0")
+
+    def parameters(self, channels: int) -> int:
+        """Return one alpha a channel."""
+        return channels
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation."""
+        alpha = per_channel(self.alpha, samples, "alpha")
+        return samples + np.sin(alpha * samples) ** 2 / alpha

@@ -1,0 +1,218 @@
+"""What a layer is: a pure description that answers one question, by kind.
+
+* :class:`LinearLayer`: :meth:`~LinearLayer.operator`, the linear map that it performs;
+* :class:`Activation`: :meth:`~Activation.function`, its pointwise function;
+* :class:`Branch`: its parts and how they are merged.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, Field, fields
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.errors import NotPredictableError, ShapeError, UpsimError
+from upsim.operators import LengthRule, Operator
+from upsim.weights import NAMED, Initialisation
+
+Array = NDArray[np.float64]
+
+#: Arrays with more entries than this are named, not printed, in a repr.
+_PRINTED_ENTRIES = 64
+
+
+class Layer(ABC):
+    """A pure description of one layer; immutable.
+
+    Subclasses are frozen dataclasses whose fields carry torch's names, in torch's order.
+    """
+
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except UpsimError as error:
+            raise error.at(type(self).__name__) from None
+
+    def _check(self) -> None:  # noqa: B027 - a layer without arguments has nothing to check
+        """Check and normalise the fields."""
+
+    def _set(self, **values: object) -> None:
+        """Store normalised fields while the record is being made."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @abstractmethod
+    def channels_out(self, channels: int) -> int:
+        """Return the number of output channels for ``channels`` input channels, or refuse."""
+
+    @abstractmethod
+    def length_rule(self) -> LengthRule:
+        """Return the length law of the layer."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Output samples per input sample."""
+        return self.length_rule().rate
+
+    def output_length(self, length: int) -> int:
+        """Return the number of output samples for ``length`` input samples."""
+        return self.length_rule()(length)
+
+    @property
+    def channels_in(self) -> int | None:
+        """The number of input channels that the layer asks for; None: any."""
+        return None
+
+    @property
+    def channel_ratio(self) -> Fraction:
+        """Output channels per input channel, for a layer that takes any number."""
+        return Fraction(1)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether all weights are numbers."""
+        return True
+
+    def draw(self, rng: np.random.Generator) -> Self:
+        """Return the layer with every initialisation replaced by drawn arrays."""
+        return self
+
+    def parameters(self, channels: int) -> int:
+        """Return the number of trainable numbers, for ``channels`` input channels."""
+        return 0
+
+    def macs(self, channels: int) -> Fraction:
+        """Return multiply-accumulates per input sample, as frameworks compute the layer."""
+        return Fraction(0)
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the arguments that differ from the defaults, by name."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in fields(self)  # type: ignore[arg-type]
+            if not _is_default(item, getattr(self, item.name))
+        }
+
+    def __repr__(self) -> str:
+        parts = []
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if _is_default(item, value):
+                continue
+            text = _shown(value)
+            required = item.default is MISSING and item.default_factory is MISSING
+            parts.append(text if required and not item.kw_only else f"{item.name}={text}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(
+            _equal(getattr(self, item.name), getattr(other, item.name))
+            for item in fields(self)  # type: ignore[arg-type]
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+
+class LinearLayer(Layer):
+    """A layer that is a linear operator, with or without an offset."""
+
+    @abstractmethod
+    def operator(self, channels: int) -> Operator:
+        """Return the linear operator on ``channels`` input channels."""
+
+
+class Activation(Layer):
+    """A pointwise function; the rate and the length stay as they are."""
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return the law that keeps the length."""
+        return LengthRule()
+
+    @abstractmethod
+    def function(self, samples: Array) -> Array:
+        """Return the activation of samples of shape (..., channels, time)."""
+
+    def carrier(self, samples: Array) -> Array:
+        """Return the part of the input that passes through: all of it, save for gates."""
+        return samples
+
+
+class Branch(Layer):
+    """Parts that run side by side on one input and are merged."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[tuple[Layer, ...], ...]:
+        """The branches; an empty one is a plain wire."""
+
+    @property
+    @abstractmethod
+    def merging(self) -> str:
+        """How the parts are merged: "sum", "mean" or "concatenate"."""
+
+
+def refuse_other_channels(layer: Layer, channels: int) -> None:
+    """Refuse an input whose channels are not those that the layer asks for."""
+    wanted = layer.channels_in
+    if wanted is not None and channels != wanted:
+        raise ShapeError(
+            "the input channels do not match the layer",
+            given=f"{channels} channels",
+            expected=f"{wanted}",
+            fix=f"in_channels={channels}",
+            where=type(layer).__name__,
+        )
+
+
+def drawn(weight: Array | Initialisation, layer: Layer) -> Array:
+    """Return the weights as numbers, or say how to get them."""
+    if isinstance(weight, Initialisation):
+        raise NotPredictableError(
+            "the weights are not drawn yet",
+            given=f"weight={_shown(weight)}",
+            expected="numbers",
+            fix="stack = stack.draw(seed=0), or weight=<your array>",
+            where=type(layer).__name__,
+        )
+    return weight
+
+
+def _is_default(item: Field[Any], value: object) -> bool:
+    default = item.default
+    if default is MISSING:
+        default = MISSING if item.default_factory is MISSING else item.default_factory()
+    if default is MISSING:
+        return False
+    if isinstance(default, str) and isinstance(value, Initialisation):
+        return NAMED.get(default) == value
+    return _equal(default, value)
+
+
+def _equal(first: object, second: object) -> bool:
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
+        same_kind = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+        return same_kind and np.array_equal(first, second)
+    return type(first) is type(second) and bool(first == second)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        if value.size > _PRINTED_ENTRIES:
+            return f"<array of shape {value.shape}>"
+        return repr(value.tolist())
+    if isinstance(value, Initialisation):
+        for name, known in NAMED.items():
+            if known == value:
+                return repr(name)
+    return repr(value)

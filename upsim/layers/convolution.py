@@ -1,0 +1,373 @@
+"""Convolution and transposed convolution, as torch defines them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from upsim.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
+from upsim.errors import ArgumentError, NotPredictableError
+from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
+from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators.edges import PADDING_MODES
+from upsim.weights import ICNR, CheckerboardFree, Initialisation, TapShape, draw_taps, parse_weight
+
+Weight = Array | Initialisation | str | ArrayLike
+BiasLike = bool | Array | Initialisation | ArrayLike
+
+
+class WeightedLayer(LinearLayer):
+    """What layers with a kernel and a bias share."""
+
+    in_channels: int
+    out_channels: int
+    groups: int
+    bias: BiasLike
+    weight: Weight
+
+    @property
+    def channels_in(self) -> int:
+        """The input channels that the layer asks for."""
+        return self.in_channels
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``out_channels``."""
+        refuse_other_channels(self, channels)
+        return self.out_channels
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weight in torch's layout."""
+        raise NotImplementedError
+
+    @property
+    def bias_count(self) -> int:
+        """Numbers in the bias."""
+        return self.out_channels
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether weight and bias are numbers."""
+        return isinstance(self.weight, np.ndarray) and (
+            self.bias is False or isinstance(self.bias, np.ndarray)
+        )
+
+    def weight_array(self) -> Array:
+        """Return the weight in torch's layout, or say how to get one."""
+        return drawn(self.weight, self)  # type: ignore[arg-type]
+
+    def bias_array(self) -> Array | None:
+        """Return the bias, None if the layer has none, or say how to get one."""
+        if self.bias is False:
+            return None
+        if not isinstance(self.bias, np.ndarray):
+            raise NotPredictableError(
+                "the bias is not drawn yet",
+                given=f"bias={self.bias!r}",
+                expected="numbers, or False for none",
+                fix="stack = stack.draw(seed=0), or bias=False",
+                where=type(self).__name__,
+            )
+        return self.bias
+
+    def parameters(self, channels: int) -> int:
+        """Return the numbers in weight and bias."""
+        count = 1
+        for size in self.weight_shape:
+            count *= size
+        return count + (0 if self.bias is False else self.bias_count)
+
+    def _tap_shape(self) -> TapShape:
+        raise NotImplementedError
+
+    def _layout(self, taps: Array) -> Array:
+        """Turn drawn taps into torch's layout."""
+        raise NotImplementedError
+
+    def draw(self, rng: np.random.Generator) -> Self:
+        """Return the layer with drawn weight and bias."""
+        if self.is_drawn:
+            return self
+        shape = self._tap_shape()
+        weight, bias = self.weight, self.bias
+        kind = weight if isinstance(weight, Initialisation) else None
+        if isinstance(weight, Initialisation):
+            weight = self._layout(draw_taps(weight, shape, rng))
+        if bias is True:
+            kind = kind if kind is not None else parse_weight("torch", (), "bias")  # type: ignore[assignment]
+        elif isinstance(bias, Initialisation):
+            kind = bias
+        if not isinstance(bias, np.ndarray) and bias is not False:
+            assert kind is not None
+            bias = kind.draw_bias(shape, self.bias_count, rng)
+        return replace(self, weight=weight, bias=bias)  # type: ignore[type-var]
+
+    def _check_weights(self) -> None:
+        for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+            if channels % self.groups:
+                raise ArgumentError(
+                    f"{name} must be a multiple of groups",
+                    given=f"{name}={channels}, groups={self.groups}",
+                    fix="groups=1",
+                )
+        bias = self.bias
+        if not isinstance(bias, bool):
+            if isinstance(bias, str):
+                bias = parse_weight(bias, (), "bias")
+            elif not isinstance(bias, Initialisation):
+                bias = finite_array(bias, "bias", shape=(self.bias_count,))
+        self._set(weight=parse_weight(self.weight, self.weight_shape, "weight"), bias=bias)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv(WeightedLayer):
+    r"""A convolution, ``torch.nn.Conv1d``.
+
+    .. math:: y_o[m] = b_o + \sum_{c,k} w_{oc}[k]\, x_c[m s + k d - p]
+
+    Linear, with rate ``1 / stride``; for stride 1 a stretch-FIR of factor 1 whose taps are the
+    weight back to front (frameworks correlate).
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As torch has them; ``padding`` may be ``"same"`` or ``"valid"``; ``bias`` may be an array.
+    weight : array (out, in / groups, K) or initialisation
+
+    Examples
+    --------
+    >>> smooth = Conv(1, 1, 2, bias=False, weight=[[[0.5, 0.5]]])
+    >>> smooth.operator(1).apply(np.array([[1.0, 3.0, 5.0]]))
+    array([[2., 4.]])
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int = 1
+    padding: int | str = 0
+    dilation: int = 1
+    groups: int = 1
+    bias: BiasLike = True
+    padding_mode: str = "zeros"
+    weight: Weight = field(default="torch", kw_only=True)
+
+    def _check(self) -> None:
+        for name in ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups"):
+            self._set(**{name: whole_number(getattr(self, name), name)})
+        if isinstance(self.padding, str):
+            one_of(self.padding, "padding", ("same", "valid"))
+            if self.padding == "same" and self.stride != 1:
+                raise ArgumentError(
+                    'padding="same" needs stride 1',
+                    given=f"stride={self.stride}",
+                    fix=f"padding={self.kernel_size // 2}",
+                )
+        else:
+            self._set(padding=whole_number(self.padding, "padding", least=0))
+        one_of(self.padding_mode, "padding_mode", PADDING_MODES)
+        self._check_weights()
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """``(out, in / groups, K)``."""
+        return (self.out_channels, self.in_channels // self.groups, self.kernel_size)
+
+    @property
+    def reach(self) -> int:
+        """Input samples under the kernel."""
+        return self.dilation * (self.kernel_size - 1) + 1
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Samples padded on the left and right."""
+        if self.padding == "valid":
+            return 0, 0
+        if isinstance(self.padding, str):
+            # torch puts the odd sample on the right.
+            return (self.reach - 1) // 2, self.reach - 1 - (self.reach - 1) // 2
+        return self.padding, self.padding
+
+    def length_rule(self) -> LengthRule:
+        """Return ``floor((n + pads - reach) / stride) + 1``."""
+        extra = self.stride + sum(self.pads) - self.reach
+        return LengthRule(((1, self.stride, extra),))
+
+    def macs(self, channels: int) -> Fraction:
+        """Return ``out in / groups K / stride``."""
+        return Fraction(
+            self.out_channels * (self.in_channels // self.groups) * self.kernel_size, self.stride
+        )
+
+    def _tap_shape(self) -> TapShape:
+        per_group = self.in_channels // self.groups
+        return TapShape(
+            self.out_channels,
+            per_group,
+            self.kernel_size,
+            1,
+            fan_in=per_group * self.kernel_size,
+            fan_out=self.out_channels // self.groups * self.kernel_size,
+        )
+
+    def _layout(self, taps: Array) -> Array:
+        return np.ascontiguousarray(taps[:, :, ::-1])
+
+    def operator(self, channels: int) -> Operator:
+        """Return the convolution as an operator."""
+        refuse_other_channels(self, channels)
+        bias = self.bias_array()
+        offset = None if bias is None else bias[:, None]
+        left, right = self.pads
+        fir = StretchFIR(
+            self.weight_array()[:, :, ::-1],
+            dilation=self.dilation,
+            groups=self.groups,
+            offset=offset,
+            crop=(self.reach - 1 - left, self.reach - 1 - right),
+            padding_mode=self.padding_mode,
+        )
+        return fir if self.stride == 1 else self._strided(fir)
+
+    def _strided(self, fir: StretchFIR) -> PolyphaseMatrix:
+        """Keep every stride-th sample: tap ``k`` falls into the input phase ``(k d - p) mod s``."""
+        dense = fir.dense_taps()
+        # y[m] sees x[m s - position]: input block m - delay, sample part of it.
+        looks = -(np.arange(dense.shape[2]) - fir.crop[0])
+        parts, delays = looks % self.stride, -(looks // self.stride)
+        first = int(delays.min())
+        count = int(delays.max()) - first + 1
+        refuse_beyond_memory(
+            count * dense.shape[0] * dense.shape[1] * self.stride,
+            "the polyphase matrix",
+            fix="use fewer channels",
+        )
+        blocks = np.zeros((count, dense.shape[0], 1, dense.shape[1], self.stride))
+        blocks[delays - first, :, 0, :, parts] = dense.transpose(2, 0, 1)
+        return PolyphaseMatrix(
+            blocks,
+            first,
+            offset=fir.offset,
+            length=self.length_rule(),
+            padding_mode=self.padding_mode,
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransposedConv(WeightedLayer):
+    r"""A transposed convolution, ``torch.nn.ConvTranspose1d``.
+
+    .. math:: y_o[n] = b_o + \sum_{c,m,k:\; n = m s + k d - p} w_{co}[k]\, x_c[m]
+
+    A stretch by the stride, then an FIR whose taps are the weight.  Length:
+    ``(n - 1) s - 2 p + d (K - 1) + output_padding + 1``.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias
+        As torch has them.
+    dilation, padding_mode
+        As torch has them; the padding mode can only be ``"zeros"``.
+    weight : array (in, out / groups, K) or initialisation
+
+    Examples
+    --------
+    >>> layer = TransposedConv(1, 1, 3, 2, bias=False, weight="ones")
+    >>> layer.draw(np.random.default_rng(0)).operator(1).apply(np.ones((1, 3)))
+    array([[1., 1., 2., 1., 2., 1., 1.]])
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    output_padding: int = 0
+    groups: int = 1
+    bias: BiasLike = True
+    dilation: int = 1
+    padding_mode: str = "zeros"
+    weight: Weight = field(default="torch", kw_only=True)
+
+    def _check(self) -> None:
+        for name in ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups"):
+            self._set(**{name: whole_number(getattr(self, name), name)})
+        for name in ("padding", "output_padding"):
+            self._set(**{name: whole_number(getattr(self, name), name, least=0)})
+        if self.output_padding >= max(self.stride, self.dilation):
+            raise ArgumentError(
+                "output_padding must be smaller than the stride or the dilation",
+                given=f"output_padding={self.output_padding}, stride={self.stride}",
+                expected=f"at most {max(self.stride, self.dilation) - 1}",
+                fix=f"output_padding={max(self.stride, self.dilation) - 1}",
+            )
+        one_of(self.padding_mode, "padding_mode", ("zeros",))
+        self._check_weights()
+        if isinstance(self.weight, ICNR | CheckerboardFree) and self.dilation != 1:
+            raise ArgumentError(
+                "an initialisation by phases needs taps in every phase, next to each other",
+                given=f"weight={self.weight!r}, dilation={self.dilation}",
+                expected="dilation=1",
+                fix='weight="torch"',
+            )
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """``(in, out / groups, K)``."""
+        return (self.in_channels, self.out_channels // self.groups, self.kernel_size)
+
+    @property
+    def reach(self) -> int:
+        """Output samples that one input sample touches."""
+        return self.dilation * (self.kernel_size - 1) + 1
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Samples cut from the full response; the right end gets ``output_padding`` back."""
+        return self.padding, self.padding - self.output_padding
+
+    def length_rule(self) -> LengthRule:
+        """Return ``(n - 1) s - 2 p + d (K - 1) + output_padding + 1``."""
+        return LengthRule(((self.stride, 1, self.reach - self.stride - sum(self.crop)),))
+
+    def macs(self, channels: int) -> Fraction:
+        """Return ``in out / groups K``: the kernel works at the low rate."""
+        return Fraction(self.in_channels * (self.out_channels // self.groups) * self.kernel_size)
+
+    def _tap_shape(self) -> TapShape:
+        per_group_out = self.out_channels // self.groups
+        return TapShape(
+            self.out_channels,
+            self.in_channels // self.groups,
+            self.kernel_size,
+            self.stride,
+            fan_in=per_group_out * self.kernel_size,
+            fan_out=self.in_channels // self.groups * self.kernel_size,
+        )
+
+    def _layout(self, taps: Array) -> Array:
+        rows = self.out_channels // self.groups
+        split = taps.reshape(self.groups, rows, -1, self.kernel_size)
+        return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(self.weight_shape)
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return the stretch-FIR."""
+        refuse_other_channels(self, channels)
+        bias = self.bias_array()
+        rows = self.out_channels // self.groups
+        split = self.weight_array().reshape(self.groups, -1, rows, self.kernel_size)
+        taps = split.swapaxes(1, 2)
+        # A single group needs no copy: the taps are a view of the weight.
+        taps = taps[0] if self.groups == 1 else taps.reshape(self.out_channels, -1, self.kernel_size)
+        return StretchFIR(
+            taps,
+            self.stride,
+            dilation=self.dilation,
+            groups=self.groups,
+            offset=None if bias is None else bias[:, None],
+            crop=self.crop,
+        )

@@ -1,0 +1,141 @@
+"""Layers that add to, cut or thin out the samples and do nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from upsim.arguments import finite_array, signed_number, whole_number
+from upsim.errors import ArgumentError, ShapeError
+from upsim.layers.base import Array, LinearLayer
+from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bias(LinearLayer):
+    """An offset: one number for all channels, or one a channel.
+
+    Examples
+    --------
+    >>> Bias(0.5).operator(2).offset
+    array([[0.5],
+           [0.5]])
+    """
+
+    bias: float | Array | ArrayLike
+
+    def _check(self) -> None:
+        values = finite_array(self.bias, "bias")
+        if values.ndim > 1 or not values.size:
+            raise ShapeError(
+                "a bias is a number, or one number a channel", given=f"shape {values.shape}"
+            )
+        self._set(bias=values if values.ndim else float(values))
+
+    def bias_array(self, channels: int) -> Array:
+        """Return one number a channel."""
+        values = np.asarray(self.bias, dtype=np.float64)
+        if values.ndim and values.size != channels:
+            raise ShapeError(
+                "the bias does not match the channels",
+                given=f"{values.size} values, {channels} channels",
+                fix="one number for all, or one a channel",
+                where="Bias",
+            )
+        return np.broadcast_to(values, (channels,))
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        self.bias_array(channels)
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return the law that keeps the length."""
+        return LengthRule()
+
+    def parameters(self, channels: int) -> int:
+        """Return the numbers in the bias."""
+        return int(np.size(self.bias))
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return the identity with an offset."""
+        offset = self.bias_array(channels)[:, None]
+        return StretchFIR(np.ones((channels, 1, 1)), groups=channels, offset=offset)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Crop(LinearLayer):
+    """Samples cut from the ends, a slice ``x[..., left : n - right]``; negative: zeros added.
+
+    Examples
+    --------
+    >>> Crop(1, 0).operator(1).apply(np.array([[1.0, 2.0, 3.0]]))
+    array([[2., 3.]])
+    """
+
+    left: int = 0
+    right: int = 0
+
+    def _check(self) -> None:
+        self._set(left=signed_number(self.left, "left"), right=signed_number(self.right, "right"))
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return ``n - left - right``."""
+        return LengthRule(((1, 1, -self.left - self.right),))
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return an advance by ``left``."""
+        return StretchFIR(np.ones((channels, 1, 1)), groups=channels, crop=(self.left, self.right))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Decimate(LinearLayer):
+    """Keep one sample of ``factor``, ``x[..., phase::factor]``, with no filter: bands fold.
+
+    Examples
+    --------
+    >>> Decimate(2).operator(1).apply(np.array([[1.0, 2.0, 3.0]]))
+    array([[1., 3.]])
+    """
+
+    factor: int
+    phase: int = 0
+
+    def _check(self) -> None:
+        self._set(
+            factor=whole_number(self.factor, "factor"),
+            phase=whole_number(self.phase, "phase", least=0),
+        )
+        if self.phase >= self.factor:
+            raise ArgumentError(
+                "phase must be smaller than the factor",
+                given=f"phase={self.phase}, factor={self.factor}",
+                fix="phase=0",
+            )
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return ``ceil((n - phase) / factor)``."""
+        return LengthRule(((1, self.factor, self.factor - 1 - self.phase),))
+
+    @property
+    def rate(self) -> Fraction:
+        """Return ``1 / factor``."""
+        return Fraction(1, self.factor)
+
+    def operator(self, channels: int) -> Operator:
+        """Return the polyphase matrix with a single one a channel."""
+        blocks = np.zeros((1, channels, 1, channels, self.factor))
+        each = np.arange(channels)
+        blocks[0, each, 0, each, self.phase] = 1
+        return PolyphaseMatrix(blocks, length=self.length_rule())

@@ -1,0 +1,90 @@
+"""How many samples come out of how many: the exact length law of a chain of layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+from upsim.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class LengthRule:
+    """A chain of steps ``n -> floor((n up + extra) / down)``.
+
+    A transposed convolution has ``up = L``, ``extra = 1 - L + reach - crops``; a strided
+    convolution has ``down = s``, ``extra = s + crops - reach``; a crop has ``extra`` alone.  Steps
+    are joined where the floor allows it, so a chain of upsamplers is one step.
+
+    Parameters
+    ----------
+    steps : tuple of (up, down, extra)
+        Applied from the first to the last.
+
+    Examples
+    --------
+    >>> double = LengthRule(((2, 1, 0),))
+    >>> double.then(LengthRule(((3, 1, -1),)))
+    LengthRule(steps=((6, 1, -1),))
+    >>> double(100)
+    200
+    """
+
+    steps: tuple[tuple[int, int, int], ...] = ()
+
+    def __call__(self, length: int) -> int:
+        """Return the number of samples that ``length`` samples become."""
+        for up, down, extra in self.steps:
+            length = (length * up + extra) // down
+            if length <= 0:
+                raise ShapeError(
+                    "the input is shorter than the layer's kernel",
+                    given=f"an input that leaves {max(length, 0)} samples",
+                    expected="at least one output sample",
+                    fix="use a longer input, or a smaller kernel or crop",
+                )
+        return length
+
+    @property
+    def rate(self) -> Fraction:
+        """Output samples per input sample, far from the ends."""
+        rate = Fraction(1)
+        for up, down, _ in self.steps:
+            rate *= Fraction(up, down)
+        return rate
+
+    def then(self, other: LengthRule) -> LengthRule:
+        """Return the rule of this chain followed by another."""
+        steps = list(self.steps)
+        for up, down, extra in other.steps:
+            if steps and steps[-1][1] == 1:
+                # (n a + b) u + e, over d: the first step has no floor to keep.
+                before = steps.pop()
+                steps.append((before[0] * up, down, before[2] * up + extra))
+            elif steps and up == 1:
+                # floor(floor(n / c) + e, over d) = floor((n + c e) / (c d)): nested floors join.
+                before = steps.pop()
+                steps.append((before[0], before[1] * down, before[2] + before[1] * extra))
+            else:
+                steps.append((up, down, extra))
+        kept = tuple(step for step in steps if step != (1, 1, 0))
+        return LengthRule(kept)
+
+    def inverse(self) -> Self:
+        """Return the shortest input for an output: the length law of the adjoint."""
+        return type(self)(
+            tuple((down, up, up - 1 - extra) for up, down, extra in reversed(self.steps))
+        )
+
+    def agrees_with(self, other: LengthRule, until: int = 512) -> bool:
+        """Tell whether two rules give equal lengths, for every input up to ``until`` samples."""
+        return self.steps == other.steps or all(
+            _unchecked(self, n) == _unchecked(other, n) for n in range(until)
+        )
+
+
+def _unchecked(rule: LengthRule, length: int) -> int:
+    for up, down, extra in rule.steps:
+        length = (length * up + extra) // down
+    return length

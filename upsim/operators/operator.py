@@ -1,0 +1,201 @@
+"""What every linear operator of upsim can do, whatever its form.
+
+An operator maps ``in_channels`` at one rate to ``out_channels`` at ``up / down`` times that rate,
+and repeats itself every ``down`` input samples, that is every ``up`` output samples.
+:class:`~upsim.operators.stretch_fir.StretchFIR` has ``down = 1``;
+:class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal form.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upsim.errors import ShapeError
+from upsim.operators.length import LengthRule
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from upsim.operators.polyphase import PolyphaseMatrix
+    from upsim.operators.stretch_fir import StretchFIR
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+class Operator(ABC):
+    """A linear, periodically time-varying map, plus an offset that may be periodic.
+
+    Attributes
+    ----------
+    in_channels, out_channels, up, down : int
+    offset : array (out_channels, period) or None
+        Added to the output: a bias has period 1, a bias that was added before a periodic shuffle
+        has the period of the shuffle.
+    length : LengthRule
+        Output samples for a number of input samples.
+    padding_mode : str
+        What the finite map sees beyond its input's ends.
+    """
+
+    in_channels: int
+    out_channels: int
+    up: int
+    down: int
+    offset: Real | None
+    length: LengthRule
+    padding_mode: str
+
+    @abstractmethod
+    def gains(self, frequencies: ArrayLike) -> Complex:
+        """Return the gain from each input exponential to the output exponential at a frequency.
+
+        An output line at ``g`` cycles per sample comes from ``down`` input frequencies,
+        ``f_l = (up g + l) / down`` with ``l = 0 … down - 1``.
+
+        Parameters
+        ----------
+        frequencies : array (F,)
+            Output frequencies ``g``, cycles per output sample.
+
+        Returns
+        -------
+        array (F, down, out, in)
+            Complex amplitude at ``g`` per unit of complex amplitude at ``f_l``.
+        """
+
+    @abstractmethod
+    def polyphase(self) -> PolyphaseMatrix:
+        """Return the same operator as a polyphase matrix."""
+
+    @abstractmethod
+    def stretch_fir(self) -> StretchFIR:
+        """Return the same operator as a stretch followed by an FIR, or refuse."""
+
+    @abstractmethod
+    def then(self, other: Operator) -> Operator:
+        """Return the operator that applies this one first and ``other`` second.
+
+        On the infinite line the two are equal.  At the ends of a finite signal they differ where
+        the second layer pads what the first one cropped; :meth:`matrix` of each layer, multiplied,
+        is exact there.
+        """
+
+    @abstractmethod
+    def phase_gains(self) -> Real:
+        """Return what each output phase makes of a constant 1, shape (out, in, up)."""
+
+    @abstractmethod
+    def phase_powers(self) -> Real:
+        """Return each output phase's variance for white input of power 1, shape (out, in, up)."""
+
+    @abstractmethod
+    def periodic(self, period: Real) -> Real:
+        """Map one period of a periodic input to one period of the output (offset left out).
+
+        Parameters
+        ----------
+        period : array (..., in, P)
+
+        Returns
+        -------
+        array (..., out, up lcm(P, down) / down)
+        """
+
+    @abstractmethod
+    def apply(self, samples: Real) -> Real:
+        """Map a finite input, edges included (offset left out): (in, n) -> (out, length(n))."""
+
+    @abstractmethod
+    def matrix(self, length: int) -> csr_array:
+        """Return the finite map as a banded sparse matrix (offset left out).
+
+        Rows and columns run through the channels first: row ``o * length(n) + n'``.
+        """
+
+    @abstractmethod
+    def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return, for each output phase ``i``, the first and last input sample it sees.
+
+        Sample numbers are relative to the start of the input block, shape (up,) each; a phase that
+        sees nothing has a last sample before its first.
+        """
+
+    def adjoint(self) -> PolyphaseMatrix:
+        """Return the adjoint, ``<A x, y> = <x, A* y>``; an offset has none and is left out."""
+        return self.polyphase().adjoint()
+
+    def output_length(self, length: int) -> int:
+        """Return the number of output samples for ``length`` input samples."""
+        return self.length(length)
+
+    def offset_samples(self, length: int) -> Real:
+        """Return the offset over ``length`` output samples, shape (out, length)."""
+        if self.offset is None:
+            return np.zeros((self.out_channels, length))
+        return self.offset[:, np.arange(length) % self.offset.shape[1]]
+
+    def impulse_response(self) -> Real:
+        """Return the responses to a unit impulse at each input phase, (out, in, down, samples).
+
+        Samples are counted from the first that is not structurally zero.
+        """
+        matrix = self.polyphase()
+        count, out, up, inward, down = matrix.blocks.shape
+        # blocks[j, o, i, c, q] is the answer at sample (first + j) up + i to an impulse at q.
+        return matrix.blocks.transpose(1, 3, 4, 0, 2).reshape(out, inward, down, count * up)
+
+    def _refuse_unless_chained(self, other: Operator) -> None:
+        if self.out_channels != other.in_channels:
+            raise ShapeError(
+                "the layers' channels do not match",
+                given=f"{self.out_channels} channels out, then {other.in_channels} in",
+                expected="equal numbers",
+                fix=f"in_channels={self.out_channels}",
+            )
+
+    def _refuse_unless_parallel(self, other: Operator) -> None:
+        mine = (self.in_channels, self.out_channels, self.length.rate)
+        theirs = (other.in_channels, other.out_channels, other.length.rate)
+        if mine != theirs:
+            raise ShapeError(
+                "operators that are added must have equal channels and rates",
+                given=f"(in, out, rate) = {mine[0]}, {mine[1]}, {mine[2]} and "
+                f"{theirs[0]}, {theirs[1]}, {theirs[2]}",
+                expected="equal",
+            )
+        if not self.length.agrees_with(other.length):
+            raise ShapeError(
+                "branches that are added give different lengths",
+                given=f"{_lengths(self)} and {_lengths(other)} samples for 100, 101 and 102",
+                expected="equal lengths",
+                fix="change the padding of one branch",
+            )
+
+
+def _lengths(operator: Operator) -> str:
+    return "/".join(
+        str((100 + more) if not operator.length.steps else operator.length(100 + more))
+        for more in range(3)
+    )
+
+
+def added_offsets(first: Real | None, second: Real | None) -> Real | None:
+    """Return the sum of two periodic offsets over their common period."""
+    if first is None or second is None:
+        return second if first is None else first
+    period = np.lcm(first.shape[1], second.shape[1])
+    return np.asarray(
+        np.tile(first, period // first.shape[1]) + np.tile(second, period // second.shape[1])
+    )
+
+
+def frozen(array: Real) -> Real:
+    """Return a read-only view, so that a record that holds it cannot change."""
+    view = array.view()
+    view.setflags(write=False)
+    return view

@@ -1,0 +1,377 @@
+"""A stretch followed by an FIR: the form of every plain upsampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upsim.arguments import refuse_beyond_memory
+from upsim.errors import ShapeError
+from upsim.operators.edges import extended_index
+from upsim.operators.length import LengthRule
+from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from upsim.operators.polyphase import PolyphaseMatrix
+
+
+@dataclass(frozen=True, eq=False)
+class StretchFIR(Operator):
+    r"""Zeros between the samples, then a filter.
+
+    .. math:: y_o[n] = b_o[n \bmod p] + \sum_c \sum_k h_{oc}[k]\, x_c[m],
+              \qquad n = m L + d k - \mathrm{crop}_{left}
+
+    and in frequency (cycles per output sample) :math:`Y(f) = H(f) X(L f)` with
+    :math:`H(f) = \sum_k h[k] e^{-j 2\pi f (d k - \mathrm{crop}_{left})}`.  The stretch is the
+    expander of Vaidyanathan, *Multirate Systems and Filter Banks* (1993), section 4.1.
+
+    Parameters
+    ----------
+    taps : array (out, in / groups, K)
+        The filter ``h``.
+    factor : int
+        ``L``: samples out per sample in.
+    dilation : int
+        ``d``: distance of neighbouring taps, in output samples.
+    groups : int
+        Channels that are filtered apart, as torch counts them; ``groups = in`` with one tap set
+        per channel is an interpolator.
+    offset : array (out, p), optional
+        ``b``, periodic.
+    crop : (int, int)
+        Samples cut from the left and right of the full response; negative: zeros added.
+    padding_mode : str
+        What the finite map sees beyond the ends of its input.
+
+    Examples
+    --------
+    >>> nearest = StretchFIR(np.ones((1, 1, 3)), factor=3)
+    >>> nearest.apply(np.array([[1.0, 2.0]]))
+    array([[1., 1., 1., 2., 2., 2.]])
+    >>> nearest.phase_gains()
+    array([[[1., 1., 1.]]])
+    """
+
+    taps: Real
+    factor: int = 1
+    dilation: int = field(default=1, kw_only=True)
+    groups: int = field(default=1, kw_only=True)
+    offset: Real | None = field(default=None, kw_only=True)
+    crop: tuple[int, int] = field(default=(0, 0), kw_only=True)
+    padding_mode: str = field(default="zeros", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.taps.ndim != 3 or self.taps.shape[0] % self.groups or 0 in self.taps.shape:
+            raise ShapeError(
+                "taps must have three axes, the first a multiple of the groups",
+                given=f"taps of shape {self.taps.shape}, groups={self.groups}",
+                expected="shape (out, in / groups, K)",
+            )
+        object.__setattr__(self, "taps", frozen(self.taps))
+        if self.offset is not None:
+            object.__setattr__(self, "offset", frozen(self.offset))
+
+    @property
+    def out_channels(self) -> int:  # type: ignore[override]
+        """Channels out."""
+        return int(self.taps.shape[0])
+
+    @property
+    def in_channels(self) -> int:  # type: ignore[override]
+        """Channels in."""
+        return int(self.taps.shape[1]) * self.groups
+
+    @property
+    def up(self) -> int:  # type: ignore[override]
+        """Output samples after which the operator repeats itself: the factor."""
+        return self.factor
+
+    @property
+    def down(self) -> int:  # type: ignore[override]
+        """Input samples after which the operator repeats itself: 1."""
+        return 1
+
+    @property
+    def reach(self) -> int:
+        """Output samples that one input sample touches: ``d (K - 1) + 1``."""
+        return self.dilation * (self.taps.shape[2] - 1) + 1
+
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Output sample of each tap, relative to ``m L``."""
+        return np.arange(self.taps.shape[2]) * self.dilation - self.crop[0]
+
+    @cached_property
+    def length(self) -> LengthRule:  # type: ignore[override]
+        """The length law ``(n - 1) L + reach - crops``."""
+        extra = self.reach - self.factor - self.crop[0] - self.crop[1]
+        return LengthRule(((self.factor, 1, extra),))
+
+    def dense_taps(self) -> Real:
+        """Return the taps with groups and dilation written out, shape (out, in, reach)."""
+        out, per_group, count = self.taps.shape
+        if self.groups == 1 and self.dilation == 1:
+            return self.taps
+        refuse_beyond_memory(
+            out * self.in_channels * self.reach,
+            "the dense taps",
+            fix="ask for the layers one by one",
+        )
+        dense = np.zeros((out, self.in_channels, self.reach))
+        rows = out // self.groups
+        for group in range(self.groups):
+            chosen = slice(group * rows, (group + 1) * rows)
+            columns = slice(group * per_group, (group + 1) * per_group)
+            dense[chosen, columns, :: self.dilation] = self.taps[chosen]
+        return dense
+
+    def response(self, frequencies: ArrayLike) -> Complex:
+        """Return ``H`` at frequencies in cycles per output sample, shape (F, out, in)."""
+        grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
+        out, per_group, count = self.taps.shape
+        refuse_beyond_memory(
+            grid.size * out * self.in_channels,
+            "the frequency response",
+            fix="ask for fewer frequencies",
+            itemsize=16,
+        )
+        turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
+        grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
+        if self.groups == 1:
+            return np.ascontiguousarray(grouped.transpose(2, 0, 1))
+        dense = np.zeros((grid.size, out, self.in_channels), dtype=np.complex128)
+        rows = out // self.groups
+        for group in range(self.groups):
+            chosen = slice(group * rows, (group + 1) * rows)
+            columns = slice(group * per_group, (group + 1) * per_group)
+            dense[:, chosen, columns] = grouped[chosen].transpose(2, 0, 1)
+        return dense
+
+    def gains(self, frequencies: ArrayLike) -> Complex:
+        """Return ``H(g) / L``, shape (F, 1, out, in): the stretch shares a line among L images."""
+        return self.response(frequencies)[:, None] / self.factor
+
+    def phase_gains(self) -> Real:
+        r"""Return :math:`g_i = \sum_m h[m L + i]` (crops counted), shape (out, in, L)."""
+        return self._by_phase(self.dense_taps())
+
+    def phase_powers(self) -> Real:
+        r"""Return :math:`\sum_m h[m L + i]^2`, shape (out, in, L)."""
+        return self._by_phase(self.dense_taps() ** 2)
+
+    def _by_phase(self, dense: Real) -> Real:
+        phases = (np.arange(self.reach) - self.crop[0]) % self.factor
+        gathered = np.zeros((*dense.shape[:2], self.factor))
+        for phase in range(self.factor):
+            gathered[:, :, phase] = dense[:, :, phases == phase].sum(axis=2)
+        return gathered
+
+    def polyphase(self) -> PolyphaseMatrix:
+        """Return the block form: one input sample in, L output samples out."""
+        from upsim.operators.polyphase import PolyphaseMatrix
+
+        dense = self.dense_taps()
+        first = -self.crop[0] // self.factor
+        lead = -self.crop[0] - first * self.factor
+        count = -(-(lead + self.reach) // self.factor)
+        refuse_beyond_memory(
+            dense.shape[0] * dense.shape[1] * count * self.factor,
+            "the polyphase matrix",
+            fix="ask for the layers one by one",
+        )
+        padded = np.zeros((dense.shape[0], dense.shape[1], count * self.factor))
+        padded[:, :, lead : lead + self.reach] = dense
+        blocks = padded.reshape(dense.shape[0], dense.shape[1], count, self.factor)
+        return PolyphaseMatrix(
+            blocks.transpose(2, 0, 3, 1)[..., None],
+            first,
+            offset=self.offset,
+            length=self.length,
+            padding_mode=self.padding_mode,
+        )
+
+    def stretch_fir(self) -> StretchFIR:
+        """Return the operator itself."""
+        return self
+
+    def then(self, other: Operator) -> Operator:
+        r"""Return this operator followed by another, by the noble identities.
+
+        ``H1`` then a stretch by ``L2`` is the stretch then ``H1(z^L2)`` (Vaidyanathan 1993, section
+        4.2), so two stretch-FIRs are one: factor ``L1 L2`` and taps
+        :math:`h[n] = \sum_k h_2[n - L_2 k]\, h_1[k]`.
+        """
+        self._refuse_unless_chained(other)
+        if not isinstance(other, StretchFIR):
+            return self.polyphase().then(other)
+        first, second, groups = _common_groups(self, other)
+        reach = (first.shape[2] - 1) * other.factor + second.shape[2]
+        out, inner = second.shape[0] // groups, first.shape[0] // groups
+        refuse_beyond_memory(
+            second.shape[0] * first.shape[1] * reach,
+            "the folded taps",
+            fix="ask for the layers one by one",
+        )
+        left = first.reshape(groups, inner, first.shape[1], first.shape[2])
+        right = second.reshape(groups, out, inner, second.shape[2]).transpose(0, 3, 1, 2)
+        taps = np.zeros((groups, reach, out, first.shape[1]))
+        for tap in range(first.shape[2]):
+            start = tap * other.factor
+            taps[:, start : start + second.shape[2]] += right @ left[:, None, :, :, tap]
+        offset = other.offset
+        if self.offset is not None:
+            offset = added_offsets(other.periodic(self.offset), other.offset)
+        return StretchFIR(
+            taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach),
+            self.factor * other.factor,
+            groups=groups,
+            offset=offset,
+            crop=(
+                other.factor * self.crop[0] + other.crop[0],
+                other.factor * self.crop[1] + other.crop[1],
+            ),
+        )
+
+    def __add__(self, other: Operator) -> Operator:
+        """Return the sum of two operators of equal channels, rate and length."""
+        self._refuse_unless_parallel(other)
+        if not isinstance(other, StretchFIR):
+            return self.polyphase() + other
+        left = max(self.crop[0], other.crop[0])
+        reach = max(part.reach - part.crop[0] for part in (self, other)) + left
+        taps = np.zeros((self.out_channels, self.in_channels, reach))
+        for part in (self, other):
+            start = left - part.crop[0]
+            taps[:, :, start : start + part.reach] += part.dense_taps()
+        right = reach - self.factor - left - self.length.steps[0][2]
+        return StretchFIR(
+            taps,
+            self.factor,
+            offset=added_offsets(self.offset, other.offset),
+            crop=(left, right),
+            padding_mode=self.padding_mode if self.padding_mode == other.padding_mode else "zeros",
+        )
+
+    def periodic(self, period: Real) -> Real:
+        """Map one period (..., in, P) to one period (..., out, P L), offset left out."""
+        batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
+        out, per_group, tap_count = self.taps.shape
+        rows = out // self.groups
+        # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
+        columns = np.moveaxis(period.reshape(-1, inward, count), 1, 0).reshape(
+            self.groups, per_group, -1, count
+        )
+        taps, positions = self.taps, self.positions
+        if taps.strides[2] < 0:
+            # A correlation kernel is stored back to front: read it in memory order, so that the
+            # reshape below copies nothing.
+            taps, positions = taps[:, :, ::-1], positions[::-1]
+        copies = columns.shape[2]
+        if self.factor == 1:
+            shift = (np.arange(count) - positions[:, None]) % count
+            gathered = columns[..., shift].transpose(0, 1, 3, 2, 4)
+            flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
+            mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
+            answer = mapped.reshape(out, copies, count)
+        else:
+            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L.
+            kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
+            flat = columns.reshape(self.groups, per_group, copies * count)
+            spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
+            spread = spread.reshape(out, tap_count, copies, count)
+            total = count * self.factor
+            answer = np.zeros((out, copies, total))
+            starts = np.arange(count) * self.factor
+            for tap, position in enumerate(positions):
+                # Within one tap the landing places are distinct, so a plain += is enough.
+                answer[:, :, (starts + position) % total] += spread[:, tap]
+        return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
+
+    def apply(self, samples: Real) -> Real:
+        """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
+        count = samples.shape[1]
+        total = self.length(count)
+        first, last = self._seen(total)
+        if self.padding_mode != "zeros":
+            index, seen = extended_index(np.arange(first, last + 1), count, self.padding_mode)
+            samples = np.where(seen, samples[:, index], 0.0)
+        else:
+            first = 0
+        answer = np.zeros((self.out_channels, total))
+        columns = samples.reshape(self.groups, -1, samples.shape[1])
+        kernels = self.taps.reshape(self.groups, -1, *self.taps.shape[1:])
+        for tap, position in enumerate(self.positions):
+            start = first * self.factor + int(position)
+            # The samples whose answer to this tap lies inside the output.
+            low = max(0, -(-(-start) // self.factor))
+            high = min(samples.shape[1], -(-(total - start) // self.factor))
+            if low >= high:
+                continue
+            piece = kernels[..., tap] @ columns[:, :, low:high]
+            place = slice(
+                start + low * self.factor, start + (high - 1) * self.factor + 1, self.factor
+            )
+            answer[:, place] += piece.reshape(self.out_channels, -1)
+        return answer
+
+    def _seen(self, total: int) -> tuple[int, int]:
+        """Return the first and last input sample that ``total`` outputs look at."""
+        first = -(-(self.crop[0] - (self.reach - 1)) // self.factor)
+        last = (total - 1 + self.crop[0]) // self.factor
+        return first, last
+
+    def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the first and last input sample that each output phase sees, shapes (L,)."""
+        first = np.full(self.factor, np.iinfo(np.intp).max // 2)
+        last = -first
+        for position in self.positions:
+            phase = position % self.factor
+            sample = (phase - position) // self.factor
+            first[phase] = min(first[phase], sample)
+            last[phase] = max(last[phase], sample)
+        blind = last < first
+        return np.where(blind, 0, first), np.where(blind, -1, last)
+
+    def matrix(self, length: int) -> csr_array:
+        """Return the banded finite map, offset left out: (out length(n), in n)."""
+        from scipy.sparse import coo_array
+
+        total = self.length(length)
+        dense = self.dense_taps()
+        outputs = np.arange(total)
+        rows, columns, values = [], [], []
+        for position in range(self.reach):
+            shifted = outputs + self.crop[0] - position
+            hit = outputs[shifted % self.factor == 0]
+            samples = (hit + self.crop[0] - position) // self.factor
+            inside, seen = extended_index(samples, length, self.padding_mode)
+            hit, inside = hit[seen], inside[seen]
+            for out, inward in np.argwhere(dense[:, :, position]):
+                rows.append(out * total + hit)
+                columns.append(inward * length + inside)
+                values.append(np.full(hit.size, dense[out, inward, position]))
+        shape = (self.out_channels * total, self.in_channels * length)
+        if not rows:
+            return coo_array(shape, dtype=np.float64).tocsr()
+        entries = (np.concatenate(rows), np.concatenate(columns))
+        return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+
+
+def _common_groups(first: StretchFIR, second: StretchFIR) -> tuple[Real, Real, int]:
+    """Return both filters' taps, dilation written out, over groups that they share."""
+    if first.groups == second.groups and first.groups > 1:
+        return _undilated(first), _undilated(second), first.groups
+    return first.dense_taps(), second.dense_taps(), 1
+
+
+def _undilated(operator: StretchFIR) -> Real:
+    taps = np.zeros((*operator.taps.shape[:2], operator.reach))
+    taps[:, :, :: operator.dilation] = operator.taps
+    return taps

@@ -1,0 +1,100 @@
+"""Hertz, exact fractions and decibels: the units in which upsim answers.
+
+Inside, a frequency is in cycles per sample; outside it is in Hz or an exact
+:class:`~fractions.Fraction` of the output sample rate.  Levels are ``10 log10`` of a power.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from numbers import Rational, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upsim.errors import ArgumentError, ArgumentTypeError
+
+#: The finest denominator that a decimal number typed by a person is read as.
+_LARGEST_DENOMINATOR = 10**9
+
+
+def exact(value: object, name: str) -> Fraction:
+    """Return a number as the exact fraction that its author meant.
+
+    ``0.1`` is one tenth, although the float nearest to it is not: a float is read as the simplest
+    fraction (denominator up to 1e9) that rounds to it.
+
+    Examples
+    --------
+    >>> exact(22050, "sample_rate"), exact(689.0625, "frequency"), exact(0.1, "frequency")
+    (Fraction(22050, 1), Fraction(11025, 16), Fraction(1, 10))
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ArgumentTypeError(
+            f"{name} must be a number", given=f"{name}={value!r}", expected="an int, float or Fraction"
+        )
+    if isinstance(value, Rational):
+        return Fraction(value.numerator, value.denominator)
+    number = float(value)
+    if not math.isfinite(number):
+        raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
+    simplest = Fraction(number).limit_denominator(_LARGEST_DENOMINATOR)
+    return simplest if float(simplest) == number else Fraction(number)
+
+
+def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
+    """Return a sample rate in Hz as an exact fraction, or refuse it."""
+    rate = exact(value, name)
+    if rate <= 0:
+        raise ArgumentError(
+            f"{name} must be positive",
+            given=f"{name}={value!r}",
+            expected="a rate in Hz",
+            fix=f"{name}=44100",
+        )
+    return rate
+
+
+def fold(fraction: Fraction) -> Fraction:
+    """Return the frequency in [0, 1/2] at which a real signal shows a line at ``fraction``.
+
+    Examples
+    --------
+    >>> fold(Fraction(5, 8)), fold(Fraction(-1, 8)), fold(Fraction(3))
+    (Fraction(3, 8), Fraction(1, 8), Fraction(0, 1))
+    """
+    turn = fraction % 1
+    return min(turn, 1 - turn)
+
+
+def decibels(power: ArrayLike) -> NDArray[np.float64]:
+    """Return ``10 log10(power)``; no floor, so zero power is ``-inf``."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(10.0 * np.log10(np.asarray(power, dtype=np.float64)))
+
+
+def format_hertz(hertz: Fraction | float) -> str:
+    """Return a frequency as a person would write it.
+
+    Examples
+    --------
+    >>> format_hertz(12000), format_hertz(5512.5), format_hertz(86.1328125), format_hertz(0)
+    ('12 kHz', '5.5125 kHz', '86.1328 Hz', '0 Hz')
+    """
+    number = float(hertz)
+    if abs(number) >= 1000:
+        return f"{round(number / 1000, 6):.10g} kHz"
+    return f"{round(number, 4):.10g} Hz"
+
+
+def format_decibels(power: float) -> str:
+    """Return a power in dB with two decimals, ``-inf dB`` for none.
+
+    Examples
+    --------
+    >>> format_decibels(0.5), format_decibels(0.0)
+    ('-3.01 dB', '-inf dB')
+    """
+    level = float(decibels(power))
+    return f"{level:.2f} dB" if math.isfinite(level) else f"{level} dB"

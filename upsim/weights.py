@@ -1,0 +1,198 @@
+"""Weights: arrays, or the named initialisation that they will be drawn from.
+
+An initialisation draws *taps*: shape (out, in per group, K), in the order in which the equivalent
+stretch-FIR has them (tap ``k`` belongs to phase ``k mod factor``).  A layer turns taps into its
+framework's layout.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.arguments import finite_array, finite_number, refuse_beyond_memory
+from upsim.errors import ArgumentError, UnknownNameError
+from upsim.operators.kernels import equal_phase_gains
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TapShape:
+    """What an initialisation must know of the taps it draws.
+
+    Parameters
+    ----------
+    out, per_group, count : int
+        Shape of the taps.
+    factor : int
+        Phases: tap ``k`` belongs to phase ``k mod factor``.
+    fan_in, fan_out : int
+        As the framework counts them; torch's fan-in of a transposed convolution is that of the
+        weight's second axis, ``out / groups * K``.
+    """
+
+    out: int
+    per_group: int
+    count: int
+    factor: int
+    fan_in: int
+    fan_out: int
+
+
+class Initialisation(ABC):
+    """How weights are drawn."""
+
+    @abstractmethod
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return taps, shape (out, per_group, count)."""
+
+    def draw_bias(self, shape: TapShape, count: int, rng: np.random.Generator) -> Array:
+        """Return a bias of ``count`` values: zero, unless the framework draws it."""
+        return np.zeros(count)
+
+
+@dataclass(frozen=True)
+class Torch(Initialisation):
+    r"""PyTorch's default: uniform on :math:`\pm 1/\sqrt{\text{fan\_in}}`, weights and bias.
+
+    This is ``kaiming_uniform_(a=sqrt(5))`` worked out; the variance is ``1 / (3 fan_in)``.
+    """
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return uniform taps."""
+        bound = 1 / sqrt(shape.fan_in)
+        return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
+
+    def draw_bias(self, shape: TapShape, count: int, rng: np.random.Generator) -> Array:
+        """Return a uniform bias."""
+        bound = 1 / sqrt(shape.fan_in)
+        return rng.uniform(-bound, bound, count)
+
+
+@dataclass(frozen=True)
+class Glorot(Initialisation):
+    r"""Keras' default: uniform on :math:`\pm\sqrt{6 / (\text{fan\_in} + \text{fan\_out})}`."""
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return uniform taps; Keras' bias is zero."""
+        bound = sqrt(6 / (shape.fan_in + shape.fan_out))
+        return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
+
+
+@dataclass(frozen=True)
+class Ones(Initialisation):
+    """All taps 1: the case of pure overlap."""
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return ones."""
+        return np.ones((shape.out, shape.per_group, shape.count))
+
+
+@dataclass(frozen=True)
+class Normal(Initialisation):
+    """Independent Gaussian taps of mean 0.
+
+    Parameters
+    ----------
+    std : float
+    """
+
+    std: float = 0.02
+
+    def __post_init__(self) -> None:
+        if finite_number(self.std, "std") <= 0:
+            raise ArgumentError(
+                "std must be positive", given=f"std={self.std}", fix="Normal(std=0.02)"
+            )
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return Gaussian taps."""
+        return rng.normal(0.0, self.std, (shape.out, shape.per_group, shape.count))
+
+
+@dataclass(frozen=True)
+class ICNR(Initialisation):
+    r"""Sub-pixel initialisation that starts as nearest neighbour, for any factor.
+
+    ``h[m L + i] = p[m]`` for every phase ``i``, ``p`` drawn as torch draws:
+    :math:`H(z) = P(z^L) \sum_{i<L} z^{-i}` (Aitken et al., arXiv 1707.02937, 2017).
+    """
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return taps that repeat through the phases."""
+        _refuse_missing_phases(shape, "icnr")
+        slots = -(-shape.count // shape.factor)
+        bound = 1 / sqrt(shape.fan_in)
+        drawn = rng.uniform(-bound, bound, (shape.out, shape.per_group, slots))
+        return np.repeat(drawn, shape.factor, axis=2)[:, :, : shape.count]
+
+
+@dataclass(frozen=True)
+class CheckerboardFree(Initialisation):
+    r"""Torch's draw, moved to the nearest taps whose phase gains are all equal.
+
+    Then :math:`H(z) = P(z) \sum_{i<L} z^{-i}`: no offset makes a tone (Sugawara, Shiota & Kiya,
+    ICIP 2018).
+    """
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return taps with equal phase gains."""
+        _refuse_missing_phases(shape, "checkerboard-free")
+        return equal_phase_gains(Torch().draw(shape, rng), shape.factor)
+
+
+def _refuse_missing_phases(shape: TapShape, name: str) -> None:
+    if shape.count < shape.factor:
+        raise ArgumentError(
+            f'weight="{name}" needs at least one tap in each phase',
+            given=f"kernel_size={shape.count}, factor {shape.factor}",
+            expected="a kernel at least as long as the factor",
+            fix=f"kernel_size={shape.factor}",
+        )
+
+
+#: The initialisations that have a name.
+NAMED: dict[str, Initialisation] = {
+    "torch": Torch(),
+    "keras": Glorot(),
+    "ones": Ones(),
+    "icnr": ICNR(),
+    "checkerboard-free": CheckerboardFree(),
+    "normal": Normal(),
+}
+
+
+def initialisation(name: str) -> Initialisation:
+    """Return the initialisation of a name."""
+    if name not in NAMED:
+        raise UnknownNameError(
+            "weight is not a known initialisation",
+            given=f"weight={name!r}",
+            expected="an array, or one of " + ", ".join(map(repr, NAMED)),
+            fix='weight="torch"',
+        )
+    return NAMED[name]
+
+
+def parse_weight(value: object, shape: tuple[int, ...], name: str) -> Array | Initialisation:
+    """Return an array of the given shape, or an initialisation, from what a user wrote."""
+    if isinstance(value, Initialisation):
+        return value
+    if isinstance(value, str):
+        return initialisation(value)
+    return finite_array(value, name, shape=shape)
+
+
+def draw_taps(weight: Initialisation, shape: TapShape, rng: np.random.Generator) -> Array:
+    """Draw taps, after a look at their size."""
+    refuse_beyond_memory(
+        shape.out * shape.per_group * shape.count,
+        "the weights of one layer",
+        fix="use fewer channels or a smaller kernel",
+    )
+    return weight.draw(shape, rng)
