@@ -50,6 +50,11 @@ class Operator(ABC):
     length: LengthRule
     padding_mode: str
 
+    @property
+    @abstractmethod
+    def terms(self) -> int:
+        """Products that are added for one output sample: what rounding bounds count."""
+
     @abstractmethod
     def gains(self, frequencies: ArrayLike) -> Complex:
         """Return the gain from each input exponential to the output exponential at a frequency.
