@@ -2,8 +2,8 @@
 
 Upsampling by L, output sample n is made by the taps n, n + L, n + 2L, ... alone: phase n mod L. A
 constant comes out as the phase gains ``g_i = sum_m h[mL + i]``, one after the other for ever;
-unless they are equal, that is a tone (theory of H. Harada, S. Muramatsu and H. Kiya, *Multidimensional
-multirate filter without checkerboard effects*, EUSIPCO 1998).
+unless they are equal, that is a tone: Y. Harada, S. Muramatsu and H. Kiya,
+*Multidimensional multirate filter without checkerboard effects*, EUSIPCO 1998.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def draw_impulse_and_phase_gains(
     Examples
     --------
     >>> left, right = draw_impulse_and_phase_gains(np.ones(3), 2)
-    >>> [bar.get_height() for bar in right.patches]
+    >>> [float(bar.get_height()) for bar in right.patches]
     [2.0, 1.0]
     >>> import matplotlib.pyplot as plt
     >>> plt.close(left.figure)

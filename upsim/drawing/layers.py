@@ -1,8 +1,8 @@
 """A column of pictures: the signal before the first layer and after each.
 
 So the founding figures are drawn: Pons, Pascual, Cengarle and Serra, *Upsampling artifacts in
-neural audio synthesis*, ICASSP 2021, figures 6 to 8. All panels share one range of dB, so that levels can
-be compared down the column.
+neural audio synthesis*, ICASSP 2021, figures 6 to 8. All panels share one range of dB, so
+that levels can be compared down the column.
 """
 
 from __future__ import annotations

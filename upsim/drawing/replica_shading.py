@@ -18,6 +18,8 @@ __all__ = ["draw_bands"]
 
 # Narrower than this many points, hatching is mud; only the shading is kept.
 _NARROWEST_HATCH = 12.0
+# Narrower than this, even shading in turn is: then only the layers' limits are drawn.
+_NARROWEST_SHADE = 2.0
 
 
 def draw_bands(ax: Axes, bands: Sequence[Band], unit: float, entries: dict[str, Artist]) -> None:
@@ -41,13 +43,14 @@ def draw_bands(ax: Axes, bands: Sequence[Band], unit: float, entries: dict[str, 
     points_per_unit = size_in_points(ax)[0] / (end - start)
     for place, band in enumerate(ordered):
         low, high = band.low_hz / unit, band.high_hz / unit
-        wide = (high - low) * points_per_unit >= _NARROWEST_HATCH
-        if place % 2:
+        width = (high - low) * points_per_unit
+        if place % 2 and width >= _NARROWEST_SHADE:
             ax.axvspan(low, high, facecolor="#EDEDED", edgecolor="none", zorder=0)
-        if band.mirrored and wide:
+        if band.mirrored and width >= _NARROWEST_HATCH:
             ax.axvspan(low, high, facecolor="none", edgecolor="#CFCFCF", hatch="//", lw=0, zorder=0)
-    if any(band.mirrored for band in ordered):
-        entries["mirrored replica"] = Patch(facecolor="#EDEDED", edgecolor="#A8A8A8", hatch="///")
+            entries["mirrored replica"] = Patch(
+                facecolor="#EDEDED", edgecolor="#A8A8A8", hatch="///"
+            )
     _name_layers(ax, ordered, unit, points_per_unit)
 
 

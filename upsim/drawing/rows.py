@@ -1,7 +1,8 @@
 """The plain rows that the pictures are drawn from.
 
 Drawing lies below the prediction, so it knows nothing of stacks, tones or replicas as the theory
-has them. Whoever wants a picture writes these rows; whoever has only numbers can write them by hand.
+has them. Whoever wants a picture writes these rows; whoever has only numbers can write them
+by hand.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class SpectrogramImage:
     power_db : array (frequencies, times)
         dB re 1/Hz.
     lines_db : array (lines,)
-        Levels of known lines in it, none of which may fall off the scale.
+        What the known lines reach in it; none of them may fall off the scale.
     """
 
     duration: float
@@ -130,7 +130,7 @@ def expected_spectrogram(
 
     >>> tone = ToneRow(frequency_hz=250.0, power=1.0)
     >>> image = expected_spectrogram(None, None, [tone], sample_rate=1000, window_length=100)
-    >>> round(10 ** (image.power_db[25, 0] / 10) * 15, 12)
+    >>> round(float(10 ** (image.power_db[25, 0] / 10) * 15), 12)
     1.0
     """
     if window_length < 4 or not duration > 0:
@@ -141,20 +141,20 @@ def expected_spectrogram(
             fix="window_length=512, duration=1.0",
             where="expected_spectrogram",
         )
-    bins = np.arange(window_length // 2 + 1) * (sample_rate / window_length)
+    bins = np.arange(window_length // 2 + 1, dtype=np.float64) * (sample_rate / window_length)
     frequencies, density_db = density_of_channel(frequencies_hz, psd, channel)
     density = np.zeros(bins.size)
     if density_db.size:
-        density += hann_density(
-            frequencies, 10.0 ** (density_db / 10.0), window_length, sample_rate
-        )
+        power = 10.0 ** (density_db / 10.0)
+        density += hann_density(frequencies, power, window_length, sample_rate)
     places = np.array([tone.frequency_hz / sample_rate for tone in tones])
     powers = np.array([tone.in_channel(channel) for tone in tones])
     if places.size:
         density += hann_lines(places, powers, window_length, sample_rate)
-    # A line's level in this picture: its power over the width of the window, 1.5 bins.
-    lines_db = levels_of(powers / (1.5 * sample_rate / window_length))
-    image = np.repeat(levels_of(density)[:, None], 2, axis=1)
+    levels = levels_of(density)
+    # What a line reaches in this picture, where a density may drown it.
+    lines_db = levels[np.round(places * window_length).astype(np.intp)]
+    image = np.repeat(levels[:, None], 2, axis=1)
     return SpectrogramImage(float(duration), bins, image, lines_db)
 
 

@@ -93,11 +93,12 @@ def draw_spectrum(
         tones=tones, bands=bands,
     )  # fmt: skip
     density_db = density_of_channel(frequencies_hz, psd, channel)[1]
-    lines_db = line_levels(tones, channel, bandwidth_hz if density_db.size else 1.0)
+    read_in = bandwidth_hz if _is_something(density_db) else 1.0
+    lines_db = line_levels(tones, channel, read_in)
     shown = level_limits(lines_db, [density_db])
     ax = axes_or_new(ax)
     entries = paint_spectrum(ax, panel, shown, channel=channel, bandwidth_hz=bandwidth_hz)
-    if not (density_db > shown.zero).any() and not (lines_db > shown.zero).any():
+    if not _is_something(density_db) and not _is_something(lines_db):
         ax.text(
             0.5, 0.5, "silence: no line, no density",
             transform=ax.transAxes, ha="center", va="center", fontsize=LABEL_SIZE,
@@ -119,8 +120,8 @@ def density_of_channel(
     if frequencies.ndim != 1 or rows.shape[1:] != frequencies.shape or not channel < rows.shape[0]:
         raise ShapeError(
             "psd must have one row a channel and one column a frequency",
-            given=f"psd of shape {np.shape(psd)}, {frequencies.size} frequencies, channel={channel}",
-            expected=f"psd of shape (more than {channel}, {frequencies.size})",
+            given=f"shape {np.shape(psd)}, {frequencies.size} frequencies, channel={channel}",
+            expected=f"shape (more than {channel}, {frequencies.size})",
             fix="psd=density[None, :] for a single channel, and channel=0",
             where="upsim.drawing",
         )
@@ -162,8 +163,8 @@ def paint_spectrum(
         The entries of a legend: name to artist.
     """
     frequencies, density_db = density_of_channel(panel.frequencies_hz, panel.psd, channel)
-    has_density = bool((density_db > shown.zero).any())
-    lines_db = line_levels(panel.tones, channel, bandwidth_hz if density_db.size else 1.0)
+    has_density = _is_something(density_db)
+    lines_db = line_levels(panel.tones, channel, bandwidth_hz if has_density else 1.0)
     end = highest_hz or panel.sample_rate / 2
     unit, unit_name = frequency_unit(end)
     ax.set_xlim(-0.012 * end / unit, 1.012 * end / unit)
@@ -176,7 +177,7 @@ def paint_spectrum(
     if end > panel.sample_rate / 2:
         _draw_nothing_above(ax, panel.sample_rate, end, unit)
     draw_bands(ax, panel.bands, unit, entries)
-    only_lines = bool(panel.tones) and not density_db.size
+    only_lines = bool(panel.tones) and not has_density
     label_axes(
         ax,
         x=f"frequency ({unit_name})",
@@ -187,6 +188,10 @@ def paint_spectrum(
     ax.grid(axis="y", color="0.88", lw=0.8)
     ax.set_axisbelow(True)
     return entries
+
+
+def _is_something(levels_db: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(levels_db).any())
 
 
 def _draw_density(
@@ -223,7 +228,9 @@ def _draw_nothing_above(ax: Axes, sample_rate: float, end: float, unit: float) -
 
 def _draw_line_scale(ax: Axes, bandwidth_hz: float) -> None:
     apart = float(levels_of(bandwidth_hz))
-    scale = ax.secondary_yaxis("right", functions=(lambda y: y + apart, lambda y: y - apart))
+    scale = ax.secondary_yaxis(
+        "right", functions=(lambda y: np.asarray(y) + apart, lambda y: np.asarray(y) - apart)
+    )
     words = f"tone power (dB re 1), B = {format_hertz(bandwidth_hz)}"
     scale.set_ylabel(words, fontsize=LABEL_SIZE)
     scale.tick_params(labelsize=TICK_SIZE)

@@ -1,8 +1,8 @@
 """What a Hann window of n samples makes of a line and of a density, in closed form.
 
 Both are what `scipy.signal.spectrogram` (``window="hann"``, ``detrend=False``, density scaling)
-gives on average, so an expected picture and a measured one have the same numbers. With
-``w[m] = (1 - cos(2 pi m / n)) / 2`` and ``D(v) = sin(pi v n) / sin(pi v)`` (v in cycles per sample),
+gives on average, so an expected picture and a measured one have the same numbers. With v in cycles
+per sample, ``w[m] = (1 - cos(2 pi m / n)) / 2`` and ``D(v) = sin(pi v n) / sin(pi v)``,
 
     |W(v)| = | D(v)/2 + (e^{-j pi/n} D(v - 1/n) + e^{j pi/n} D(v + 1/n)) / 4 |
 
@@ -30,12 +30,9 @@ def hann_transform(frequencies: NDArray[Any], length: int) -> NDArray[np.float64
     """
     turn = np.exp(1j * np.pi / length)
     v = np.asarray(frequencies, dtype=np.float64)
-    total = (
-        _dirichlet(v, length) / 2
-        + (_dirichlet(v - 1 / length, length) / turn + _dirichlet(v + 1 / length, length) * turn)
-        / 4
-    )
-    return np.asarray(np.abs(total), dtype=np.float64)
+    centre, step = _dirichlet(v, length) / 2, 1 / length
+    sides = _dirichlet(v - step, length) / turn + _dirichlet(v + step, length) * turn
+    return np.asarray(np.abs(centre + sides / 4), dtype=np.float64)
 
 
 def _dirichlet(v: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -85,9 +82,9 @@ def hann_density(
     """One-sided density, per Hz, as a Hann window of `length` samples shows it on average.
 
     The autocorrelation of a windowed signal is, on average, that of the signal times that of the
-    window: ``E |STFT|^2 = DFT(r[d] a[d])``, with ``a[d] = sum_m w[m] w[m+d] / sum w^2``; P. D. Welch,
-    IEEE Trans. Audio Electroacoust. 15 (1967). Lags reach 2n - 1, so the density is read at the 2n
-    frequencies of that length.
+    window: ``E |STFT|^2 = DFT(r[d] a[d])``, with ``a[d] = sum_m w[m] w[m+d] / sum w^2``; P. D.
+    Welch, IEEE Trans. Audio Electroacoust. 15 (1967). Lags reach n - 1 to both
+    sides, so the density is read at 2n frequencies and no lag folds onto another.
 
     Parameters
     ----------
@@ -122,4 +119,4 @@ def _one_sided(two_sided: NDArray[np.float64], length: int) -> NDArray[np.float6
     factor[0] = 1.0
     if length % 2 == 0:
         factor[-1] = 1.0
-    return two_sided * factor
+    return np.asarray(two_sided * factor, dtype=np.float64)
