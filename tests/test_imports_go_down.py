@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "upsim"
 # The longest name that a module starts with decides. docs/architecture.md tells what a floor is.
 FLOORS = {
     "upsim.errors": 0,
+    "upsim.arguments": 0,
     "upsim.units": 0,
     "upsim.tolerance": 0,
     "upsim.operators": 1,
