@@ -1,4 +1,4 @@
-"""Settings of the documentation site: built offline, warnings are errors, no page asks the network."""
+"""Settings of the documentation site, built offline; no page asks anything of the network."""
 
 from pathlib import Path
 
@@ -68,6 +68,7 @@ html_static_path = ["_static"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_copy_source = False
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is set
 html_theme_options = {
     "navbar_align": "left",
     "navigation_with_keys": False,
