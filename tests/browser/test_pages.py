@@ -104,9 +104,12 @@ def test_every_formula_of_the_site_is_valid_tex(visit, site, address):
         read(visit, f"{address}/{name}")
         # MathJax marks a formula that it cannot read with merror, and an unknown command in red.
         errors = visit.page.locator("[data-mml-node='merror'], [data-mjx-error]")
-        unread = visit.page.locator(".math mjx-container [fill='red']")
-        if errors.count() or unread.count():
-            wrong[name] = [*errors.all_text_contents(), *unread.all_text_contents()]
+        unknown = visit.page.locator(".math mjx-container [fill='red']")
+        undrawn = visit.page.locator(".math:not(:has(mjx-container svg))")
+        counts = {"merror": errors.count(), "unknown command": unknown.count()}
+        counts["not drawn"] = undrawn.count()
+        if any(counts.values()):
+            wrong[name] = counts
     assert wrong == {}
     assert visit.external == []
     assert visit.failed == []
