@@ -68,6 +68,7 @@ html_static_path = ["_static"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_copy_source = False
+html_sidebars = {"*": []}  # the top pages have no section of their own to list
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is set
 html_theme_options = {
     "navbar_align": "left",
