@@ -22,7 +22,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "_static", "**.ipynb_checkpoints"]
+# sg_execution_times: an older gallery build may have left it; it loads tables from a CDN.
+exclude_patterns = ["_build", "_static", "sg_execution_times.rst"]
 
 # --- Pages in Markdown
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -55,6 +56,7 @@ if gallery_scripts:
         "filename_pattern": r"/(plot_|figure)[^/]*\.py$",
         "ignore_pattern": r"/(?!plot_|figure)[^/]*\.py$",
         "abort_on_example_error": True,
+        "write_computation_times": False,  # those pages load tables from a CDN
         "download_all_examples": False,
         "show_signature": False,
         "show_memory": False,
