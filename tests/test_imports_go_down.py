@@ -24,6 +24,7 @@ FLOORS = {
     "upsim.operators": 1,
     "upsim.weights": 2,
     "upsim.layers": 2,
+    "upsim.audio": 2,
     "upsim.stack": 2,
     "upsim.signals": 2,
     "upsim.theory": 3,
