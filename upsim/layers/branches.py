@@ -124,11 +124,12 @@ class _Parts(Branch):
     def _check_lengths(self) -> None:
         rules = [chain_lengths(part) for part in self.parts]
         for rule in rules[1:]:
-            if rule.rate != rules[0].rate or not rule.agrees_with(rules[0]):
+            # A U-Net's branches agree for whole blocks only; that much is asked for here.
+            if rule.common_length(rules[0]) is None:
                 raise ShapeError(
                     "the branches give different lengths",
                     given=" and ".join(_outcome(each) for each in rules),
-                    expected="equal lengths for every input",
+                    expected="equal lengths, at least for some inputs",
                     fix="change a padding, or add upsim.Crop(left, right) to a branch",
                 )
 

@@ -173,7 +173,7 @@ class Operator(ABC):
                 f"{theirs[0]}, {theirs[1]}, {theirs[2]}",
                 expected="equal",
             )
-        if not self.length.agrees_with(other.length):
+        if self.length.common_length(other.length) is None:
             raise ShapeError(
                 "branches that are added give different lengths",
                 given=f"{_lengths(self)} and {_lengths(other)} samples for 100, 101 and 102",

@@ -98,6 +98,13 @@ class Ladder:
         self.steps = lower(stack.layers)
         self.lines = lines - {Fraction(0)}
         self._makers = {step.output: number for number, step in enumerate(self.steps)}
+        # A value whose lines are all those of an earlier value stands for that one: layers that
+        # keep the rate move no line, so only the stretches on the way are visited.
+        self._same = {0: 0}
+        for step in self.steps:
+            sources = {self._same[value] for value in step.inputs}
+            keeps = step.layer is None or step.layer.rate == 1
+            self._same[step.output] = sources.pop() if keeps and len(sources) == 1 else step.output
         self._known: dict[tuple[int, Fraction], Origin | None] = {}
 
     def origin(self, fraction: Fraction, value: int | None = None) -> Origin | None:
@@ -123,6 +130,7 @@ class Ladder:
             )
         if value is None:
             value = self.steps[-1].output
+        value = self._same[value]
         key = (value, min(turns, 1 - turns))
         if key not in self._known:
             self._known[key] = self._search(turns, value)

@@ -13,7 +13,7 @@ import numpy as np
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, LinearLayer
 from upsim.operators import Operator, StretchFIR
-from upsim.signals import Signal
+from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
 from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
 from upsim.theory.moments.stationary import merged_operators
@@ -70,7 +70,7 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
             operators.append(None)
             channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
             continue
-        with _placed(step, len(stack)):
+        with _Placed(step, len(stack)):
             channels[step.output] = step.layer.channels_out(given[0])
             linear = isinstance(step.layer, LinearLayer)
             operators.append(step.layer.operator(given[0]) if linear else None)  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
         inputs = [values[value] for value in step.inputs]
-        with _placed(step, len(stack)):
+        with _Placed(step, len(stack)):
             if step.layer is None:
                 made = type(inputs[0]).merged(inputs, step.merging)
             elif operator is not None:
@@ -113,7 +113,7 @@ def fold(stack: Stack) -> Operator:
     values = [wire]
     for step, operator in zip(steps, operators, strict=True):
         inputs = [values[value] for value in step.inputs]
-        with _placed(step, len(stack)):
+        with _Placed(step, len(stack)):
             if step.layer is None:
                 values.append(merged_operators(inputs, step.merging))
             elif operator is None:
@@ -127,6 +127,15 @@ def fold(stack: Stack) -> Operator:
     return values[-1]
 
 
+def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
+    """Return a linear stack as the operators from its input to its output, branches folded."""
+    silent = DeterministicMoments(np.zeros((stack.in_channels, 1)), provenance=False)
+    start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
+    end = propagate(stack, start).after(len(stack))
+    assert isinstance(end, StationaryMoments)
+    return end.chain
+
+
 def is_linear(stack: Stack) -> bool:
     """Tell whether a stack has no activation."""
     return not any(isinstance(step.layer, Activation) for step in lower(stack.layers))
@@ -137,7 +146,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
 
     It is the product of the layers' banded matrices.  Rows and columns run through the channels first; offsets are left out.
     """
-    steps, operators = operators_of(stack)
+    operators = operators_of(stack)[1]
     if any(operator is None for operator in operators):
         raise NotPredictableError(
             "a finite matrix needs a chain of linear layers",
@@ -152,7 +161,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     return reduce(lambda first, second: second @ first, matrices)
 
 
-class _placed:
+class _Placed:
     """Add a step's place to an error: the outer ring of two."""
 
     def __init__(self, step: Step, count: int) -> None:

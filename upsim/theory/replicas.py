@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from upsim.arguments import refuse_beyond_memory
 from upsim.stack import Stack
+from upsim.theory.propagation import transfer_chain
+from upsim.theory.transfer import chain_gains
 
 #: Places in a band at which its gain is averaged.
 _POINTS = 32
@@ -124,3 +126,14 @@ def _movers(stack: Stack, centre: Fraction, target: Fraction) -> tuple[str, ...]
                     before[frequency] = movers
         ways = before
     return ways.get(target, ())
+
+
+def linear_gains(stack: Stack) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the power gains of a linear stack, summed over input channels: (F,) to (out, D, F)."""
+    chain = transfer_chain(stack)
+
+    def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = chain_gains(chain, frequencies, stack.in_channels)
+        return np.asarray((np.abs(found) ** 2).sum(axis=3).transpose(2, 1, 0))
+
+    return gains

@@ -102,6 +102,7 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     shares = place.share_amplitudes()
     own = signal.lines(stack.in_channels, stack.input_rate)
     ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    mechanisms = Mechanisms(trace)
     found = []
     for number in range(period // 2 + 1):
         amplitude = amplitudes[:, number]
@@ -115,7 +116,7 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
             if np.abs(share[:, number]).max() > floor
         ]
         contributions.sort(key=lambda each: -float(each.power.sum()))
-        layer, cause = _layer_and_cause(trace, ladder, fraction, contributions)
+        layer, cause = _layer_and_cause(trace, ladder, mechanisms, fraction, contributions)
         found.append(
             Tone(
                 fraction,
@@ -131,7 +132,11 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
 
 
 def _layer_and_cause(
-    trace: Trace, ladder: Ladder, fraction: Fraction, contributions: list[Contribution]
+    trace: Trace,
+    ladder: Ladder,
+    mechanisms: Mechanisms,
+    fraction: Fraction,
+    contributions: list[Contribution],
 ) -> tuple[str, str]:
     if fraction == 0:
         strongest = contributions[0] if contributions else None
@@ -144,41 +149,56 @@ def _layer_and_cause(
         return (makers[0] if makers else ""), "activation"
     if origin.step < 0:
         return origin.moved_by, "input"
-    return origin.layer, mechanism(trace, origin)
+    return origin.layer, mechanisms.cause(origin)
 
 
-def mechanism(trace: Trace, origin: Origin) -> str:
-    r"""Tell what made a line of an offset in the layer where it was first possible.
+class Mechanisms:
+    r"""Tells what made a line of an offset in the layer where it was first possible.
 
-    With ``mu`` the channel means before the layer, its line is
-    :math:`\sum_c \mu_c H_{oc} / L`.  Each kernel is its mean tap times all ones, plus a rest; the
-    first part is what overlap alone makes, the second what the weights add, and a bias of the
-    layer's own period adds the third.  The strongest of the three is the cause.
+    With ``mu`` the channel means before the layer, its output repeats the pattern
+    :math:`y_i = \sum_c \mu_c g_{oc,i}` of phase gains.  Each kernel is its mean tap times all
+    ones, plus a rest.  The mean taps give :math:`y_i^{ones} = n_i \bar y`, with ``n_i`` the taps of
+    phase ``i`` and :math:`\bar y = \sum_i y_i / K`: that much overlap alone makes; the rest is due
+    to the weights, and a bias of the layer's own period adds a third part.  The strongest of the
+    three at the line's frequency is the cause.
     """
-    step, operator = trace.steps[origin.step], trace.operators[origin.step]
-    if not isinstance(operator, StretchFIR):
-        return "weights"
-    place = float(origin.at)
-    means = repeating(trace.values[step.inputs[0]]).period.mean(axis=1)
-    level = operator.taps.mean(axis=2)
-    # An all-ones kernel on the same taps, carrying each kernel's mean.
-    flat = StretchFIR(
-        np.broadcast_to(level[..., None], operator.taps.shape),
-        operator.factor,
-        dilation=operator.dilation,
-        groups=operator.groups,
-        crop=operator.crop,
-    )
-    overlap = flat.gains([place])[0, 0] @ means
-    weights = operator.gains([place])[0, 0] @ means - overlap
-    bias = np.zeros(1, dtype=np.complex128)
-    if operator.offset is not None:
-        count = operator.offset.shape[1]
-        turned = np.exp(-2j * np.pi * place * np.arange(count)) / count
-        bias = operator.offset @ turned if (origin.at * count).denominator == 1 else bias
-    strengths = {
-        "weights": float(np.linalg.norm(weights)),
-        "overlap": float(np.linalg.norm(overlap)),
-        "bias": float(np.linalg.norm(bias)),
-    }
-    return max(strengths, key=lambda cause: strengths[cause])
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._parts: dict[int, dict[str, NDArray[np.float64]]] = {}
+
+    def cause(self, origin: Origin) -> str:
+        """Return "overlap", "weights" or "bias"."""
+        if origin.step not in self._parts:
+            self._parts[origin.step] = self._patterns(origin.step)
+        strengths = {
+            cause: _strength(pattern, origin.at)
+            for cause, pattern in self._parts[origin.step].items()
+        }
+        return max(strengths, key=lambda cause: strengths[cause])
+
+    def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
+        """Return one period of each part, (out, L) or (out, period of the bias)."""
+        step, operator = self._trace.steps[number], self._trace.operators[number]
+        assert operator is not None
+        means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
+        pattern = operator.periodic(means[:, None])
+        patterns = {"weights": pattern}
+        if isinstance(operator, StretchFIR):
+            counts = np.zeros(operator.factor)
+            np.add.at(counts, operator.positions % operator.factor, 1)
+            overlap = pattern.sum(axis=1, keepdims=True) * counts / counts.sum()
+            patterns = {"weights": pattern - overlap, "overlap": overlap}
+        if operator.offset is not None:
+            patterns["bias"] = operator.offset
+        return patterns
+
+
+def _strength(pattern: NDArray[np.float64], place: Fraction) -> float:
+    """Return the magnitude over all channels of a periodic pattern's line at ``place``."""
+    count = pattern.shape[1]
+    number = place * count
+    if number.denominator != 1:
+        return 0.0
+    turns = np.exp(-2j * np.pi * int(number) * np.arange(count) / count)
+    return float(np.linalg.norm(pattern @ turns)) / count

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
-from upsim.errors import TooLargeError
+from upsim.errors import ShapeError, TooLargeError
 from upsim.layers.base import Activation
 from upsim.operators import Operator
 from upsim.signals import Line, Signal
@@ -188,6 +188,13 @@ class DeterministicMoments(Moments):
                 rows[sources.index(source)] = _tiled(share, whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
+        counts = sorted({each.shape[1] for each in recordings})
+        if len(counts) > 1:
+            raise ShapeError(
+                "branches that meet have different lengths for this recording",
+                given=" and ".join(map(str, counts)) + " samples",
+                fix="cut or pad the recording to a multiple of the stack's strides",
+            )
         return replace(
             parts[0],
             period=_merge(totals, merging),
