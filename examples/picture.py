@@ -19,6 +19,7 @@ def draw_samples(ax, predicted, measured, *, title):
     ax.set_xlabel("output sample", fontsize=13)
     ax.set_ylabel("amplitude", fontsize=13)
     ax.tick_params(labelsize=12)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.28 * (high - low))
     ax.legend([rings, stems], ["predicted", "NumPy run"], loc="upper right", ncols=2, fontsize=12)
