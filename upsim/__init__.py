@@ -46,7 +46,7 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 if TYPE_CHECKING:
     from upsim import errors, layers, operators
     from upsim.explanation import explain
-    from upsim.layers import *  # noqa: F403 - the catalogue's names
+    from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.operators import PolyphaseMatrix, StretchFIR
     from upsim.predict import predict
     from upsim.prediction import Prediction
