@@ -37,6 +37,7 @@ _HOMES = {
     "upsim.theory.boundaries": "coverage",
     "upsim.theory.cost": "cost",
     "upsim.stackfile": "load_stack save_stack",
+    "upsim.verify": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = ("errors", "layers", "models", "neural", "operators", "testing")
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
     from upsim.theory.tones import Contribution, Tone
+    from upsim.verify import verify
     from upsim.weights import Initialisation, Normal
 
 
