@@ -12,7 +12,7 @@ array([[1., 1., 2., 1., 2., 1., 1.]])
 """
 
 # Imported for what they register: the forward of each family of layers.
-from upsim.neural import (
+from upsim.neural import (  # noqa: F401
     activations,
     branches,
     convolution,
@@ -27,21 +27,4 @@ from upsim.neural.registry import chain, forward, register
 from upsim.neural.run import run
 from upsim.neural.torch_layers import register_torch, run_torch, to_torch
 
-__all__ = [
-    "activations",
-    "branches",
-    "chain",
-    "convolution",
-    "forward",
-    "hold",
-    "interpolation",
-    "register",
-    "register_torch",
-    "run",
-    "run_torch",
-    "samples",
-    "shuffle",
-    "sinc",
-    "to_torch",
-    "wavelet",
-]
+__all__ = ["chain", "forward", "register", "register_torch", "run", "run_torch", "to_torch"]

@@ -46,7 +46,7 @@ def register(
     if not (isinstance(given, type) and issubclass(given, Layer)):
         raise ArgumentTypeError(
             "a forward is registered for a layer type",
-            given=f"{kind!r:.60}",
+            given=str(getattr(given, "__name__", type(given).__name__)),
             expected="a subclass of upsim.layers.Layer",
             fix="@upsim.neural.register(MyLayer), with the type in the brackets",
         )

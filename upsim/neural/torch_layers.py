@@ -20,6 +20,7 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers.base import Layer
+from upsim.layers.branches import chain_channels
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers
@@ -41,7 +42,7 @@ def register_torch(kind: type[Kind]) -> Callable[[Builder], Builder]:
     if not (isinstance(given, type) and issubclass(given, Layer)):
         raise ArgumentTypeError(
             "a builder is registered for a layer type",
-            given=f"{kind!r:.60}",
+            given=str(getattr(given, "__name__", type(given).__name__)),
             expected="a subclass of upsim.layers.Layer",
             fix="@upsim.neural.register_torch(MyLayer), with the type in the brackets",
         )
@@ -89,7 +90,9 @@ def run_torch(
     """
     torch = require_torch()
     batch, added = as_batch(samples, _torch_precision(dtype))
-    module = to_torch(layers, dtype=dtype, device=device)
+    listed = (layers,) if isinstance(layers, Layer) else tuple(layers)
+    chain_channels(listed, batch.shape[1])  # refuses channels that a layer cannot take
+    module = to_torch(listed, dtype=dtype, device=device)
     place = _checked_device(torch, device)
     full_precision = (
         torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)

@@ -141,7 +141,8 @@ def _cubic(layer: Cubic, torch: Any) -> Any:
 
     def with_other_a(x: Any) -> Any:
         count, a = x.shape[-1], layer.a
-        places = (torch.arange(count * layer.factor, device=x.device) + 0.5) / layer.factor - 0.5
+        steps = torch.arange(count * layer.factor, device=x.device, dtype=torch.float64)
+        places = (steps + 0.5) / layer.factor - 0.5
         left = places.floor()
         made = torch.zeros_like(x).repeat_interleave(layer.factor, -1)
         for offset in (-1, 0, 1, 2):
@@ -180,7 +181,7 @@ def _windowed_sinc(layer: WindowedSinc, torch: Any) -> Any:
         made = torch.nn.functional.conv1d(flat, kernels, padding=reach)
         return made.transpose(1, 2).reshape(*x.shape[:2], -1)
 
-    return tensor_layer(torch, layer, compute, kernels=kernels[:, None])
+    return tensor_layer(torch, layer, compute, kernels=kernels[:, None].numpy())
 
 
 @register_torch(LearnedInterpolation)
