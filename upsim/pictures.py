@@ -11,7 +11,7 @@ from upsim import drawing
 from upsim.arguments import one_of, whole_number
 from upsim.drawing import Band, ContributionRow, Panel, ToneRow
 from upsim.errors import ArgumentError
-from upsim.predict import predict_input
+from upsim.predictor import predict_input
 from upsim.prediction import Prediction
 from upsim.theory.ladder import families
 from upsim.theory.propagation import fold

@@ -182,6 +182,9 @@ class Prediction:
         """Integral of the density, (channels,)."""
         if self.psd is None:
             return np.zeros(self.channels)
+        if self.waveform is not None:
+            # The bins of a DFT are a sum, not points of a curve.
+            return np.asarray(self.psd.sum(axis=1) * self.frequencies[1])
         return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:

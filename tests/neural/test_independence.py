@@ -58,7 +58,7 @@ def test_the_witness_shares_nothing_with_what_it_judges(path):
         "from upsim.operators import StretchFIR",
         "from upsim import theory",
         "from upsim.theory.tones import tones",
-        "from upsim.predict import predict",
+        "from upsim.predictor import predict",
         "import upsim",
         "layer.operator(3)",
         "layer.function(samples)",

@@ -114,7 +114,9 @@ class DeterministicMoments(Moments):
         whole = after if offset is None else lcm(after, offset.shape[1])
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
-        batch = np.concatenate([self.period[None], self.shares])
+        batch = (
+            np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
+        )
         mapped = _tiled(operator.periodic(batch), whole)
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:

@@ -21,7 +21,7 @@ from upsim import neural
 from upsim.arguments import one_of, whole_number
 from upsim.errors import ArgumentError, UpsimError
 from upsim.operators import Operator
-from upsim.predict import predict
+from upsim.predictor import predict
 from upsim.prediction import Prediction
 from upsim.signals import Constant, Line, Signal, Term, WhiteNoise
 from upsim.stack import Stack, lower
@@ -409,5 +409,3 @@ def _recording(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
             _operations(operators_of(stack)[1]), _largest(made, [prediction.waveform]), runner.dtype
         ),
     )
-
-
