@@ -1,0 +1,270 @@
+"""From layers to exact transfer functions.
+
+A layer's own ``operator`` says where each weight goes; here it is called with *labels* for
+weights, the numbers 1, 2, 3, ..., and the labels that come back are replaced by exact expressions.
+An operator moves and never adds up weights, so what a layer does with its weights (flips,
+dilations, groups, crops, shuffles) is written once, in the layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from math import prod
+
+import numpy as np
+import sympy as sp
+
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotPredictableError,
+    ShapeError,
+    TooLargeError,
+    UpsimError,
+)
+from upsim.layers import HaarSynthesis, Hold, LearnedInterpolation
+from upsim.layers.base import Branch, Layer, LinearLayer
+from upsim.layers.convolution import WeightedLayer
+from upsim.layers.interpolation import Interpolator
+from upsim.operators import Operator, StretchFIR
+from upsim.operators.kernels import hold
+from upsim.theory.symbolic.laurent import Expr, LaurentMatrix
+from upsim.theory.symbolic.transfer import BlockTransfer, StretchTransfer, Transfer, chain, merge
+from upsim.weights import Ones
+
+#: Entries of one layer's (out, in, taps) beyond which an expression helps nobody.
+LARGEST_EXPRESSION = 2**13
+
+#: What stands for the weights of one layer: a name for symbols, or expressions.
+Taps = str | Sequence[Expr]
+
+
+def chain_transfer(
+    layers: Iterable[Layer], channels: int, taps: Mapping[int, Taps], place: str = "layer"
+) -> tuple[Transfer, int]:
+    """Return the folded transfer of layers in order, and the channels that come out.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+    channels : int
+        Going in.
+    taps : mapping
+        By the layer's number, from 1: what replaces its weights.
+    place : str
+        How errors name the layers.
+    """
+    found: list[Transfer] = [_wire(channels)]
+    for number, layer in enumerate(layers, 1):
+        try:
+            found.append(layer_transfer(layer, channels, taps.get(number)))
+        except UpsimError as error:
+            raise error.at(f"{place} {number}") from None
+        channels = layer.channels_out(channels)
+    return reduce(chain, found), channels
+
+
+def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Transfer:
+    """Return one layer's exact transfer; an offset (a bias) is no part of it."""
+    if isinstance(layer, Branch):
+        parts = [chain_transfer(part, channels, {}, "its layer")[0] for part in layer.parts]
+        return merge(parts, layer.merging)
+    if not isinstance(layer, LinearLayer):
+        raise NotPredictableError(
+            "an activation is not linear and has no transfer function",
+            given=f"{layer!r}",
+            expected="linear layers",
+            fix="upsim.symbolic of the layers before or behind it, one stack each; or "
+            "upsim.predict(stack, upsim.Constant(1.0)), which goes through it exactly",
+            where=type(layer).__name__,
+        )
+    if isinstance(layer, WeightedLayer):
+        return _weighted(layer, channels, taps)
+    if isinstance(layer, LearnedInterpolation):
+        return _learned(layer, channels, taps)
+    if isinstance(layer, Interpolator):
+        kernel, begin = layer.kernel()
+        return _each_channel(kernel, begin, channels, layer.factor)
+    if isinstance(layer, Hold):
+        return _each_channel(hold(layer.factor, layer.order), 0, channels, 1)
+    if isinstance(layer, HaarSynthesis):
+        # Its taps are plus and minus 1/sqrt(2), which a float cannot say.
+        half = 1 / sp.sqrt(2)
+        return from_operator(layer.operator(channels), lambda tap: half if tap > 0 else -half)
+    return from_operator(layer.operator(channels), rational)
+
+
+def rational(number: float) -> Expr:
+    """Return the rational number that a float is, to the last bit.
+
+    Examples
+    --------
+    >>> rational(0.75), rational(0.1) == sp.Rational(1, 10)
+    (3/4, False)
+    """
+    return sp.Rational(float(number))
+
+
+def from_operator(operator: Operator, value: Callable[[float], Expr]) -> Transfer:
+    """Return an operator's transfer, each nonzero tap replaced by ``value(tap)``."""
+    out, inward = operator.out_channels, operator.in_channels
+    if isinstance(operator, StretchFIR):
+        _refuse_long(out * inward * operator.reach)
+        dense, shape = operator.dense_taps(), (out, inward)
+        taps = {
+            n - operator.crop[0]: _matrix(dense[:, :, n], value) for n in range(dense.shape[2])
+        }
+        return StretchTransfer(LaurentMatrix.of(taps, shape), operator.factor)
+    matrix = operator.polyphase()
+    _refuse_long(matrix.blocks.size)
+    shape = (out * matrix.up, inward * matrix.down)
+    delayed = {
+        matrix.first + j: _matrix(block.reshape(shape), value)
+        for j, block in enumerate(matrix.blocks)
+    }
+    return BlockTransfer(LaurentMatrix.of(delayed, shape), matrix.up, matrix.down).simplest()
+
+
+def _matrix(numbers: np.ndarray, value: Callable[[float], Expr]) -> Expr:  # type: ignore[type-arg]
+    entries = [[value(each) if each else sp.Integer(0) for each in row] for row in numbers]
+    return sp.ImmutableMatrix(entries)
+
+
+def _wire(channels: int) -> StretchTransfer:
+    return StretchTransfer(LaurentMatrix.of({0: sp.eye(channels)}, (channels, channels)), 1)
+
+
+def _each_channel(kernel: Iterable[object], begin: int, channels: int, factor: int) -> Transfer:
+    """Return one kernel for every channel; its entries are Fractions or floats, both exact."""
+    taps = [sp.Rational(tap) for tap in kernel]
+    _refuse_long(channels**2 * len(taps))
+    delayed = {n - begin: sp.eye(channels) * tap for n, tap in enumerate(taps)}
+    return StretchTransfer(LaurentMatrix.of(delayed, (channels, channels)), factor)
+
+
+def _weighted(layer: WeightedLayer, channels: int, taps: Taps | None) -> Transfer:
+    shape = layer.weight_shape
+    _refuse_long(prod(shape))
+    values = _values(layer, shape, taps)
+    labels = np.arange(1.0, prod(shape) + 1).reshape(shape)
+    labelled = replace(layer, weight=labels, bias=False)  # type: ignore[type-var]
+    return from_operator(labelled.operator(channels), lambda label: values[int(label) - 1])
+
+
+def _values(layer: WeightedLayer, shape: tuple[int, ...], taps: Taps | None) -> list[Expr]:
+    if taps is not None:
+        return _named(taps, shape)
+    if isinstance(layer.weight, Ones):
+        return [sp.Integer(1)] * prod(shape)
+    if not isinstance(layer.weight, np.ndarray):
+        raise _undrawn(layer)
+    return [rational(weight) for weight in layer.weight.reshape(-1)]
+
+
+def _learned(layer: LearnedInterpolation, channels: int, taps: Taps | None) -> Transfer:
+    layer.channels_out(channels)
+    if taps is not None:
+        shares = _named(taps, (channels,))
+    elif isinstance(layer.weight, np.ndarray):
+        shares = [1 / (1 + sp.exp(-rational(weight))) for weight in layer.weight]
+    else:
+        raise _undrawn(layer)
+    later = sp.diag(*shares)
+    delayed = {-1: sp.eye(channels) - later, 0: sp.eye(channels), 1: later}
+    return StretchTransfer(LaurentMatrix.of(delayed, (channels, channels)), 2)
+
+
+def _named(taps: Taps, shape: tuple[int, ...]) -> list[Expr]:
+    """Return one expression a weight; a name gets the weight's indices, axes of one left out."""
+    if not isinstance(taps, str):
+        values = list(np.asarray(taps, dtype=object).reshape(-1))
+        if len(values) != prod(shape):
+            raise ShapeError(
+                "taps do not match the layer's weight",
+                given=f"{len(values)} taps",
+                expected=f"{prod(shape)}, in the order of a weight of shape {shape}",
+                fix='taps="h"',
+            )
+        return [sp.sympify(value, rational=False) for value in values]
+    kept = [axis for axis, size in enumerate(shape) if size > 1] or [len(shape) - 1]
+    symbols = []
+    for index in np.ndindex(shape):
+        where = ",".join(str(index[axis]) for axis in kept)
+        name = f"{taps}_{where}" if len(kept) == 1 and "^" not in taps else f"{taps}_{{{where}}}"
+        symbols.append(sp.Symbol(name, real=True))
+    return symbols
+
+
+def symbols_by_layer(layers: Sequence[Layer], taps: object) -> dict[int, Taps]:
+    """Return what replaces the weights of each layer, by its number from 1.
+
+    A single name or list is for the one layer with weights; a name is also for several of them,
+    and then says whose: ``h^{(2)}_{0}``.
+    """
+    weighted = [
+        number
+        for number, layer in enumerate(layers, 1)
+        if isinstance(layer, WeightedLayer | LearnedInterpolation)
+    ]
+    if taps is None:
+        return {}
+    if not weighted:
+        raise ArgumentError(
+            "taps stand for weights, and no layer here has any",
+            given=f"taps={taps!r}",
+            expected="a Conv, TransposedConv, SubpixelConv or LearnedInterpolation",
+            fix="leave taps out",
+        )
+    if isinstance(taps, Mapping):
+        for number in taps:
+            if number not in weighted:
+                raise ArgumentError(
+                    "taps name a layer without weights",
+                    given=f"layer {number}",
+                    expected=f"one of {weighted}",
+                    fix=f"taps={{{weighted[0]}: 'h'}}",
+                )
+        return dict(taps)
+    if isinstance(taps, str):
+        if not taps.isidentifier():
+            raise ArgumentError("taps is not a name", given=f"taps={taps!r}", fix='taps="h"')
+        if len(weighted) == 1:
+            return {weighted[0]: taps}
+        return {number: f"{taps}^{{({number})}}" for number in weighted}
+    if not isinstance(taps, Sequence | np.ndarray | sp.MatrixBase | sp.NDimArray):
+        raise ArgumentTypeError(
+            "taps must be a name, expressions, or a dict of them by layer number",
+            given=f"taps of type {type(taps).__name__}",
+            fix='taps="h"',
+        )
+    if len(weighted) != 1:
+        raise ArgumentError(
+            "taps for several layers must say which is whose",
+            given=f"one list of taps, layers {weighted} with weights",
+            expected="a dict by layer number",
+            fix=f"taps={{{weighted[0]}: [...], {weighted[1]}: 'h'}}",
+        )
+    return {weighted[0]: list(np.asarray(taps, dtype=object).reshape(-1))}
+
+
+def _undrawn(layer: WeightedLayer | LearnedInterpolation) -> NotPredictableError:
+    return NotPredictableError(
+        "the weights are not drawn yet, so there is no expression of them",
+        given=f"{layer!r}",
+        expected="numbers, symbols, or the initialisation 'ones'",
+        fix='upsim.symbolic(layer, taps="h") for symbols, or upsim.symbolic(stack.draw(seed=0)) '
+        "for the drawn numbers",
+        where=type(layer).__name__,
+    )
+
+
+def _refuse_long(entries: int) -> None:
+    if entries > LARGEST_EXPRESSION:
+        raise TooLargeError(
+            "the expressions would be too long to read",
+            given=f"{entries} entries of (out, in, taps)",
+            expected=f"at most {LARGEST_EXPRESSION}",
+            fix="a layer with fewer channels shows the same law; upsim.predict takes any size",
+        )
