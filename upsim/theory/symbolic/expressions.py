@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import product
 
 import sympy as sp
 
@@ -76,13 +77,16 @@ class Symbolic:
         They are the DFT of the phase gains over ``L``; line ``k`` lies at ``k / L`` of the output
         rate.
         """
+        gains = [sp.Matrix([gain]) for gain in self.phase_gains]
+        out, inward = self.transfer.channels
         found = []
         for k in range(self.factor):
-            turn = Fraction(k, self.factor)
-            found.append(
-                self._each_pair(lambda gains, turn=turn: value_at(gains, turn) / self.factor)
-            )
-        return tuple(map(self._shaped, found))
+            line = sp.zeros(out, inward)
+            for pair in product(range(out), range(inward)):
+                by_phase = {i: gain[pair] for i, gain in enumerate(gains)}
+                line[pair] = sp.expand(value_at(by_phase, Fraction(k, self.factor)) / self.factor)
+            found.append(self._shaped(line))
+        return tuple(found)
 
     @cached_property
     def condition(self) -> tuple[Expr, ...]:
@@ -119,13 +123,12 @@ class Symbolic:
         response = self._fir().response
         out, inward = response.shape
         turn = Fraction(frequency)
-        return min(
-            multiplicity_at(response.entry(o, c), turn) for o in range(out) for c in range(inward)
-        )
+        pairs = product(range(out), range(inward))
+        return min(multiplicity_at(response.entry(o, c), turn) for o, c in pairs)
 
     @cached_property
     def droop(self) -> Expr:
-        r""":math:`|H|` at the old Nyquist frequency, :math:`\omega = \pi / L`, over :math:`|H(1)|`."""
+        r""":math:`|H|` at the old Nyquist, :math:`\omega = \pi / L`, over :math:`|H(1)|`."""
         constant = value_at(self._one_pair(), Fraction(0))
         if constant == 0:
             raise NotPredictableError(
@@ -215,14 +218,6 @@ class Symbolic:
             self._shaped(sum(map(of, map(sp.Matrix, taps)), blank).applyfunc(sp.expand))
             for taps in self.transfer.phase_taps()
         ]
-
-    def _each_pair(self, of: typeset.Function) -> Expr:
-        """Return the matrix of a function of each pair's phase gains."""
-        gains = [sp.Matrix([gain]) if self.is_scalar else gain for gain in self.phase_gains]
-        out, inward = self.transfer.channels
-        return sp.Matrix(
-            out, inward, lambda o, c: of({i: gain[o, c] for i, gain in enumerate(gains)})
-        )
 
     def _shaped(self, matrix: Expr) -> Expr:
         return matrix[0, 0] if self.is_scalar else sp.ImmutableMatrix(matrix)

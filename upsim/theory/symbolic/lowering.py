@@ -15,6 +15,7 @@ from math import prod
 
 import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 
 from upsim.errors import (
     ArgumentError,
@@ -24,10 +25,10 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
-from upsim.layers import HaarSynthesis, Hold, LearnedInterpolation
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.convolution import WeightedLayer
-from upsim.layers.interpolation import Interpolator
+from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
+from upsim.layers.wavelet import HaarSynthesis
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.kernels import hold
 from upsim.theory.symbolic.laurent import Expr, LaurentMatrix
@@ -80,6 +81,11 @@ def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Tra
             "upsim.predict(stack, upsim.Constant(1.0)), which goes through it exactly",
             where=type(layer).__name__,
         )
+    return _linear(layer, channels, taps)
+
+
+def _linear(layer: LinearLayer, channels: int, taps: Taps | None) -> Transfer:
+    """Return a linear layer's transfer, from its exact kernel where it has one."""
     if isinstance(layer, WeightedLayer):
         return _weighted(layer, channels, taps)
     if isinstance(layer, LearnedInterpolation):
@@ -89,11 +95,13 @@ def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Tra
         return _each_channel(kernel, begin, channels, layer.factor)
     if isinstance(layer, Hold):
         return _each_channel(hold(layer.factor, layer.order), 0, channels, 1)
-    if isinstance(layer, HaarSynthesis):
-        # Its taps are plus and minus 1/sqrt(2), which a float cannot say.
-        half = 1 / sp.sqrt(2)
-        return from_operator(layer.operator(channels), lambda tap: half if tap > 0 else -half)
-    return from_operator(layer.operator(channels), rational)
+    half = 1 / sp.sqrt(2)
+    is_haar = isinstance(layer, HaarSynthesis)
+    # Haar's taps are plus and minus 1/sqrt(2), which a float cannot say.
+    return from_operator(
+        layer.operator(channels),
+        (lambda tap: half if tap > 0 else -half) if is_haar else rational,
+    )
 
 
 def rational(number: float) -> Expr:
@@ -127,7 +135,7 @@ def from_operator(operator: Operator, value: Callable[[float], Expr]) -> Transfe
     return BlockTransfer(LaurentMatrix.of(delayed, shape), matrix.up, matrix.down).simplest()
 
 
-def _matrix(numbers: np.ndarray, value: Callable[[float], Expr]) -> Expr:  # type: ignore[type-arg]
+def _matrix(numbers: NDArray[np.float64], value: Callable[[float], Expr]) -> Expr:
     entries = [[value(each) if each else sp.Integer(0) for each in row] for row in numbers]
     return sp.ImmutableMatrix(entries)
 
@@ -149,6 +157,7 @@ def _weighted(layer: WeightedLayer, channels: int, taps: Taps | None) -> Transfe
     _refuse_long(prod(shape))
     values = _values(layer, shape, taps)
     labels = np.arange(1.0, prod(shape) + 1).reshape(shape)
+    # Every weighted layer is a dataclass; their common base is not.
     labelled = replace(layer, weight=labels, bias=False)  # type: ignore[type-var]
     return from_operator(labelled.operator(channels), lambda label: values[int(label) - 1])
 
@@ -187,7 +196,7 @@ def _named(taps: Taps, shape: tuple[int, ...]) -> list[Expr]:
                 expected=f"{prod(shape)}, in the order of a weight of shape {shape}",
                 fix='taps="h"',
             )
-        return [sp.sympify(value, rational=False) for value in values]
+        return [_exact(value) for value in values]
     kept = [axis for axis, size in enumerate(shape) if size > 1] or [len(shape) - 1]
     symbols = []
     for index in np.ndindex(shape):
@@ -195,6 +204,17 @@ def _named(taps: Taps, shape: tuple[int, ...]) -> list[Expr]:
         name = f"{taps}_{where}" if len(kept) == 1 and "^" not in taps else f"{taps}_{{{where}}}"
         symbols.append(sp.Symbol(name, real=True))
     return symbols
+
+
+def _exact(value: object) -> Expr:
+    """Return an expression without a rounded number in it."""
+    if isinstance(value, str):
+        raise ArgumentTypeError(
+            "a list of taps holds SymPy expressions or numbers",
+            given=f"the string {value!r:.40}",
+            fix='taps="h" for symbols h_k, or taps=list(sympy.symbols("a b c", real=True))',
+        )
+    return sp.sympify(value).replace(lambda part: part.is_Float, sp.Rational)
 
 
 def symbols_by_layer(layers: Sequence[Layer], taps: object) -> dict[int, Taps]:

@@ -96,8 +96,8 @@ def hold_magnitude(factor: Expr, order: Expr = 1, *, frequency: Expr = omega) ->
     2/pi
     """
     factor = sp.sympify(factor)
-    ratio = sp.sin(frequency * factor / 2) / (factor * sp.sin(frequency / 2))
-    return sp.Abs(ratio) ** order
+    above, below = (sp.Abs(sp.sin(angle)) for angle in (frequency * factor / 2, frequency / 2))
+    return (above / (factor * below)) ** order
 
 
 def decibels(ratio: Expr) -> Expr:

@@ -55,10 +55,13 @@ class AllOnes:
 
     @property
     def overlap(self) -> str:
-        """ "none" (K = L), "full" (L divides K) or "partial"; "full" for a symbolic multiple."""
-        if self.remainder:
-            return "partial"
-        return "none" if self.kernel_size == self.factor else "full"
+        """Whether neighbours overlap: "none" (K <= L), "partial", or "full" (K = 2 L, 3 L, ...).
+
+        A symbolic multiple of ``L`` is "full".
+        """
+        if self.kernel_size.is_Integer and self.kernel_size <= self.factor:
+            return "none"
+        return "partial" if self.remainder else "full"
 
     @property
     def has_tones(self) -> bool:
@@ -193,16 +196,16 @@ def prove_overlap_rule() -> Proof:
     """
     L, k = sp.symbols("L k", integer=True, positive=True)
     m, r, K = sp.symbols("m r K", integer=True, nonnegative=True)
-    w, theta = sp.Symbol("w"), sp.Symbol("theta", real=True)
+    n, w, theta = sp.Symbol("n"), sp.Symbol("w"), sp.Symbol("theta", real=True)
     exponent = -2 * sp.pi * sp.I * k / L
-    closed = (1 - w**K) / (1 - w)
+    closed = (1 - w**n) / (1 - w)
     chord = sp.Abs(1 - sp.exp(exponent)) ** 2
     long_chord = sp.Abs(1 - sp.exp(exponent * K)) ** 2
     angle = sp.pi * k / L
     steps = (
-        # By induction on K: what is 0 at K = 0 and grows by w^K is the sum of w^n, n < K.
-        Step("the geometric sum starts at 0", sp.Subs(closed, K, 0), sp.Integer(0)),
-        Step("and grows by its next term", sp.Subs(closed, K, K + 1) - closed, w**K),
+        # By induction: what is 0 at K = 0 and grows by w^K is the sum of w^n, n < K.
+        Step("the geometric sum starts at 0", sp.Subs(closed, n, 0), sp.Integer(0)),
+        Step("and grows by its next term", sp.Subs(closed, n, K + 1) - sp.Subs(closed, n, K), w**K),
         Step("w is a root of unity", sp.Pow(sp.exp(exponent), L, evaluate=False), sp.Integer(1)),
         Step(
             "so whole multiples of L drop out of K = m L + r",

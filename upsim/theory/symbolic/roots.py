@@ -88,7 +88,8 @@ def is_zero(expression: Expr) -> bool:
 
     Examples
     --------
-    >>> is_zero(sp.cos(sp.pi / 7) - sp.cos(2 * sp.pi / 7) + sp.cos(3 * sp.pi / 7) - sp.Rational(1, 2))
+    >>> seventh = sp.pi / 7
+    >>> is_zero(2 * (sp.cos(seventh) - sp.cos(2 * seventh) + sp.cos(3 * seventh)) - 1)
     True
     """
     # |u|^2 = u conj(u) is what expansion can see.
@@ -96,7 +97,8 @@ def is_zero(expression: Expr) -> bool:
         lambda part: part.is_Pow and isinstance(part.base, sp.Abs) and part.exp.is_even,
         lambda part: (part.base.args[0] * sp.conjugate(part.base.args[0])) ** (part.exp / 2),
     )
-    expanded = sp.expand(plain)
+    # A fraction is zero where its numerator is.
+    expanded = sp.expand(sp.fraction(sp.together(plain))[0])
     if expanded == 0:
         return True
     turned = sp.expand(expanded.rewrite(sp.exp))
@@ -111,12 +113,12 @@ def is_zero(expression: Expr) -> bool:
 def _cyclotomic_remainder(expression: Expr) -> Expr | None:
     """Return an expression in roots of unity reduced to their basis; None where it is not one."""
     roots = {power: power.exp / (2 * sp.pi * sp.I) for power in expression.atoms(sp.exp)}
-    if not all(turn.is_Rational for turn in roots.values()):
+    if not roots or not all(turn.is_Rational for turn in roots.values()):
         return None
     order = int(sp.ilcm(4, *(turn.q for turn in roots.values())))
     powers = {root: _x ** int(turn * order % order) for root, turn in roots.items()}
-    polynomial = expression.subs({**powers, sp.I: _x ** (order // 4)})
-    if not _is_over_rationals(polynomial):
+    polynomial = expression.xreplace({**powers, sp.I: _x ** (order // 4)})
+    if not (polynomial.is_polynomial(_x) and _is_over_rationals(polynomial)):
         return None
     cyclotomic = sp.Poly(sp.cyclotomic_poly(order, _x), _x)
     return sp.expand(sp.Poly(sp.expand(polynomial), _x).rem(cyclotomic).as_expr())
