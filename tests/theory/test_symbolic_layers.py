@@ -448,7 +448,7 @@ def test_an_activation_is_refused_with_its_place_and_a_way_out():
     assert "upsim.predict(stack, upsim.Constant(1.0))" in caught.value.fix
     with pytest.raises(NotPredictableError, match="not linear"):
         symbolic(ReLU())
-    with pytest.raises(NotPredictableError, match="its layer 1, layer 1"):
+    with pytest.raises(NotPredictableError, match=r"layer 1\.1\.1"):
         symbolic(Stack([Residual(ReLU())], 8))
 
 
@@ -497,6 +497,8 @@ def test_a_magnitude_of_many_channels_is_refused_and_a_pair_is_not():
         (Stack([Conv(1, 1, 2), Conv(1, 1, 2)], 8), [1, 2], ArgumentError, "which is whose"),
         (Conv(512, 512, 3), "h", TooLargeError, "too long to read"),
         (Nearest(10**6), None, TooLargeError, "too long to read"),
+        (TransposedConv(1, 1, 3, 10**6), "h", TooLargeError, "too long to read"),
+        (Stack([Nearest(64)] * 3, 8), None, TooLargeError, "layer 3"),
     ],
 )
 def test_bad_input_says_what_is_wrong(subject, taps, error, message):
@@ -510,6 +512,17 @@ def test_taps_of_several_layers_by_number():
     s = symbolic(stack, taps={1: "a", 3: [2]})
     assert s.symbols == a
     assert s.phase_gains == (2 * a[0] + 2 * a[1],) * 2
+
+
+def test_taps_of_layers_inside_branches():
+    inside = Residual(Conv(1, 1, 3, padding=1))
+    w = sp.symbols("w_:3", real=True)
+    assert sp.expand(symbolic(inside, taps="w").H - (w[0] / z + w[1] + 1 + w[2] * z)) == 0
+    stack = Stack([inside, Conv(1, 1, 1)], 8)
+    s = symbolic(stack, taps={"1.1.1": "w", 2: [2]})
+    assert sp.expand(s.H - 2 * symbolic(inside, taps="w").H) == 0
+    with pytest.raises(NotPredictableError, match=r"layer 1\.1\.1"):
+        symbolic(stack, taps={2: "h"})
 
 
 def test_float_weights_are_the_rationals_that_they_are():

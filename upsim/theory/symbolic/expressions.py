@@ -14,8 +14,9 @@ from upsim.layers.base import Layer
 from upsim.stack import Stack
 from upsim.theory.symbolic import typeset
 from upsim.theory.symbolic.laurent import Expr, z
-from upsim.theory.symbolic.lowering import chain_transfer, symbols_by_layer
+from upsim.theory.symbolic.lowering import chain_transfer
 from upsim.theory.symbolic.magnitude import Magnitude, decibels, omega
+from upsim.theory.symbolic.naming import taps_by_path
 from upsim.theory.symbolic.roots import multiplicity_at, value_at
 from upsim.theory.symbolic.transfer import StretchTransfer, Transfer
 
@@ -262,9 +263,16 @@ def symbolic(subject: Layer | Stack, *, taps: object = None) -> Symbolic:
         ``h^{(2)}_{k}`` where several layers have weights.  For a learned interpolation it is the
         share of the earlier sample, after the sigmoid.
 
+        Layers inside branches are numbered as reports do: ``{"2.1.1": "h"}``.
+
     Returns
     -------
     Symbolic
+
+    Notes
+    -----
+    A kernel that was computed in floats (a windowed sinc, drawn weights) has the tones of its own
+    rounding: 1e-17 is not 0 here.
 
     Examples
     --------
@@ -287,6 +295,6 @@ def symbolic(subject: Layer | Stack, *, taps: object = None) -> Symbolic:
             given=f"{subject!r:.60} of type {type(subject).__name__}",
             fix="upsim.symbolic(upsim.Linear(2))",
         )
-    transfer, _ = chain_transfer(layers, channels, symbols_by_layer(layers, taps))
+    transfer, _ = chain_transfer(layers, channels, taps_by_path(layers, taps))
     name = ", ".join(map(repr, layers))
     return Symbolic(transfer, name if len(name) <= 80 else f"{len(layers)} layers")

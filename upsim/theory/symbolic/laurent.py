@@ -80,6 +80,11 @@ class LaurentMatrix:
         """Return ``A(z^L)``: every delay is ``L`` times as long."""
         return LaurentMatrix({n * factor: tap for n, tap in self.taps.items()}, self.shape)
 
+    @property
+    def span(self) -> int:
+        """Delays from the first to the last that is there."""
+        return max(self.taps) - min(self.taps) + 1 if self.taps else 0
+
     def entry(self, out: int, inward: int) -> dict[int, Expr]:
         """Return one entry's taps by delay, zeros left out."""
         found = {n: tap[out, inward] for n, tap in self.taps.items()}

@@ -8,9 +8,8 @@ dilations, groups, crops, shuffles) is written once, in the layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import reduce
 from math import prod
 
 import numpy as np
@@ -18,10 +17,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from upsim.errors import (
-    ArgumentError,
-    ArgumentTypeError,
     NotPredictableError,
-    ShapeError,
     TooLargeError,
     UpsimError,
 )
@@ -32,18 +28,16 @@ from upsim.layers.wavelet import HaarSynthesis
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.kernels import hold
 from upsim.theory.symbolic.laurent import Expr, LaurentMatrix
+from upsim.theory.symbolic.naming import Path, Taps, TapsByPath, label, named
 from upsim.theory.symbolic.transfer import BlockTransfer, StretchTransfer, Transfer, chain, merge
 from upsim.weights import Ones
 
 #: Entries of one layer's (out, in, taps) beyond which an expression helps nobody.
 LARGEST_EXPRESSION = 2**13
 
-#: What stands for the weights of one layer: a name for symbols, or expressions.
-Taps = str | Sequence[Expr]
-
 
 def chain_transfer(
-    layers: Iterable[Layer], channels: int, taps: Mapping[int, Taps], place: str = "layer"
+    layers: Iterable[Layer], channels: int, taps: TapsByPath, path: Path = ()
 ) -> tuple[Transfer, int]:
     """Return the folded transfer of layers in order, and the channels that come out.
 
@@ -53,25 +47,33 @@ def chain_transfer(
     channels : int
         Going in.
     taps : mapping
-        By the layer's number, from 1: what replaces its weights.
-    place : str
-        How errors name the layers.
+        By the layer's path: what replaces its weights.
+    path : tuple of int
+        Where the chain stands in the stack, as :class:`upsim.stack.Step` counts.
     """
-    found: list[Transfer] = [_wire(channels)]
+    folded: Transfer = _wire(channels)
     for number, layer in enumerate(layers, 1):
+        here = (*path, number)
+        if isinstance(layer, Branch):
+            parts = [
+                chain_transfer(part, channels, taps, (*here, branch))[0]
+                for branch, part in enumerate(layer.parts, 1)
+            ]
         try:
-            found.append(layer_transfer(layer, channels, taps.get(number)))
+            if isinstance(layer, Branch):
+                found = merge(parts, layer.merging)
+            else:
+                found = layer_transfer(layer, channels, taps.get(here))
+            _refuse_long_fold(folded, found)
         except UpsimError as error:
-            raise error.at(f"{place} {number}") from None
+            raise error.at(f"layer {label(here)}") from None
+        folded = chain(folded, found)
         channels = layer.channels_out(channels)
-    return reduce(chain, found), channels
+    return folded, channels
 
 
 def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Transfer:
     """Return one layer's exact transfer; an offset (a bias) is no part of it."""
-    if isinstance(layer, Branch):
-        parts = [chain_transfer(part, channels, {}, "its layer")[0] for part in layer.parts]
-        return merge(parts, layer.merging)
     if not isinstance(layer, LinearLayer):
         raise NotPredictableError(
             "an activation is not linear and has no transfer function",
@@ -91,9 +93,11 @@ def _linear(layer: LinearLayer, channels: int, taps: Taps | None) -> Transfer:
     if isinstance(layer, LearnedInterpolation):
         return _learned(layer, channels, taps)
     if isinstance(layer, Interpolator):
+        _refuse_long(channels**2 * layer.factor)
         kernel, begin = layer.kernel()
         return _each_channel(kernel, begin, channels, layer.factor)
     if isinstance(layer, Hold):
+        _refuse_long(channels**2 * layer.factor * layer.order)
         return _each_channel(hold(layer.factor, layer.order), 0, channels, 1)
     half = 1 / sp.sqrt(2)
     is_haar = isinstance(layer, HaarSynthesis)
@@ -164,7 +168,7 @@ def _weighted(layer: WeightedLayer, channels: int, taps: Taps | None) -> Transfe
 
 def _values(layer: WeightedLayer, shape: tuple[int, ...], taps: Taps | None) -> list[Expr]:
     if taps is not None:
-        return _named(taps, shape)
+        return named(taps, shape)
     if isinstance(layer.weight, Ones):
         return [sp.Integer(1)] * prod(shape)
     if not isinstance(layer.weight, np.ndarray):
@@ -175,7 +179,7 @@ def _values(layer: WeightedLayer, shape: tuple[int, ...], taps: Taps | None) -> 
 def _learned(layer: LearnedInterpolation, channels: int, taps: Taps | None) -> Transfer:
     layer.channels_out(channels)
     if taps is not None:
-        shares = _named(taps, (channels,))
+        shares = named(taps, (channels,))
     elif isinstance(layer.weight, np.ndarray):
         shares = [1 / (1 + sp.exp(-rational(weight))) for weight in layer.weight]
     else:
@@ -183,90 +187,6 @@ def _learned(layer: LearnedInterpolation, channels: int, taps: Taps | None) -> T
     later = sp.diag(*shares)
     delayed = {-1: sp.eye(channels) - later, 0: sp.eye(channels), 1: later}
     return StretchTransfer(LaurentMatrix.of(delayed, (channels, channels)), 2)
-
-
-def _named(taps: Taps, shape: tuple[int, ...]) -> list[Expr]:
-    """Return one expression a weight; a name gets the weight's indices, axes of one left out."""
-    if not isinstance(taps, str):
-        values = list(np.asarray(taps, dtype=object).reshape(-1))
-        if len(values) != prod(shape):
-            raise ShapeError(
-                "taps do not match the layer's weight",
-                given=f"{len(values)} taps",
-                expected=f"{prod(shape)}, in the order of a weight of shape {shape}",
-                fix='taps="h"',
-            )
-        return [_exact(value) for value in values]
-    kept = [axis for axis, size in enumerate(shape) if size > 1] or [len(shape) - 1]
-    symbols = []
-    for index in np.ndindex(shape):
-        where = ",".join(str(index[axis]) for axis in kept)
-        name = f"{taps}_{where}" if len(kept) == 1 and "^" not in taps else f"{taps}_{{{where}}}"
-        symbols.append(sp.Symbol(name, real=True))
-    return symbols
-
-
-def _exact(value: object) -> Expr:
-    """Return an expression without a rounded number in it."""
-    if isinstance(value, str):
-        raise ArgumentTypeError(
-            "a list of taps holds SymPy expressions or numbers",
-            given=f"the string {value!r:.40}",
-            fix='taps="h" for symbols h_k, or taps=list(sympy.symbols("a b c", real=True))',
-        )
-    return sp.sympify(value).replace(lambda part: part.is_Float, sp.Rational)
-
-
-def symbols_by_layer(layers: Sequence[Layer], taps: object) -> dict[int, Taps]:
-    """Return what replaces the weights of each layer, by its number from 1.
-
-    A single name or list is for the one layer with weights; a name is also for several of them,
-    and then says whose: ``h^{(2)}_{0}``.
-    """
-    weighted = [
-        number
-        for number, layer in enumerate(layers, 1)
-        if isinstance(layer, WeightedLayer | LearnedInterpolation)
-    ]
-    if taps is None:
-        return {}
-    if not weighted:
-        raise ArgumentError(
-            "taps stand for weights, and no layer here has any",
-            given=f"taps={taps!r}",
-            expected="a Conv, TransposedConv, SubpixelConv or LearnedInterpolation",
-            fix="leave taps out",
-        )
-    if isinstance(taps, Mapping):
-        for number in taps:
-            if number not in weighted:
-                raise ArgumentError(
-                    "taps name a layer without weights",
-                    given=f"layer {number}",
-                    expected=f"one of {weighted}",
-                    fix=f"taps={{{weighted[0]}: 'h'}}",
-                )
-        return dict(taps)
-    if isinstance(taps, str):
-        if not taps.isidentifier():
-            raise ArgumentError("taps is not a name", given=f"taps={taps!r}", fix='taps="h"')
-        if len(weighted) == 1:
-            return {weighted[0]: taps}
-        return {number: f"{taps}^{{({number})}}" for number in weighted}
-    if not isinstance(taps, Sequence | np.ndarray | sp.MatrixBase | sp.NDimArray):
-        raise ArgumentTypeError(
-            "taps must be a name, expressions, or a dict of them by layer number",
-            given=f"taps of type {type(taps).__name__}",
-            fix='taps="h"',
-        )
-    if len(weighted) != 1:
-        raise ArgumentError(
-            "taps for several layers must say which is whose",
-            given=f"one list of taps, layers {weighted} with weights",
-            expected="a dict by layer number",
-            fix=f"taps={{{weighted[0]}: [...], {weighted[1]}: 'h'}}",
-        )
-    return {weighted[0]: list(np.asarray(taps, dtype=object).reshape(-1))}
 
 
 def _undrawn(layer: WeightedLayer | LearnedInterpolation) -> NotPredictableError:
@@ -288,3 +208,10 @@ def _refuse_long(entries: int) -> None:
             expected=f"at most {LARGEST_EXPRESSION}",
             fix="a layer with fewer channels shows the same law; upsim.predict takes any size",
         )
+
+
+def _refuse_long_fold(first: Transfer, second: Transfer) -> None:
+    """Refuse a fold by its length, before it is multiplied out."""
+    out, inward = second.channels[0], first.channels[1]
+    reach = first.span * second.up // second.down + second.span
+    _refuse_long(out * inward * reach)

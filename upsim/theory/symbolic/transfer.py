@@ -42,6 +42,11 @@ class StretchTransfer:
         """Channels (out, in)."""
         return self.response.shape
 
+    @property
+    def span(self) -> int:
+        """Output samples from the first tap to the last."""
+        return self.response.span
+
     def phase_taps(self) -> list[list[Expr]]:
         """Return the taps ``h[m L + i]`` of each phase ``i``, matrices (out, in)."""
         found: list[list[Expr]] = [[] for _ in range(self.factor)]
@@ -85,6 +90,11 @@ class BlockTransfer:
         """Channels (out, in)."""
         rows, columns = self.response.shape
         return rows // self.up, columns // self.down
+
+    @property
+    def span(self) -> int:
+        """Output samples from the first block to the last."""
+        return self.response.span * self.up
 
     def phase_taps(self) -> list[list[Expr]]:
         """Return each output phase's taps, over delays and input phases: matrices (out, in)."""
