@@ -381,17 +381,29 @@ def test_magnitude_at_an_exact_frequency_where_sines_cancel():
     assert symbolic(Nearest(4)).magnitude() == sp.Abs(sp.sin(2 * omega)) / sp.Abs(sp.sin(omega / 2))
 
 
-def test_decimating_stack_against_the_numeric_polyphase_matrix():
-    layers = [convolution(1, 2, 4, 2), convolution(2, 1, 6, 3, kind=TransposedConv, seed=1)]
+@pytest.mark.parametrize(
+    ("layers", "up", "down"),
+    [
+        ([convolution(1, 2, 4, 2), convolution(2, 1, 6, 3, kind=TransposedConv, seed=1)], 3, 2),
+        # Blocked to a common period before they are multiplied, with delays in both.
+        ([convolution(1, 2, 7, 3, kind=TransposedConv), convolution(2, 1, 5, 2, seed=1)], 3, 2),
+        ([convolution(1, 1, 5, 4), convolution(1, 2, 7, 3, 1, kind=TransposedConv, seed=1),
+          convolution(2, 1, 4, 2, seed=2)], 3, 8),
+    ],
+    ids=["down then up", "up then down", "down, up, down"],
+)
+def test_decimating_stacks_against_the_numeric_polyphase_matrix(layers, up, down):
     s = symbolic(Stack(layers, 16000))
     matrix = numeric(layers, 1).polyphase()
-    assert (s.transfer.up, s.transfer.down) == (matrix.up, matrix.down) == (3, 2)
-    expected = sp.zeros(3, 2)
+    assert (s.transfer.up, s.transfer.down) == (matrix.up, matrix.down) == (up, down)
+    expected = sp.zeros(up, down)
     for j, block in enumerate(matrix.blocks):
-        expected += sp.Matrix(block.reshape(3, 2)) * z ** -(matrix.first + j)
+        expected += sp.Matrix(block.reshape(up, down)) * z ** -(matrix.first + j)
     difference = sp.lambdify(z, sp.Matrix(s.H) - expected, "numpy")(np.exp(0.7j))
     scale = float(np.prod([np.abs(layer.weight).sum() for layer in layers]))
-    assert np.abs(difference).max() <= rounding(64, scale)
+    assert np.abs(difference).max() <= rounding(64 * len(layers), scale)
+    gains = np.array([float(gain) for gain in s.phase_gains])
+    assert np.abs(gains - matrix.phase_gains()[0, 0]).max() <= rounding(64 * len(layers), scale)
 
 
 # LaTeX.
