@@ -62,7 +62,7 @@ def plot(
             channel=channel,
         )
     if kind == "comb":
-        rows = [(each.name, float(each.spacing)) for each in families(prediction.stack)]
+        rows = [(each.layer, float(each.spacing)) for each in families(prediction.stack)]
         return drawing.draw_comb(
             rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
         )
