@@ -128,7 +128,7 @@ def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:
         rows += [
             ContributionRow(
                 frequency_hz=tone.frequency,
-                layer=share.layer,
+                layer=share.layer or "input",
                 cause=share.cause,
                 power=sides * float(share.power[channel]),
                 phase=float(np.angle(share.amplitude[channel])),
