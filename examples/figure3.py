@@ -2,11 +2,13 @@
 Figure 3: partial overlap
 =========================
 
-A transposed convolution of length 3 and stride 2, all taps 1, without a bias, is fed with ones. The kernel is not a
-multiple of the stride, so the copies of the kernel cover the output unevenly: 2, 1, 2, 1, ...
+A transposed convolution of length 3 and stride 2, all taps 1, without a bias, is fed with ones.
+The kernel is not a multiple of the stride, so the copies of the kernel cover the output
+unevenly: 2, 1, 2, 1, ...
 
-The caption as printed repeats that of figure 2; the text says length 3, stride 2 and ones. The sample rate is open
-(here: 4 kHz in, 8 kHz out), and so is the number of input samples (here: 8).
+The caption as printed repeats that of figure 2; the text says length 3, stride 2 and ones. The
+sample rate is open (here: 4 kHz in, 8 kHz out), and so is the number of input samples (here:
+8).
 """
 
 import numpy as np
@@ -22,9 +24,9 @@ print(prediction.table())
 # %%
 # What to see
 # -----------
-# The output is a zigzag, and a zigzag is a line at half the output rate, 4 kHz. The offset is the mean of 2 and
-# 1, the line half their difference: 1/2 over 3/2 is a third, or -9.54 dB. `upsim.overlap` needs no weights
-# for that.
+# The output is a zigzag, and a zigzag is a line at half the output rate, 4 kHz. The offset is
+# the mean of 2 and 1, the line half their difference: 1/2 over 3/2 is a third, or -9.54 dB.
+# `upsim.overlap` needs no weights for that.
 
 rule = upsim.overlap(kernel_size=3, stride=2)
 (line,) = rule.lines
@@ -34,8 +36,9 @@ print(f"line at {line.fraction} of the rate: {20 * np.log10(line.ratio):.2f} dB 
 # %%
 # The ends
 # --------
-# The first and the last output sample lie where the zigzag has a 2, but see one tap only: a boundary artifact. `coverage`
-# counts the taps; with a kernel of ones and an input of ones that count is the output itself.
+# The first and the last output sample lie where the zigzag has a 2, but see one tap only: a
+# boundary artifact. `coverage` counts the taps; with a kernel of ones and an input of ones that
+# count is the output itself.
 
 ones = np.ones((1, 8))
 coverage = upsim.coverage(stack[0].operator(1), ones.shape[1])

@@ -2,11 +2,13 @@
 Figure 4: full overlap
 ======================
 
-A transposed convolution of length 3 and stride 1, all taps 1, without a bias, is fed with ones. Every output sample but those
-near the ends sees all three taps: the output is 3, 3, 3, and there is no tone.
+A transposed convolution of length 3 and stride 1, all taps 1, without a bias, is fed with ones.
+Every output sample but those near the ends sees all three taps: the output is 3, 3, 3, and
+there is no tone.
 
-The caption as printed repeats that of figure 2; the text says length 3, stride 1 and ones. With stride 1 nothing is upsampled: 4 kHz
-in, 4 kHz out (the rate is our choice, and so are the 8 input samples).
+The caption as printed repeats that of figure 2; the text says length 3, stride 1 and ones. With
+stride 1 nothing is upsampled: 4 kHz in, 4 kHz out (the rate is our choice, and so are the 8
+input samples).
 """
 
 import numpy as np
@@ -22,7 +24,8 @@ print(prediction)
 # %%
 # What to see
 # -----------
-# There is one phase, so its gain is equal to itself and no offset can make a line: `explain` says so for any frequency.
+# There is one phase, so its gain is equal to itself and no offset can make a line: `explain`
+# says so for any frequency.
 
 rule = upsim.overlap(kernel_size=3, stride=1)
 print(f"{rule.kind} overlap, {rule.counts[0]} taps on each output sample")
@@ -31,7 +34,8 @@ print(prediction.explain(1000))
 # %%
 # The ends
 # --------
-# What remains are the boundary artifacts: the first two samples and the last two are covered less.
+# What remains are the boundary artifacts: the first two samples and the last two are covered
+# less.
 
 ones = np.ones((1, 8))
 coverage = upsim.coverage(stack[0].operator(1), ones.shape[1])

@@ -2,11 +2,13 @@
 Figure 5: overlap and weights, four cases
 =========================================
 
-Ones go through a transposed convolution without a bias: partial overlap (rows 1 and 2) and full overlap
-(rows 3 and 4), each with a kernel of ones (rows 1 and 3) and with a random one (rows 2 and 4).
+Ones go through a transposed convolution without a bias: partial overlap (rows 1 and 2) and full
+overlap (rows 3 and 4), each with a kernel of ones (rows 1 and 3) and with a random one (rows 2
+and 4).
 
-The figure's text names the rows but not their numbers. Here: stride 2 in all of them, length 3 for partial overlap
-and length 4 for full, PyTorch's default weights (seed 3) for the random kernels, 4 kHz in and 8 kHz out.
+The figure's text names the rows but not their numbers. Here: stride 2 in all of them, length 3
+for partial overlap and length 4 for full, PyTorch's default weights (seed 3) for the random
+kernels, 4 kHz in and 8 kHz out.
 """
 
 import numpy as np
@@ -39,11 +41,12 @@ for name, (length, weight) in rows.items():
 # What to see
 # -----------
 # * **Row 1**: uneven counts of equal taps, a line at 4 kHz. The cause is *overlap*.
-# * **Row 2**: the taps differ as well. The cause is whichever of the two makes the stronger line; with these it is *weights*.
-# * **Row 3**: two equal taps on every sample, no line. This is why "make the kernel a multiple of the stride" is good
-#   advice for kernels of ones, and why it is heard so often.
-# * **Row 4**: the same length and stride, random taps: the line is back. What counts is whether the *phase gains* are equal,
-#   not how many taps they have:
+# * **Row 2**: the taps differ as well. The cause is whichever of the two makes the stronger
+#   line; with these it is *weights*.
+# * **Row 3**: two equal taps on every sample, no line. This is why "make the kernel a multiple
+#   of the stride" is good advice for kernels of ones, and why it is heard so often.
+# * **Row 4**: the same length and stride, random taps: the line is back. What counts is whether
+#   the *phase gains* are equal, not how many taps they have:
 
 for name, prediction in predictions.items():
     (report,) = prediction.overlap

@@ -2,11 +2,13 @@
 Figure 6, left: music through nearest-neighbour layers
 ======================================================
 
-Music at 4 kHz goes through three layers of nearest-neighbour interpolation (x2), each followed by a convolution of length 9: 32 kHz
-come out. Everything above 2 kHz in the output is made by the layers.
+Music at 4 kHz goes through three layers of nearest-neighbour interpolation (x2), each followed
+by a convolution of length 9: 32 kHz come out. Everything above 2 kHz in the output is made by
+the layers.
 
-The caption fixes the layers and the rates. It leaves open the music (here: a loop played on tabla, CC0, brought down to 4 kHz), the
-channels (here: one), padding (here: "same") and weights (here: PyTorch's default, seed 0, biases included).
+The caption fixes the layers and the rates. It leaves open the music (here: a loop played on
+tabla, CC0, brought down to 4 kHz), the channels (here: one), padding (here: "same") and weights
+(here: PyTorch's default, seed 0, biases included).
 """
 
 import numpy as np
@@ -24,12 +26,14 @@ print(prediction)
 # %%
 # What to see
 # -----------
-# * **Replicas.** The band of the music, 0 to 2 kHz, is there eight times: mirrored from 2 to 4 kHz, upright from 4 to 6 kHz, and so on.
-#   They move with the music, so they are no tones.
-# * **Valleys.** Nearest neighbour is a filter of equal taps, which is zero at every multiple of its input rate except 0 Hz: the first layer at
-#   4 kHz of its 8 kHz output. The later layers repeat that zero at 12 kHz and add their own at 8 and at 16 kHz.
-# * **No tones.** The recording and the biases have an offset, and an offset is repeated at exactly 4, 8, 12 and 16 kHz, where the
-#   valleys are. Hence the list of tones holds the offset alone.
+# * **Replicas.** The band of the music, 0 to 2 kHz, is there eight times: mirrored from 2 to 4
+#   kHz, upright from 4 to 6 kHz, and so on. They move with the music, so they are no tones.
+# * **Valleys.** Nearest neighbour is a filter of equal taps, which is zero at every multiple of
+#   its input rate except 0 Hz: the first layer at 4 kHz of its 8 kHz output. The later layers
+#   repeat that zero at 12 kHz and add their own at 8 and at 16 kHz.
+# * **No tones.** The recording and the biases have an offset, and an offset is repeated at
+#   exactly 4, 8, 12 and 16 kHz, where the valleys are. Hence the list of tones holds the offset
+#   alone.
 
 for report in prediction.filtering:
     (null,) = report.nulls
@@ -38,7 +42,8 @@ for report in prediction.filtering:
 print("tones:", [tone.frequency for tone in prediction.tones])
 
 # %%
-# The first two replicas and the layer that made them (gain: output density over input density, averaged over the band):
+# The first bands of the output, and the layer that made each (gain: output over input density,
+# averaged over the band):
 
 for replica in prediction.replicas[:4]:
     way = "mirrored" if replica.mirrored else "upright"
@@ -49,8 +54,8 @@ for replica in prediction.replicas[:4]:
 # %%
 # The witness
 # -----------
-# For a recording the prediction is the exact output of that recording. The same layers as a framework computes them, in NumPy,
-# sample by sample and ends included:
+# For a recording the prediction is the exact output of that recording. The same layers as a
+# framework computes them, in NumPy, sample by sample and ends included:
 
 measured = upsim.neural.run(stack, music.samples)[0]
 error = np.abs(prediction.waveform[0] - measured).max()
@@ -59,7 +64,8 @@ verdict = upsim.verify(stack, music)
 print(verdict)
 
 # %%
-# The spectrum of the whole loop, predicted as a curve and measured as dots (every 8th point of the same average):
+# The spectrum of the whole loop, predicted as a curve and measured as dots (every 8th point of
+# the same average):
 
 from scipy.signal import welch  # noqa: E402
 
@@ -67,7 +73,9 @@ from scipy.signal import welch  # noqa: E402
 rest = measured - offset.amplitude[0].real
 grid, density = welch(rest, 32000, nperseg=2048, detrend=False)
 ax = prediction.plot(title="tabla at 4 kHz through three nearest-neighbour layers")
-ax.plot(grid[::8] / 1000, 10 * np.log10(density[::8]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7)
+ax.plot(
+    grid[::8] / 1000, 10 * np.log10(density[::8]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7
+)
 
 # %%
 # The column of the figure: the input, and the output of each pair of layers.

@@ -2,11 +2,13 @@
 Figure 6, right: noise through linear interpolation
 ===================================================
 
-White noise at 4 kHz goes through three layers of linear interpolation (x2), each followed by a convolution of length 9: 32 kHz come out.
+White noise at 4 kHz goes through three layers of linear interpolation (x2), each followed by a
+convolution of length 9: 32 kHz come out.
 
-The caption fixes layers and rates. It leaves open the channels (here: one), the padding ("same"), the weights (PyTorch's default, seed 0, biases
-included) and the kind of linear interpolation. Here it is torch's default (`align_corners=False`), which for a factor of 2 has the four taps
-1/4, 3/4, 3/4, 1/4.
+The caption fixes layers and rates. It leaves open the channels (here: one), the padding
+("same"), the weights (PyTorch's default, seed 0, biases included) and the kind of linear
+interpolation. Here it is torch's default (`align_corners=False`), which for a factor of 2 has
+the four taps 1/4, 3/4, 3/4, 1/4.
 """
 
 import numpy as np
@@ -24,7 +26,8 @@ print(prediction)
 # %%
 # What to see
 # -----------
-# No tones, and valleys at 4, 8, 12 and 16 kHz. Each interpolation has a zero at half of its own output rate:
+# No tones, and valleys at 4, 8, 12 and 16 kHz. Each interpolation has a zero at half of its own
+# output rate:
 
 for report in prediction.filtering:
     (null,) = report.nulls
@@ -32,8 +35,10 @@ for report in prediction.filtering:
           f"droop {report.droop:.2f} dB at {float(report.old_nyquist):g} Hz")  # fmt: skip
 
 # %%
-# Layer 1 works at 8 kHz, and what lies at its 4 kHz is repeated by the later stretches at 12 kHz. So the valleys at 4 and 12 kHz belong to layer 1,
-# the one at 8 kHz to layer 3, the one at 16 kHz to layer 5. The convolutions between them color the spectrum, but no convolution can fill a zero:
+# Layer 1 works at 8 kHz, and what lies at its 4 kHz is repeated by the later stretches at 12
+# kHz. So the valleys at 4 and 12 kHz belong to layer 1, the one at 8 kHz to layer 3, the one at
+# 16 kHz to layer 5. The convolutions between them color the spectrum, but no convolution can
+# fill a zero:
 
 valleys = [4000.0, 8000.0, 12000.0, 16000.0]
 depth = upsim.predict(stack, noise, frequencies=valleys).psd[0]
@@ -44,20 +49,25 @@ for valley, level in zip(valleys, depth, strict=True):
 # %%
 # The witness
 # -----------
-# One run of the NumPy layers over 64 s of noise, averaged as `scipy.signal.welch` does, beside the closed form, which costs no run:
+# One run of the NumPy layers over 64 s of noise, averaged as `scipy.signal.welch` does, beside
+# the closed form, which costs no run:
 
 from scipy.signal import welch  # noqa: E402
 
 samples = np.random.default_rng(1).standard_normal((1, 4000 * 64))
 measured = upsim.neural.run(stack, samples)[0]
-grid, density = welch(measured - measured.mean(), 32000, nperseg=1024)
+(offset,) = prediction.tones
+rest = measured - offset.amplitude[0].real
+grid, density = welch(rest, 32000, nperseg=1024, detrend=False)
 verdict = upsim.verify(stack, noise)
 print(verdict)
 
 # %%
 
 ax = prediction.plot(title="white noise through linear x2 and convolutions: valleys, no tones")
-ax.plot(grid[::4] / 1000, 10 * np.log10(density[::4]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7)
+ax.plot(
+    grid[::4] / 1000, 10 * np.log10(density[::4]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7
+)
 
 # %%
 # The column of the figure: the input, and the output of each pair of layers.

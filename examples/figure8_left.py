@@ -2,10 +2,11 @@
 Figure 8, left: transposed convolutions, ones in
 ================================================
 
-Ones at 4 kHz go through three transposed convolutions of length 4 and stride 2: 8, 16, 32 kHz. The overlap is full, four taps for two phases, and
-still each layer adds a tone.
+Ones at 4 kHz go through three transposed convolutions of length 4 and stride 2: 8, 16, 32 kHz.
+The overlap is full, four taps for two phases, and still each layer adds a tone.
 
-The caption fixes length and stride. It leaves open the channels (here: one), the padding (here: none) and weights and biases (here: PyTorch's default, seed 0).
+The caption fixes length and stride. It leaves open the channels (here: one), the padding (here:
+none) and weights and biases (here: PyTorch's default, seed 0).
 """
 
 import picture
@@ -21,16 +22,18 @@ print(prediction.table())
 # %%
 # What to see
 # -----------
-# The same comb as in figure 7: lines at 4 and 12 kHz were first possible at layer 1, at 8 kHz at layer 2, at 16 kHz at layer 3. No line comes from overlap; the two phase gains
-# of each layer are sums of two random taps each, and they differ:
+# The same comb as in figure 7: lines at 4 and 12 kHz were first possible at layer 1, at 8 kHz
+# at layer 2, at 16 kHz at layer 3. No line comes from overlap; the two phase gains of each
+# layer are sums of two random taps each, and they differ:
 
 for report in prediction.overlap:
     print(f"{report.name}: {report.overlap.kind} overlap, "
           f"phase gains {report.phase_gains[0, 0].round(3)}")  # fmt: skip
 
 # %%
-# "First possible" is not "alone responsible". The line at 16 kHz is made in layer 3, of whatever offset arrives there: that of the input, and the
-# biases of layers 1 and 2. In a linear stack these shares add up to the line exactly:
+# "First possible" is not "alone responsible". The line at 16 kHz is made in layer 3, of
+# whatever offset arrives there: that of the input, and the biases of layers 1 and 2. In a
+# linear stack these shares add up to the line exactly:
 
 line = prediction.explain(16000).tone
 for share in line.contributions:
@@ -40,7 +43,8 @@ print(f"{'sum':18} {sum(share.amplitude[0].real for share in line.contributions)
 print(f"{'the line':18} {line.amplitude[0].real:+.6f}")
 
 # %%
-# The bias of layer 3 has no share: it is added after the stretch, so it only moves the output's own offset.
+# The bias of layer 3 has no share: it is added after the stretch, so it only moves the output's
+# own offset.
 #
 # The witness
 # -----------
