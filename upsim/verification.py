@@ -19,10 +19,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from upsim import neural
 from upsim.arguments import one_of, whole_number
-from upsim.errors import ArgumentError, UpsimError
+from upsim.errors import ArgumentError, ShapeError, UpsimError
 from upsim.operators import Operator
-from upsim.predictor import predict
 from upsim.prediction import Prediction
+from upsim.predictor import predict
 from upsim.signals import Constant, Line, Signal, Term, WhiteNoise
 from upsim.stack import Stack, lower
 from upsim.tables import text_table
@@ -210,10 +210,11 @@ class _Runner:
 
     def __call__(self, stack: Stack, samples: Array) -> list[Array]:
         if self.backend == "numpy":
-            return neural.run(stack, samples, dtype=self.dtype, each=True)
+            made = neural.run(stack, samples, dtype=self.dtype, each=True)
+            return [np.asarray(each, dtype=np.float64) for each in made]
         device = "cuda" if self.backend == "cuda" else "cpu"
-        made = neural.run_torch(stack, samples, dtype=self.dtype, device=device)
-        return [np.asarray(made)]
+        last = neural.run_torch(stack, samples, dtype=self.dtype, device=device)
+        return [np.asarray(last, dtype=np.float64)]
 
 
 def _unit_length(stack: Stack) -> int:
@@ -229,7 +230,7 @@ def _operations(operators: tuple[Operator | None, ...]) -> int:
 
 
 def _largest(*groups: list[Array]) -> float:
-    return max((float(np.abs(each).max(initial=0.0)) for group in groups for each in group))
+    return max(float(np.abs(each).max(initial=0.0)) for group in groups for each in group)
 
 
 def _lengths(stack: Stack, runner: _Runner) -> Check:
@@ -248,14 +249,19 @@ def _shortest(stack: Stack, unit: int) -> int:
     length = unit
     while True:
         try:
-            stack.output_length(length)
-            boundary_report(stack, length)
-        except UpsimError:
+            _finite(stack, np.zeros((stack.in_channels, length)))
+        except ShapeError:
             length *= 2
             if length > 2**24:
                 raise
         else:
             return length
+
+
+def _finite(stack: Stack, samples: Array) -> Trace:
+    """Carry finite samples through the stack's exact finite maps."""
+    silence = np.zeros((stack.in_channels, 1))
+    return propagate(stack, DeterministicMoments(silence, waveform=samples, provenance=False))
 
 
 def _lines(stack: Stack, signal: Signal, runner: _Runner) -> Check:
@@ -312,10 +318,7 @@ def _samples(stack: Stack, runner: _Runner, seed: int) -> Check:
     length = _shortest(stack, unit) + 4 * unit
     samples = np.random.default_rng(seed).standard_normal((stack.in_channels, length))
     made = runner(stack, samples[None])
-    start = DeterministicMoments(
-        np.zeros((stack.in_channels, 1)), waveform=samples, provenance=False
-    )
-    trace = propagate(stack, start)
+    trace = _finite(stack, samples)
     end = trace.after(len(stack))
     assert isinstance(end, DeterministicMoments)
     assert end.waveform is not None
