@@ -99,7 +99,9 @@ def agree(actual: Any, expected: Any, *, within: float, what: str) -> None:
     if apart.size == 0 or bool(np.all(apart <= within)):
         return
     # NaN compares false: argmax of its mask finds it.
-    place = np.unravel_index(int(np.argmax(~(apart <= within) * np.nan_to_num(apart + 1))), one.shape)
+    place = np.unravel_index(
+        int(np.argmax(~(apart <= within) * np.nan_to_num(apart + 1))), one.shape
+    )
     spot = tuple(int(index) for index in place)
     raise AssertionError(
         f"{what}: {one[place]!s} and {other[place]!s} at {spot}, "
@@ -124,7 +126,19 @@ def tiled_alike(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], N
 
 
 def room(operator: Operator) -> int:
-    """Return input samples, in whole blocks, beyond which an output sample does not look."""
+    """Return input samples, in whole blocks, beyond which an output sample does not look.
+
+    At least so many that an input of that length leaves one block of output.
+    """
     first, last = operator.support()
     farthest = max(int(np.abs(first).max()), int(np.abs(last).max())) + operator.down
+    deficit = operator.up - leaving(operator, farthest)
+    farthest += max(0, ceil(deficit / operator.length.rate))
     return -(-farthest // operator.down) * operator.down
+
+
+def leaving(operator: Operator, length: int) -> int:
+    """Return what a length law gives without its refusals: negative where nothing leaves."""
+    for up, down, extra in operator.length.steps:
+        length = (length * up + extra) // down
+    return length

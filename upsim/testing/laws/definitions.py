@@ -7,7 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from upsim.layers import Activation, Conv, Decimate, Layer, PeriodicShuffle, SubpixelConv
+from upsim.layers.base import Activation, Layer
+from upsim.layers.convolution import Conv
+from upsim.layers.samples import Decimate
+from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import agree, margin, probe, room
 from upsim.testing.laws.law import law
@@ -27,7 +30,7 @@ _MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     source="torch.nn.Conv1d: padding_mode; numpy.pad for the modes",
 )
 def padding(layer: Layer, channels: int) -> None:
-    """Padding by a mode is the unpadded layer on an input that numpy.pad has extended."""
+    """Check that padding by a mode is the unpadded layer on an input that numpy.pad has extended."""
     assert isinstance(layer, Conv | SubpixelConv)
     before = layer if isinstance(layer, Conv) else layer.convolution()
     left, right = before.pads
@@ -62,7 +65,7 @@ def shuffled(rows: Real, factor: int, order: str) -> Real:
     source="torch.nn.PixelShuffle; tf.batch_to_space",
 )
 def shuffle_order(layer: Layer, channels: int) -> None:
-    """A shuffle interleaves the channel groups in the order that it is named for."""
+    """Check that a shuffle interleaves the channel groups in the order that it is named for."""
     for order in ("torch", "tensorflow"):
         assert isinstance(layer, PeriodicShuffle | SubpixelConv)
         named = replace(layer, order=order)
@@ -84,7 +87,7 @@ def shuffle_order(layer: Layer, channels: int) -> None:
     source="the definition",
 )
 def decimation(layer: Layer, channels: int) -> None:
-    """A decimation keeps the samples of one phase and nothing else."""
+    """Check that a decimation keeps the samples of one phase and nothing else."""
     assert isinstance(layer, Decimate)
     for length in range(layer.phase + 1, layer.phase + 3 * layer.factor + 1):
         samples = probe(channels, length)
@@ -102,7 +105,7 @@ def decimation(layer: Layer, channels: int) -> None:
     source="the definition of a pointwise function",
 )
 def pointwise(layer: Layer, channels: int) -> None:
-    """An activation treats every sample alike and by itself; batches change nothing."""
+    """Check that an activation treats every sample alike and by itself; batches change nothing."""
     assert isinstance(layer, Activation)
     samples = probe(channels, 12) / 4
     output = layer.function(samples)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from upsim.errors import NotPredictableError
-from upsim.layers import Branch, Conv, Decimate, Layer, LinearLayer, Nearest, Stretch
+from upsim.layers.base import Branch, Layer, LinearLayer
+from upsim.layers.convolution import Conv
+from upsim.layers.interpolation import Nearest, Stretch
+from upsim.layers.samples import Decimate
 from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
 from upsim.testing.laws.comparison import agree, margin, probe, room, tiled_alike
 from upsim.testing.laws.law import law
@@ -38,9 +41,7 @@ def _same_run(one: Operator, other: Operator, name: str) -> None:
     periods = tiled_alike(other.periodic(samples), one.periodic(samples))
     agree(*periods, within=within, what=f"periodic, {name}")
     span = one.up * other.up
-    agree(
-        other.offset_samples(span), one.offset_samples(span), within=0.0, what=f"offset, {name}"
-    )
+    agree(other.offset_samples(span), one.offset_samples(span), within=0.0, what=f"offset, {name}")
     if not one.length.agrees_with(other.length):
         raise AssertionError(f"length law, {name}: {one.length} and {other.length}")
 
@@ -52,7 +53,7 @@ def _same_run(one: Operator, other: Operator, name: str) -> None:
     source="Vaidyanathan 1993, section 4.3: polyphase components",
 )
 def polyphase_round_trip(layer: Layer, channels: int) -> None:
-    """The polyphase matrix is the same map, and turns back into the same taps, exactly."""
+    """Check that the polyphase matrix is the same map, and turns back into the same taps, exactly."""
     operator = operator_of(layer, channels)
     matrix = operator.polyphase()
     _same_run(operator, matrix, "stretch-FIR and polyphase")
@@ -60,7 +61,9 @@ def polyphase_round_trip(layer: Layer, channels: int) -> None:
         back = matrix.stretch_fir()
     except NotPredictableError:
         if isinstance(operator, StretchFIR):
-            raise AssertionError("the polyphase form of a stretch-FIR refuses to turn back") from None
+            raise AssertionError(
+                "the polyphase form of a stretch-FIR refuses to turn back"
+            ) from None
         return
     _same_run(operator, back, "polyphase and back")
     if isinstance(operator, StretchFIR) and placed_taps(back) != placed_taps(operator):
@@ -74,7 +77,7 @@ def polyphase_round_trip(layer: Layer, channels: int) -> None:
     source="Vaidyanathan 1993, section 10.1.2: pseudocirculants",
 )
 def blocking(layer: Layer, channels: int) -> None:
-    """Longer blocks are the same map, and reduce to the same smallest block, exactly."""
+    """Check that longer blocks are the same map, and reduce to the same smallest block, exactly."""
     matrix = operator_of(layer, channels).polyphase()
     smallest = placed_blocks(matrix.reduced())
     for ratio in (2, 3):
@@ -101,7 +104,7 @@ def _partners(channels: int) -> list[tuple[str, Operator]]:
     source="Vaidyanathan 1993, section 4.2: the noble identities",
 )
 def folding(layer: Layer, channels: int) -> None:
-    """Folded with a neighbour, before or behind, a layer gives what the two give in turn."""
+    """Check that folded with a neighbour, before or behind, a layer gives what the two give in turn."""
     operator = operator_of(layer, channels)
     pairs = [(operator, other, f"then {name}") for name, other in _partners(operator.out_channels)]
     pairs += [(other, operator, f"after {name}") for name, other in _partners(channels)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from upsim.layers import CATALOGUE, Layer
+from upsim.layers import CATALOGUE
+from upsim.layers.base import Layer
 from upsim.testing.laws.subject import default_channels
 
 #: Says whether a law has something to say of a layer with so many input channels.
@@ -70,13 +71,17 @@ def _always(layer: Layer, channels: int) -> bool:
 def law(
     *, of: type | tuple[type, ...], formula: str, source: str, when: Condition = _always
 ) -> Callable[[Check], Check]:
-    """Enter a function into :data:`LAWS`; the first line of its docstring is the statement."""
+    """Enter a function into :data:`LAWS`.
+
+    The first line of its docstring, "Check that ...", is the statement.
+    """
 
     def enter(check: Check) -> Check:
         name = check.__name__
         if name in LAWS:
             raise ValueError(f"there are two laws called {name}")
-        statement = (check.__doc__ or "").strip().splitlines()[0]
+        said = (check.__doc__ or "").strip().splitlines()[0].removeprefix("Check that ")
+        statement = said[:1].upper() + said[1:]
         kinds = of if isinstance(of, tuple) else (of,)
         LAWS[name] = Law(name, statement, formula, source, kinds, when, check)
         return check

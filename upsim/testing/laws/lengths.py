@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from upsim.errors import ShapeError
-from upsim.layers import Activation, Branch, Conv, Crop, Layer, LinearLayer, TransposedConv
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.convolution import Conv, TransposedConv
+from upsim.layers.samples import Crop
 from upsim.testing.laws.comparison import (
     agree,
     largest_row,
@@ -36,7 +38,7 @@ def _length(count_of: object, length: int) -> int | None:
     source="torch.nn.Conv1d and ConvTranspose1d: the length formulas in their documentation",
 )
 def length(layer: Layer, channels: int) -> None:
-    """As many samples and channels leave as the layer says, for every input length."""
+    """Check that as many samples and channels leave as the layer says, for every input length."""
     runs = 0
     for count in range(1, _LENGTHS):
         promised = _length(layer.output_length, count)
@@ -65,7 +67,9 @@ def length(layer: Layer, channels: int) -> None:
     for count in range(1, _LENGTHS):
         pair = _length(layer.output_length, count), _length(operator.output_length, count)
         if pair[0] != pair[1] and not isinstance(layer, Branch):
-            raise AssertionError(f"{count} samples: the layer says {pair[0]}, the operator {pair[1]}")
+            raise AssertionError(
+                f"{count} samples: the layer says {pair[0]}, the operator {pair[1]}"
+            )
 
 
 def _uncropped(layer: Layer) -> TransposedConv:
@@ -79,7 +83,7 @@ def _uncropped(layer: Layer) -> TransposedConv:
     source="torch.nn.ConvTranspose1d: padding removes samples of the full response",
 )
 def crops(layer: Layer, channels: int) -> None:
-    """A crop cuts samples from the ends and shifts the rest; it changes no gain."""
+    """Check that a crop cuts samples from the ends and shifts the rest; it changes no gain."""
     operator = operator_of(layer, channels)
     samples = probe(channels, 3 * room(operator))
     if isinstance(layer, Crop):
@@ -109,7 +113,7 @@ def crops(layer: Layer, channels: int) -> None:
     source="torch.nn.ConvTranspose1d: output_padding adds size to one side only",
 )
 def output_padding(layer: Layer, channels: int) -> None:
-    """Output padding only lengthens the output at its right end."""
+    """Check that output padding only lengthens the output at its right end."""
     assert isinstance(layer, TransposedConv)
     most = max(layer.stride, layer.dilation) - 1
     without = replace(layer, output_padding=0)
@@ -122,9 +126,7 @@ def output_padding(layer: Layer, channels: int) -> None:
             raise AssertionError(
                 f"output_padding={more} makes {longer.shape[1]} samples of {plain.shape[1]}"
             )
-        agree(
-            longer[:, : plain.shape[1]], plain, within=within, what=f"with output_padding={more}"
-        )
+        agree(longer[:, : plain.shape[1]], plain, within=within, what=f"with output_padding={more}")
 
 
 @law(
@@ -133,7 +135,7 @@ def output_padding(layer: Layer, channels: int) -> None:
     source="Vaidyanathan 1993, section 4.1: H(z^d) has d - 1 zeros between the taps",
 )
 def dilation(layer: Layer, channels: int) -> None:
-    """Dilation by d turns H(z) into H(z^d)."""
+    """Check that dilation by d turns H(z) into H(z^d)."""
     assert isinstance(layer, Conv | TransposedConv)
     changes = {"padding": 0, "dilation": 1}
     changes |= {"output_padding": 0} if isinstance(layer, TransposedConv) else {"stride": 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from upsim.layers import Branch, Layer, LinearLayer
+from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.testing.laws.comparison import agree, margin, probe, room
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import is_linear, operator_of
@@ -14,7 +14,7 @@ _OF = (LinearLayer, Branch)
 
 @law(of=_OF, when=is_linear, formula="A(2 x - 3 y) = 2 A x - 3 A y", source="the definition")
 def linearity(layer: Layer, channels: int) -> None:
-    """A weighted sum of inputs gives the weighted sum of the outputs, and silence gives silence."""
+    """Check that a weighted sum of inputs gives the weighted sum of the outputs, and silence gives silence."""
     operator = operator_of(layer, channels)
     length = 3 * room(operator)
     one, other = probe(channels, length), probe(channels, length, seed=1)
@@ -37,7 +37,7 @@ def linearity(layer: Layer, channels: int) -> None:
     source="Vaidyanathan 1993, section 10.1: LPTV systems",
 )
 def time_shift(layer: Layer, channels: int) -> None:
-    """An input that comes one block later gives the output one block later."""
+    """Check that an input that comes one block later gives the output one block later."""
     operator = operator_of(layer, channels)
     up, down = operator.up, operator.down
     period = probe(channels, 6 * down)
@@ -71,7 +71,7 @@ def time_shift(layer: Layer, channels: int) -> None:
     source="the columns of a matrix are the images of the unit vectors",
 )
 def impulses(layer: Layer, channels: int) -> None:
-    """The finite matrix has the responses to unit impulses as its columns."""
+    """Check that the finite matrix has the responses to unit impulses as its columns."""
     operator = operator_of(layer, channels)
     length = 2 * room(operator) + operator.down
     matrix = operator.matrix(length).toarray()
@@ -87,7 +87,7 @@ def impulses(layer: Layer, channels: int) -> None:
     source="theory of the banded Toeplitz matrix: edges are the only difference",
 )
 def edges(layer: Layer, channels: int) -> None:
-    """Away from its ends a finite output is the output for the periodic input."""
+    """Check that away from its ends a finite output is the output for the periodic input."""
     operator = operator_of(layer, channels)
     length = 2 * room(operator) + 4 * operator.down
     samples = probe(channels, length)
@@ -114,7 +114,7 @@ def edges(layer: Layer, channels: int) -> None:
     source="Claerbout, Earth Soundings Analysis (1992): the dot-product test",
 )
 def adjoint(layer: Layer, channels: int) -> None:
-    """The adjoint passes the dot-product test and is the transposed finite matrix."""
+    """Check that the adjoint passes the dot-product test and is the transposed finite matrix."""
     operator = operator_of(layer, channels)
     back = operator.adjoint()
     inputs = probe(channels, 5 * operator.down)
@@ -148,7 +148,7 @@ def adjoint(layer: Layer, channels: int) -> None:
     source="the definition of the support",
 )
 def support(layer: Layer, channels: int) -> None:
-    """An output sample depends on no input sample outside its declared support."""
+    """Check that an output sample depends on no input sample outside its declared support."""
     operator = operator_of(layer, channels)
     away = room(operator)
     length = 2 * away + operator.down

@@ -10,8 +10,10 @@ import numpy as np
 
 from upsim import weights
 from upsim.errors import NotPredictableError
-from upsim.layers import CATALOGUE, Branch, Layer, LearnedInterpolation, LinearLayer
+from upsim.layers import CATALOGUE
+from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.convolution import WeightedLayer
+from upsim.layers.interpolation import LearnedInterpolation
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import operator_of
 
@@ -43,11 +45,11 @@ def _prints(layer: Layer, channels: int) -> bool:
     source="the Python data model: a repr that looks like the expression that made it",
 )
 def repr_round_trip(layer: Layer, channels: int) -> None:
-    """The repr, typed in again, makes an equal layer with an equal hash."""
+    """Check that the repr, typed in again, makes an equal layer with an equal hash."""
     del channels
     names: dict[str, Any] = {**CATALOGUE, **vars(weights)}
     names |= {type(each).__name__: type(each) for each in _parts(layer)}
-    again = eval(repr(layer), names)  # noqa: S307 - the law is about eval
+    again = eval(repr(layer), names)
     if again != layer:
         raise AssertionError(f"{layer!r} comes back as {again!r}")
     if hash(again) != hash(layer):
@@ -60,9 +62,12 @@ def repr_round_trip(layer: Layer, channels: int) -> None:
     source="a record that can change under its reader cannot be trusted",
 )
 def immutable(layer: Layer, channels: int) -> None:
-    """No array that a layer or its operator holds can be written to."""
-    held = [(f"{type(part).__name__}.{name}", value) for part in _parts(layer)
-            for name, value in _arrays(part)]
+    """Check that no array that a layer or its operator holds can be written to."""
+    held = [
+        (f"{type(part).__name__}.{name}", value)
+        for part in _parts(layer)
+        for name, value in _arrays(part)
+    ]
     if isinstance(layer, LinearLayer):
         operator = operator_of(layer, channels)
         for name in ("taps", "blocks", "offset"):
@@ -83,7 +88,7 @@ _WEIGHTED = (WeightedLayer, LearnedInterpolation)
     source="a seed is an answer to: which weights were these?",
 )
 def drawing(layer: Layer, channels: int) -> None:
-    """Equal seeds draw equal weights, other seeds others; what is drawn stays as it is."""
+    """Check that equal seeds draw equal weights, other seeds others; what is drawn stays as it is."""
     changes: dict[str, Any] = {"weight": "torch"}
     changes |= {"bias": True} if isinstance(layer, WeightedLayer) else {}
     undrawn = replace(layer, **changes)  # type: ignore[type-var]
@@ -112,7 +117,7 @@ def drawing(layer: Layer, channels: int) -> None:
     source="the definition; torch: sum(p.numel() for p in layer.parameters())",
 )
 def parameters(layer: Layer, channels: int) -> None:
-    """As many parameters are counted as the drawn arrays hold numbers."""
+    """Check that as many parameters are counted as the drawn arrays hold numbers."""
     drawn = layer.draw(np.random.default_rng(0))
     held = sum(value.size for _, value in _arrays(drawn))
     if drawn.parameters(channels) != held:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from upsim.layers import Branch, Layer, LinearLayer
+from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.operators import StretchFIR
 from upsim.testing.laws.comparison import (
     agree,
@@ -27,7 +27,7 @@ _TURNS = 4
     source="Crochiere & Rabiner 1983, section 3.1; theory of the alias components",
 )
 def response(layer: Layer, channels: int) -> None:
-    """A complex exponential leaves as the exponentials that the gains foretell, and no others."""
+    """Check that a complex exponential leaves as the exponentials that the gains foretell, and no others."""
     operator = operator_of(layer, channels)
     up, down = operator.up, operator.down
     period, count = _TURNS * down, _TURNS * up
@@ -64,7 +64,7 @@ def response(layer: Layer, channels: int) -> None:
     source="Parseval; for a stretch-FIR: integral |H|^2 df = sum h^2",
 )
 def parseval(layer: Layer, channels: int) -> None:
-    """The gains' mean square over all frequencies is the mean power that white noise leaves with.
+    """Check that the gains' mean square over all frequencies is the mean power that white noise leaves with.
 
     The integral is exact as a mean over more points than the impulse response has samples, because
     the sum over ``l`` of ``|A_l|^2`` is a trigonometric polynomial of that degree.
@@ -90,7 +90,7 @@ def parseval(layer: Layer, channels: int) -> None:
     source="theory of white input: the variance of a sum of independent terms",
 )
 def noise_power(layer: Layer, channels: int) -> None:
-    """White noise of power 1 leaves each phase with the phase power of that phase."""
+    """Check that white noise of power 1 leaves each phase with the phase power of that phase."""
     operator = operator_of(layer, channels)
     away = room(operator)
     length = 2 * away + operator.down

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from upsim.errors import NotPredictableError
-from upsim.layers import Activation, Branch, Layer, LinearLayer
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.operator import Real
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from upsim.layers import (
-    Branch,
+from upsim.layers.base import Branch, Layer, LinearLayer
+from upsim.layers.interpolation import (
     Cubic,
     Hold,
-    Layer,
     LearnedInterpolation,
     Linear,
-    LinearLayer,
     Nearest,
     Stretch,
-    SubpixelConv,
     WindowedSinc,
 )
+from upsim.layers.subpixel import SubpixelConv
 from upsim.operators import Operator, StretchFIR
-from upsim.operators.operator import Real
+from upsim.operators.operator import Complex, Real
 from upsim.testing.laws.comparison import (
     agree,
     bits,
@@ -51,7 +50,7 @@ def _means(channels: int) -> Iterable[tuple[int, ...]]:
     source="Harada, Muramatsu & Kiya 1998; Sugawara, Shiota & Kiya, ICIP 2018, arXiv 1806.02658",
 )
 def offset_tones(layer: Layer, channels: int) -> None:
-    """A constant leaves constant exactly when the phase gains are equal, that is H(k / L) = 0.
+    """Check that a constant leaves constant exactly when the phase gains are equal, that is H(k / L) = 0.
 
     For a vector of channel means it is enough that the weighted gains are equal; all vectors of
     small whole means are tried.
@@ -74,7 +73,7 @@ def offset_tones(layer: Layer, channels: int) -> None:
             within=within,
             what=f"the output for means {mean} and the phase gains",
         )
-        foretold = at_zero @ weights
+        foretold: Complex = at_zero @ weights.astype(np.complex128)
         turned = np.fft.fft(output, axis=1).T / up
         spectral = spectral_margin(operator, up, 2 * largest)
         agree(foretold, turned, within=spectral, what=f"lines k / {up} for means {mean}")
@@ -82,8 +81,7 @@ def offset_tones(layer: Layer, channels: int) -> None:
 
 
 def _tone_or_not(
-    output: Real, lines: np.ndarray[tuple[int, ...], np.dtype[np.complex128]],
-    within: float, spectral: float, mean: tuple[int, ...],
+    output: Real, lines: Complex, within: float, spectral: float, mean: tuple[int, ...]
 ) -> None:
     """Check that unequal phases and a line go together.
 
@@ -107,7 +105,7 @@ def _tone_or_not(
     source="the operator repeats itself every U output samples, its offset included",
 )
 def offset_periodicity(layer: Layer, channels: int) -> None:
-    """The offset repeats itself whenever the operator does, and fills any length."""
+    """Check that the offset repeats itself whenever the operator does, and fills any length."""
     operator = operator_of(layer, channels)
     span = 4 * operator.up + 1
     offset = operator.offset_samples(span)
@@ -176,7 +174,7 @@ def _makes_replicas(layer: Layer, channels: int) -> bool:
     source="Strang & Fix 1971; Kinoshita & Kiya, ICASSP 2020, arXiv 2002.02117",
 )
 def strang_fix(layer: Layer, channels: int) -> None:
-    """Polynomial inputs leave no replicas exactly up to the multiplicity of the zeros at k / L.
+    """Check that polynomial inputs leave no replicas exactly up to the multiplicity of the zeros at k / L.
 
     With ``M_r[i]`` the moments of phase ``i``, the input ``m^q`` leaves as
     ``L^-q sum_r C(q, r) (-1)^r n^(q - r) M_r[n mod L]``: a polynomial of degree ``q`` in ``n``
@@ -210,27 +208,22 @@ def strang_fix(layer: Layer, channels: int) -> None:
                 raise AssertionError(f"m^{degree} leaves no replicas, multiplicity {found}")
 
 
-def _own_bias(layer: SubpixelConv, values: Real) -> SubpixelConv:
-    from dataclasses import replace
-
-    return replace(layer, bias=values)
-
-
 @law(
     of=SubpixelConv,
     formula="b[m L + i] = bias of phase i; lines DFT_L(b) / L at k / L",
     source="Shi et al., CVPR 2016; Aitken et al., arXiv 1707.02937: the bias precedes the shuffle",
 )
 def subpixel_bias(layer: Layer, channels: int) -> None:
-    """A subpixel layer's bias is an offset of period L: a tone of its own unless it is equal."""
+    """Check that a subpixel layer's bias is an offset of period L: a tone of its own unless it is equal."""
     assert isinstance(layer, SubpixelConv)
     rows, factor = layer.out_channels, layer.factor
     bias = np.arange(layer.bias_count, dtype=np.float64) ** 2 + 1
-    operator: Operator = _own_bias(layer, bias).operator(channels)
+    operator: Operator = replace(layer, bias=bias).operator(channels)
     offset = operator.offset_samples(3 * factor)
     channel, sample = np.indices(offset.shape)
     phase = sample % factor
     index = channel * factor + phase if layer.order == "torch" else phase * rows + channel
     agree(offset, bias[index], within=0.0, what="the offset and the bias, shuffled")
-    equal = _own_bias(layer, np.ones(layer.bias_count)).operator(channels).offset_samples(3 * factor)
+    same = replace(layer, bias=np.ones(layer.bias_count)).operator(channels)
+    equal = same.offset_samples(3 * factor)
     agree(equal, np.ones_like(equal), within=0.0, what="the offset of an equal bias")

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from upsim.layers import (
-    Bias,
-    Conv,
-    Hold,
-    Layer,
-    LeakyReLU,
-    Linear,
-    Nearest,
-    Parallel,
-    ReLU,
-    Residual,
-    Stretch,
-    TransposedConv,
-)
+from upsim.layers.activations import LeakyReLU, ReLU
+from upsim.layers.base import Layer
+from upsim.layers.branches import Parallel, Residual
+from upsim.layers.convolution import Conv, TransposedConv
+from upsim.layers.interpolation import Hold, Linear, Nearest, Stretch
+from upsim.layers.samples import Bias
 from upsim.testing.strategies.values import arrays, dyadics
 
 _DEEPEST = 2
@@ -52,14 +44,16 @@ def _upsampling(draw: st.DrawFn, channels: int, factor: int) -> Layer:
     padding = draw(st.integers(0, 2))
     count = factor + 2 * padding
     weight = draw(arrays((channels, channels, count)))
-    return TransposedConv(
-        channels, channels, count, factor, padding, bias=False, weight=weight
-    )
+    return TransposedConv(channels, channels, count, factor, padding, bias=False, weight=weight)
 
 
 @st.composite
 def _chains(
-    draw: st.DrawFn, channels: int, factor: int, linear: bool, depth: int  # noqa: FBT001
+    draw: st.DrawFn,
+    channels: int,
+    factor: int,
+    linear: bool,
+    depth: int,  # noqa: FBT001
 ) -> tuple[Layer, ...]:
     before = draw(st.lists(_level(channels, linear, depth), max_size=1))
     middle = [draw(_upsampling(channels, factor))] if factor > 1 else []
@@ -68,9 +62,7 @@ def _chains(
 
 
 @st.composite
-def residuals(
-    draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1
-) -> Residual:
+def residuals(draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1) -> Residual:
     """Residual layers, at the rate of their input or above it."""
     factor = draw(st.integers(1, 3)) if depth == 1 else 1
     body = draw(_chains(channels, factor, linear, depth))
@@ -78,9 +70,7 @@ def residuals(
 
 
 @st.composite
-def parallels(
-    draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1
-) -> Parallel:
+def parallels(draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1) -> Parallel:
     """Parallel layers of one to three branches and all merges."""
     factor = draw(st.integers(1, 3))
     chains = st.lists(_chains(channels, factor, linear, depth), min_size=1, max_size=3)

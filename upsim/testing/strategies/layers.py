@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 
 from hypothesis import strategies as st
 
-from upsim.layers import CATALOGUE, Activation, Branch, Layer, LinearLayer
+from upsim.layers import CATALOGUE
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer
 from upsim.testing.strategies import branches, plain, pointwise, weighted
 
 #: For each layer of the catalogue, a function from input channels to a strategy of such layers.

@@ -7,21 +7,11 @@ from math import gcd
 
 from hypothesis import strategies as st
 
-from upsim.layers import (
-    Bias,
-    Crop,
-    Cubic,
-    Decimate,
-    HaarSynthesis,
-    Hold,
-    Layer,
-    LazyWaveletSynthesis,
-    Linear,
-    Nearest,
-    PeriodicShuffle,
-    Stretch,
-    WindowedSinc,
-)
+from upsim.layers.base import Layer
+from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
+from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.subpixel import PeriodicShuffle
+from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.operators.kernels import WINDOWS
 from upsim.testing.strategies.values import arrays, dyadics
 

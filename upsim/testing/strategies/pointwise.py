@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import strategies as st
 
-from upsim.layers import (
+from upsim.layers.activations import (
     ELU,
     GELU,
     GLU,
-    Layer,
     LeakyReLU,
     PReLU,
     ReLU,
@@ -22,6 +21,7 @@ from upsim.layers import (
     Softplus,
     Tanh,
 )
+from upsim.layers.base import Layer
 from upsim.testing.strategies.values import Array, arrays
 
 _positive = st.sampled_from([0.5, 1.0, 2.0])

@@ -43,7 +43,7 @@ def signals(
     draw: st.DrawFn,
     *,
     channels: int = 1,
-    input_rate: object = 8000,
+    input_rate: Fraction | int = 8000,
     random: bool = True,
     recorded: bool = True,
 ) -> Signal:
@@ -57,7 +57,7 @@ def signals(
     random, recorded : bool
         Whether noise, and whether recordings, may be among the terms.
     """
-    rate = Fraction(input_rate)  # type: ignore[arg-type]
+    rate = Fraction(input_rate)
     terms: list[st.SearchStrategy[Signal]] = [
         st.builds(Silence),
         st.builds(Constant, _per_channel(channels)),

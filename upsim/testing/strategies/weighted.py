@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from upsim.layers import Conv, LearnedInterpolation, SubpixelConv, TransposedConv
+from upsim.layers.convolution import Conv, TransposedConv
+from upsim.layers.interpolation import LearnedInterpolation
+from upsim.layers.subpixel import SubpixelConv
 from upsim.operators.edges import PADDING_MODES
 from upsim.testing.strategies.values import Array, arrays
 
