@@ -58,6 +58,11 @@ class Layer(ABC):
         """Output samples per input sample."""
         return self.length_rule().rate
 
+    @property
+    def block(self) -> tuple[int, int]:
+        """Output and input samples after which the layer repeats itself."""
+        return self.rate.numerator, self.rate.denominator
+
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
         return self.length_rule()(length)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
-from math import prod
+from math import lcm, prod
 from typing import Any, Self
 
 import numpy as np
@@ -64,6 +64,19 @@ def chain_channels_in(layers: tuple[Layer, ...]) -> int | None:
     return None
 
 
+def chain_block(layers: tuple[Layer, ...]) -> tuple[int, int]:
+    """Return the output and input samples after which a chain repeats itself.
+
+    Two layers meet where the blocks of the first fill whole blocks of the second.
+    """
+    up, down = 1, 1
+    for layer in layers:
+        next_up, next_down = layer.block
+        common = lcm(up, next_down)
+        up, down = next_up * common // next_down, down * common // up
+    return up, down
+
+
 class _Parts(Branch):
     """What Residual and Parallel share: everything follows from the parts and the merging."""
 
@@ -101,14 +114,22 @@ class _Parts(Branch):
         """Return the law that all branches obey."""
         return chain_lengths(self.parts[0])
 
+    @property
+    def block(self) -> tuple[int, int]:
+        """The common block of the parts."""
+        blocks = [chain_block(part) for part in self.parts]
+        up = lcm(*(block[0] for block in blocks))
+        return up, blocks[0][1] * up // blocks[0][0]
+
     def _check_lengths(self) -> None:
         rules = [chain_lengths(part) for part in self.parts]
         for rule in rules[1:]:
-            if rule.rate != rules[0].rate or not rule.agrees_with(rules[0]):
+            # A U-Net's branches agree for whole blocks only; that much is asked for here.
+            if rule.common_length(rules[0]) is None:
                 raise ShapeError(
                     "the branches give different lengths",
                     given=" and ".join(_outcome(each) for each in rules),
-                    expected="equal lengths for every input",
+                    expected="equal lengths, at least for some inputs",
                     fix="change a padding, or add upsim.Crop(left, right) to a branch",
                 )
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from upsim.errors import ShapeError
 
@@ -79,12 +83,25 @@ class LengthRule:
 
     def agrees_with(self, other: LengthRule, until: int = 512) -> bool:
         """Tell whether two rules give equal lengths, for every input up to ``until`` samples."""
-        return self.steps == other.steps or all(
-            _unchecked(self, n) == _unchecked(other, n) for n in range(until)
+        every = np.arange(until)
+        return self.steps == other.steps or bool(
+            np.array_equal(self._unchecked(every), other._unchecked(every))
         )
 
+    def common_length(self, other: LengthRule) -> int | None:
+        """Return a long input for which both rules give the same length, None if there is none.
 
-def _unchecked(rule: LengthRule, length: int) -> int:
-    for up, down, extra in rule.steps:
-        length = (length * up + extra) // down
-    return length
+        The difference of two rules of one rate repeats with the product of their divisors, so one
+        such stretch of lengths decides.
+        """
+        if self.rate != other.rate:
+            return None
+        start = 2**20
+        every = start + np.arange(min(2**20, prod(d for _, d, _ in self.steps + other.steps)))
+        equal = np.flatnonzero(self._unchecked(every) == other._unchecked(every))
+        return int(every[equal[0]]) if equal.size else None
+
+    def _unchecked(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        for up, down, extra in self.steps:
+            lengths = (lengths * up + extra) // down
+        return lengths

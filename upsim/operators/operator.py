@@ -50,6 +50,11 @@ class Operator(ABC):
     length: LengthRule
     padding_mode: str
 
+    @property
+    @abstractmethod
+    def terms(self) -> int:
+        """Products that are added for one output sample: what rounding bounds count."""
+
     @abstractmethod
     def gains(self, frequencies: ArrayLike) -> Complex:
         """Return the gain from each input exponential to the output exponential at a frequency.
@@ -168,7 +173,7 @@ class Operator(ABC):
                 f"{theirs[0]}, {theirs[1]}, {theirs[2]}",
                 expected="equal",
             )
-        if not self.length.agrees_with(other.length):
+        if self.length.common_length(other.length) is None:
             raise ShapeError(
                 "branches that are added give different lengths",
                 given=f"{_lengths(self)} and {_lengths(other)} samples for 100, 101 and 102",

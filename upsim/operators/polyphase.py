@@ -101,6 +101,11 @@ class PolyphaseMatrix(Operator):
         """Input samples of a block."""
         return int(self.blocks.shape[4])
 
+    @property
+    def terms(self) -> int:
+        """Products that are added for one output sample."""
+        return int(self.blocks.shape[0] * self.in_channels * self.down)
+
     def gains(self, frequencies: ArrayLike) -> Complex:
         r"""Return the gains from ``f_l = (U g + l) / D`` to ``g``, shape (F, D, out, in).
 

@@ -99,6 +99,11 @@ class StretchFIR(Operator):
         return 1
 
     @property
+    def terms(self) -> int:
+        """Products that are added for one output sample."""
+        return int(self.taps.shape[1] * self.taps.shape[2])
+
+    @property
     def reach(self) -> int:
         """Output samples that one input sample touches: ``d (K - 1) + 1``."""
         return self.dilation * (self.taps.shape[2] - 1) + 1

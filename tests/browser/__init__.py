@@ -1,0 +1,1 @@
+"""The built site: read as text, and opened in a browser."""

@@ -1,0 +1,71 @@
+"""Replicas as shaded bands, with the layer that made them written above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from upsim.drawing.axes import size_in_points
+from upsim.drawing.rows import Band
+from upsim.drawing.style import SMALL_SIZE, layer_name
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_bands"]
+
+# Narrower than this many points, hatching is mud; only the shading is kept.
+_NARROWEST_HATCH = 12.0
+# Narrower than this, even shading in turn is: then only the layers' limits are drawn.
+_NARROWEST_SHADE = 2.0
+
+
+def draw_bands(ax: Axes, bands: Sequence[Band], unit: float, entries: dict[str, Artist]) -> None:
+    """Shade every other band, hatch the mirrored ones, and name the layers above the axes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Its frequency axis is set already.
+    bands : sequence of Band
+        In any order.
+    unit : float
+        Hz in one unit of the frequency axis.
+    entries : dict
+        The legend's entries, to which those of the bands are added.
+    """
+    from matplotlib.patches import Patch
+
+    ordered = sorted(bands, key=lambda band: (band.low_hz, band.high_hz))
+    start, end = ax.get_xlim()
+    points_per_unit = size_in_points(ax)[0] / (end - start)
+    for place, band in enumerate(ordered):
+        low, high = band.low_hz / unit, band.high_hz / unit
+        width = (high - low) * points_per_unit
+        if place % 2 and width >= _NARROWEST_SHADE:
+            ax.axvspan(low, high, facecolor="#EDEDED", edgecolor="none", zorder=0)
+        if band.mirrored and width >= _NARROWEST_HATCH:
+            ax.axvspan(low, high, facecolor="none", edgecolor="#CFCFCF", hatch="//", lw=0, zorder=0)
+            entries["mirrored replica"] = Patch(
+                facecolor="#EDEDED", edgecolor="#A8A8A8", hatch="///"
+            )
+    _name_layers(ax, ordered, unit, points_per_unit)
+
+
+def _name_layers(ax: Axes, ordered: Sequence[Band], unit: float, points_per_unit: float) -> None:
+    """One name over each run of neighbours that the same layer made, where it fits."""
+    for made_by, run in groupby(ordered, key=lambda band: band.made_by):
+        members = list(run)
+        low, high = members[0].low_hz / unit, max(band.high_hz for band in members) / unit
+        name = layer_name(made_by)
+        ax.axvline(low, color="#8C8C8C", lw=0.8, ls=(0, (2, 3)), zorder=1)
+        # 0.62 of its size is the mean width of a letter of DejaVu Sans.
+        if (high - low) * points_per_unit < 0.62 * SMALL_SIZE * len(name):
+            continue
+        ax.annotate(
+            name, ((low + high) / 2, 1.0), xycoords=ax.get_xaxis_transform(), xytext=(0, 4),
+            textcoords="offset points", ha="center", va="bottom", fontsize=SMALL_SIZE,
+            color="#4A4A4A", annotation_clip=False,
+        )  # fmt: skip

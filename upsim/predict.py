@@ -1,0 +1,192 @@
+"""Predict: push the record through the stack and read the answer from it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upsim.arguments import finite_array, refuse_beyond_memory, whole_number
+from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.prediction import Panels, Prediction
+from upsim.signals import Constant, Signal, WhiteNoise
+from upsim.stack import Stack
+from upsim.theory.moments import StationaryMoments
+from upsim.theory.propagation import Trace, propagate, starting_moments
+from upsim.theory.tones import find_tones, repeating
+
+Array = NDArray[np.float64]
+
+#: Frequencies of a density, when the caller does not say: as many as welch of 4096 samples gives.
+_DEFAULT_COUNT = 2049
+
+
+def predict(
+    stack: Stack,
+    signal: Signal | None = None,
+    *,
+    frequencies: int | ArrayLike | None = None,
+    provenance: bool = True,
+) -> Prediction:
+    """Predict in closed form what a stack makes of a signal.
+
+    Parameters
+    ----------
+    stack : Stack
+        With drawn weights.
+    signal : Signal, optional
+        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
+    frequencies : int or array, optional
+        Where the density is evaluated: a number of points from 0 to half the sample rate, or
+        frequencies in Hz.  A recording has its own grid (that of its DFT) unless a number is given;
+        then its density is averaged as ``scipy.signal.welch`` does.
+    provenance : bool
+        Whether each line is split by its sources; the lines alone are faster.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    NotPredictableError
+        For noise through an activation, or weights that are not drawn yet.
+    TooLargeError
+        If the period of the signal would not fit in memory.
+
+    Examples
+    --------
+    >>> from upsim.layers import TransposedConv
+    >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
+    >>> print(predict(stack, Constant(1.0)).table())
+    frequency  fraction  power     layer               cause         mostly from
+    0 Hz       0         3.52 dB   input               input offset  input offset
+    8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
+    """
+    if not isinstance(stack, Stack):
+        raise ArgumentTypeError(
+            "predict needs a Stack",
+            given=f"a {type(stack).__name__}",
+            fix="upsim.predict(upsim.Stack([layer, ...], sample_rate=16000))",
+        )
+    if signal is None:
+        signal = Constant(1.0) + WhiteNoise(1.0)
+    if not isinstance(signal, Signal):
+        raise ArgumentTypeError(
+            "signal must be an upsim signal",
+            given=f"a {type(signal).__name__}",
+            expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
+            fix="upsim.Constant(1.0)",
+        )
+    grid = _grid(frequencies, stack.sample_rate)
+    start = starting_moments(stack, signal, provenance=provenance)
+    trace = propagate(stack, start)
+    return _read(stack, signal, trace, frequencies if grid is None else grid)
+
+
+def predict_input(stack: Stack, signal: Signal) -> Prediction:
+    """Return the signal itself as a prediction: what is fed to the first layer."""
+    from upsim.layers import Crop
+
+    wire = stack.replace(layers=[Crop()], sample_rate=stack.input_rate, in_channels=stack.in_channels)
+    return predict(wire, signal)
+
+
+def _read(
+    stack: Stack, signal: Signal, trace: Trace, frequencies: int | Array | None
+) -> Prediction:
+    """Read the answer at the end of a (possibly shortened) stack from a trace."""
+    place = trace.after(len(stack))
+    mean = repeating(place)
+    tones = find_tones(stack, trace, signal)
+    rate = float(stack.sample_rate)
+    assumptions = list(place.assumptions)
+    psd, waveform = None, None
+    grid = frequencies
+    if mean.waveform is not None:
+        waveform = mean.waveform
+        residue = waveform - mean.period[:, np.arange(waveform.shape[1]) % mean.period.shape[1]]
+        grid, psd = _measured(residue, rate, frequencies)
+        assumptions.append("psd: of the recording's output without the listed lines")
+    if grid is None or isinstance(grid, int):
+        grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
+    if isinstance(place, StationaryMoments):
+        level = 2 * place.density(grid / rate).real
+        psd = level if psd is None else psd + level
+    for array in (grid, psd, waveform):
+        if array is not None:
+            array.setflags(write=False)
+
+    def after(number: int) -> Prediction:
+        shorter = stack.upto(number)
+        part = Trace(
+            trace.steps[: trace.value_after(number)],
+            trace.values[: trace.value_after(number) + 1],
+            trace.operators[: trace.value_after(number)],
+        )
+        count = frequencies if isinstance(frequencies, int) else None
+        return _read(shorter, signal, part, count)
+
+    cyclic = None
+    if isinstance(place, StationaryMoments):
+        stationary = place
+
+        def cyclic(order: int, turns: Array) -> NDArray[np.complex128]:
+            return stationary.density(turns, order)
+
+    return Prediction(
+        stack,
+        signal,
+        stack.sample_rate,
+        grid,
+        psd,
+        tones,
+        tuple(assumptions),
+        waveform,
+        Panels(len(stack), after),
+        cyclic,
+    )
+
+
+def _grid(frequencies: object, rate: Fraction) -> Array | None:
+    """Return given frequencies, checked; None where a number or nothing was given."""
+    if frequencies is None:
+        return None
+    if np.ndim(frequencies) == 0:  # type: ignore[arg-type]
+        count = whole_number(frequencies, "frequencies", least=2)
+        refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
+        return None
+    grid = np.array(finite_array(frequencies, "frequencies", shape=(None,)))
+    if not grid.size or grid.min() < 0 or grid.max() > float(rate) / 2 or np.any(np.diff(grid) <= 0):
+        raise ArgumentError(
+            "frequencies must ascend from 0 to half the sample rate",
+            given=f"{grid.size} frequencies, {grid.min(initial=0):g} to {grid.max(initial=0):g} Hz",
+            expected=f"0 to {float(rate) / 2:g} Hz",
+        )
+    return grid
+
+
+def _measured(
+    samples: Array, rate: float, frequencies: int | Array | None
+) -> tuple[Array, Array]:
+    """Return the one-sided density of finite samples: whole DFT, or Welch's average."""
+    count = samples.shape[1]
+    if frequencies is None:
+        power = np.abs(np.fft.rfft(samples, axis=1)) ** 2 / (rate * count)
+        # Every bin but 0 and Nyquist stands for two.
+        power[:, 1 : (count + 1) // 2] *= 2
+        return np.fft.rfftfreq(count, 1 / rate), power
+    if not isinstance(frequencies, int):
+        raise ArgumentError(
+            "a recording has the frequencies of its own DFT",
+            given="an array of frequencies",
+            expected="None, or a number of points",
+            fix="frequencies=2049",
+        )
+    from scipy.signal import welch
+
+    segment = min(count, 2 * (frequencies - 1))
+    grid, power = welch(samples, rate, nperseg=segment, detrend=False, axis=1)
+    return np.asarray(grid), np.asarray(power)
+

@@ -1,0 +1,571 @@
+"""The answer: one record with tones, density, replicas and what was assumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.arguments import finite_number, one_of, whole_number
+from upsim.errors import (
+    ArgumentError,
+    FileFormatError,
+    MissingDependencyError,
+    NotPredictableError,
+)
+from upsim.explanation import Explanation, explain
+from upsim.signals import Signal
+from upsim.stack import Stack
+from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
+from upsim.tables import html_table, text_table
+from upsim.theory.boundaries import Boundaries, boundary_report
+from upsim.theory.cost import Cost, cost
+from upsim.theory.filtering import Filtering, filtering_report
+from upsim.theory.overlap import LayerOverlap, overlap_report
+from upsim.theory.propagation import is_linear
+from upsim.theory.replicas import Replica, find_replicas, linear_gains
+from upsim.theory.tones import Contribution, Tone
+from upsim.units import format_decibels, format_hertz
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from upsim.drawing import Panel
+
+Array = NDArray[np.float64]
+
+#: Kinds of pictures that :meth:`Prediction.plot` draws.
+KINDS = ("spectrum", "layers", "spectrogram", "comb", "provenance", "impulse")
+
+_FORMAT, _VERSION = "upsim-prediction", 1
+_HEADER = ("frequency", "fraction", "power", "layer", "cause", "mostly from")
+
+
+class Panels(Sequence["Prediction"]):
+    """The predictions after each layer, made when they are first asked for."""
+
+    def __init__(self, count: int, make: Callable[[int], Prediction]) -> None:
+        self._make = make
+        self._made: list[Prediction | None] = [None] * count
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Sequence[Prediction]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        made = self._made[number]
+        if made is None:
+            made = self._made[number] = self._make(number + 1)
+        return made
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """What a stack makes of a signal.
+
+    Parameters
+    ----------
+    stack : Stack
+    signal : Signal
+    sample_rate : Fraction
+        Of the output, in Hz.
+    frequencies : array (F,)
+        In Hz.
+    psd : array (channels, F) or None
+        One-sided density, power per Hz, of all that is not a line; None if there is no such part.
+        ``scipy.signal.welch`` of the output lies on it.
+    tones : tuple of Tone
+        All lines, in ascending frequency.
+    assumptions : tuple of str
+        What is exact, closed or ignored.
+    waveform : array (channels, n) or None
+        For a recorded input: the whole output, ends included.
+    layers : sequence of Prediction
+        The same after each layer; made when asked for.
+
+    Notes
+    -----
+    The tones' powers and the integral of the density add up to the mean square of the output.
+    """
+
+    stack: Stack
+    signal: Signal
+    sample_rate: Fraction
+    frequencies: Array
+    psd: Array | None
+    tones: tuple[Tone, ...]
+    assumptions: tuple[str, ...]
+    waveform: Array | None = None
+    layers: Sequence[Prediction] = ()
+    cyclic: Callable[[int, Array], NDArray[np.complex128]] | None = field(default=None, repr=False)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the output."""
+        return self.stack.out_channels
+
+    # Reports of the stack itself.
+
+    @cached_property
+    def replicas(self) -> tuple[Replica, ...]:
+        """Where the bands of the input land, and with which gain if the stack is linear."""
+        gains = linear_gains(self.stack) if is_linear(self.stack) else None
+        return find_replicas(self.stack, gains)
+
+    @cached_property
+    def overlap(self) -> tuple[LayerOverlap, ...]:
+        """Overlap, phase gains and phase powers of each upsampling layer."""
+        return overlap_report(self.stack)
+
+    @cached_property
+    def filtering(self) -> tuple[Filtering, ...]:
+        """Droop and nulls of each upsampling layer."""
+        return filtering_report(self.stack)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Parameters, operations and memory."""
+        return cost(self.stack)
+
+    def boundaries(self, input_length: int) -> Boundaries:
+        """Return transients, output length and its deficit for an input length."""
+        return boundary_report(self.stack, input_length)
+
+    # Questions.
+
+    def explain(self, frequency: object) -> Explanation:
+        """Say which layer makes the line at a frequency in Hz, or that none can."""
+        return explain(self.stack, frequency, signal=self.signal, tones=self.tones)
+
+    def cyclic_density(self, order: int) -> tuple[float, NDArray[np.complex128]]:
+        """Return how spectral components ``order`` lines apart are correlated.
+
+        Parameters
+        ----------
+        order : int
+            The cyclic frequency is ``order`` times the rate at which the stack repeats itself.
+
+        Returns
+        -------
+        alpha : float
+            Cyclic frequency in Hz.
+        density : array (channels, F)
+            Two-sided, power per Hz, at :attr:`frequencies`; order 0 is half of :attr:`psd` inside
+            the band.
+        """
+        order = whole_number(order, "order", least=0)
+        if self.cyclic is None:
+            raise NotPredictableError(
+                "this prediction holds no random part with a chain of linear layers",
+                given=f"signal {self.signal!r}",
+                fix="upsim.predict(stack, upsim.WhiteNoise())",
+            )
+        spacing = self.sample_rate / self._block
+        turns = self.frequencies / float(self.sample_rate)
+        return float(order * spacing), self.cyclic(order, turns)
+
+    @property
+    def _block(self) -> int:
+        block = 1
+        for layer in self.stack:
+            block *= layer.block[0]
+        return block
+
+    @property
+    def tone_power(self) -> Array:
+        """Power of all lines together, (channels,)."""
+        return np.sum([tone.power for tone in self.tones], axis=0) + np.zeros(self.channels)
+
+    @property
+    def noise_power(self) -> Array:
+        """Integral of the density, (channels,)."""
+        if self.psd is None:
+            return np.zeros(self.channels)
+        return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
+
+    def audio(self, seconds: float, *, seed: int = 0) -> Array:
+        """Return samples to listen to, (channels, n).
+
+        The lines as they are, noise of the predicted density (Gaussian, drawn with ``seed``), or
+        the output of a recording, cut to ``seconds``.
+        """
+        seconds = finite_number(seconds, "seconds")
+        count = round(seconds * float(self.sample_rate))
+        if count < 1:
+            raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
+        if self.waveform is not None:
+            return self.waveform[:, :count].copy()
+        samples = np.zeros((self.channels, count))
+        index = np.arange(count)
+        for tone in self.tones:
+            turns = (index * tone.fraction.numerator) % tone.fraction.denominator
+            wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
+            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+            samples += sides * (tone.amplitude[:, None] * wave).real
+        if self.psd is not None:
+            rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+            grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))
+            white = np.fft.rfft(rng.standard_normal((self.channels, count)), axis=1)
+            levels = [np.interp(grid, self.frequencies, row) for row in self.psd]
+            shaped = white * np.sqrt(np.asarray(levels) * float(self.sample_rate) / 2)
+            samples += np.fft.irfft(shaped, count, axis=1)
+        return samples
+
+    # Tables.
+
+    def _rows(self, tones: Sequence[Tone]) -> list[list[str]]:
+        return [
+            [
+                format_hertz(tone.fraction * self.sample_rate),
+                str(tone.fraction),
+                format_decibels(float(tone.power.max())),
+                self._place(tone.layer),
+                tone.cause,
+                self._strongest(tone),
+            ]
+            for tone in tones
+        ]
+
+    def _place(self, label: str) -> str:
+        if not label:
+            return "input"
+        number = int(label.split(".", maxsplit=1)[0])
+        return f"{label} ({type(self.stack[number - 1]).__name__})"
+
+    def _strongest(self, tone: Tone) -> str:
+        if not tone.contributions:
+            return ""
+        first = tone.contributions[0]
+        return first.cause + (f" of layer {first.layer}" if first.layer else "")
+
+    def table(self) -> str:
+        """Return all tones as a table of text, power of the strongest channel in dB re 1."""
+        if not self.tones:
+            return "no tones"
+        return text_table(_HEADER, self._rows(self.tones))
+
+    def __repr__(self) -> str:
+        lines = [f"{self.stack.summary()}; input {_short(self.signal)}"]
+        tones = [tone for tone in self.tones if tone.fraction != 0]
+        strongest = sorted(tones, key=lambda tone: -float(tone.power.max()))
+        if tones:
+            shown = strongest[:4]
+            rest = f", the strongest {len(shown)}" if len(tones) > len(shown) else ""
+            lines.append(f"{len(tones)} tone{'s' if len(tones) > 1 else ''}{rest}:")
+            rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
+            lines += text_table(["  ", "", ""], rows).splitlines()[1:]
+        else:
+            lines.append("no tones: nothing in this output repeats except its offset")
+        lines.append(self._closing())
+        return "\n".join(lines[:8])
+
+    def _closing(self) -> str:
+        offset = next((tone for tone in self.tones if tone.fraction == 0), None)
+        parts = [f"offset {format_decibels(float(offset.power.max()))}"] if offset else []
+        if self.psd is not None:
+            kind = "recording" if self.waveform is not None else "noise"
+            parts.append(f"{kind} {format_decibels(float(self.noise_power.max()))}")
+        images = self._block - 1
+        if images:
+            parts.append(f"{images} image{'s' if images > 1 else ''} of the band to {format_hertz(self.stack.input_rate / 2)}")
+        return "; ".join(parts) or "silence"
+
+    def _repr_html_(self) -> str:
+        header = f"<p>{_escaped(self.stack.summary())}; input {_escaped(_short(self.signal))}</p>"
+        return header + html_table(_HEADER, self._rows(self.tones))
+
+    # Pictures.
+
+    def _panel(self, title: str, *, bands: bool = True) -> Panel:
+        from upsim.drawing import Band, Panel, ToneRow
+
+        tones = [
+            ToneRow(
+                frequency_hz=tone.frequency, power=tone.power, layer=tone.layer, cause=tone.cause
+            )
+            for tone in self.tones
+        ]
+        shaded = {}
+        for order, each in enumerate(find_replicas(self.stack) if bands else ()):
+            key = (each.low, each.high)
+            made_by = f"layer {each.made_by[0]}" if each.made_by else "input"
+            shaded.setdefault(
+                key,
+                Band(
+                    low_hz=float(each.low),
+                    high_hz=float(each.high),
+                    mirrored=each.mirrored,
+                    made_by=made_by,
+                    order=order,
+                ),
+            )
+        return Panel(
+            title=title,
+            sample_rate=float(self.sample_rate),
+            frequencies_hz=self.frequencies if self.psd is not None else None,
+            psd=self.psd,
+            tones=tuple(tones),
+            bands=tuple(shaded.values()),
+            waveform=self.waveform,
+        )
+
+    def panels(self) -> list[Panel]:
+        """Return what is drawn for the input and after each layer."""
+        from upsim.predict import predict_input
+
+        first = predict_input(self.stack, self.signal)._panel("input")
+        return [first] + [
+            each._panel(self.stack.label(number)) for number, each in enumerate(self.layers, 1)
+        ]
+
+    def plot(
+        self, ax: Any = None, kind: str = "spectrum", *, channel: int = 0, title: str | None = None
+    ) -> Axes | NDArray[np.object_]:
+        """Draw a picture and return its Axes; nothing is shown or saved.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            An array of them for ``kind="layers"`` and ``kind="impulse"``.
+        kind : str
+            "spectrum": tones, density and shaded replicas. "layers": a panel for the input and
+            each layer. "spectrogram": as a listener's tool would show it. "comb": the line
+            families of the layers. "provenance": the sources of the strongest tones. "impulse":
+            impulse response and phase gains of the folded stack.
+        channel : int
+        title : str, optional
+        """
+        from upsim import drawing
+
+        one_of(kind, "kind", KINDS)
+        channel = whole_number(channel, "channel", least=0)
+        if channel >= self.channels:
+            raise ArgumentError(
+                "there is no such channel",
+                given=f"channel={channel}",
+                expected=f"0 to {self.channels - 1}",
+                fix="channel=0",
+            )
+        rate = float(self.sample_rate)
+        panel = self._panel(title or "")
+        if kind == "spectrum":
+            return drawing.draw_spectrum(
+                panel.frequencies_hz,
+                panel.psd,
+                panel.tones,
+                panel.bands,
+                sample_rate=rate,
+                ax=ax,
+                title=title or self.stack.summary(),
+                channel=channel,
+            )
+        if kind == "layers":
+            return drawing.draw_layers(self.panels(), axes=ax, channel=channel)
+        if kind == "spectrogram":
+            if self.waveform is not None:
+                image = drawing.spectrogram_of_waveform(self.waveform, rate, channel=channel)
+            else:
+                image = drawing.expected_spectrogram(
+                    panel.frequencies_hz, panel.psd, panel.tones, sample_rate=rate, channel=channel
+                )
+            return drawing.draw_spectrogram(image, ax=ax, title=title or self.stack.summary())
+        if kind == "comb":
+            from upsim.theory.ladder import families
+
+            rows = [(f"{each.name}", float(each.spacing)) for each in families(self.stack)]
+            return drawing.draw_comb(
+                rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
+            )
+        if kind == "provenance":
+            return self._plot_provenance(panel, ax, title, channel)
+        from upsim.theory.propagation import fold
+
+        operator = fold(self.stack).stretch_fir()
+        return drawing.draw_impulse_and_phase_gains(
+            operator.dense_taps()[channel, 0],
+            operator.factor,
+            sample_rate=rate,
+            first=-operator.crop[0],
+            axes=ax,
+            title=title,
+        )
+
+    def _plot_provenance(self, panel: Panel, ax: Any, title: str | None, channel: int) -> Axes:
+        from upsim.drawing import ContributionRow, draw_provenance
+
+        rows = []
+        for tone in self.tones:
+            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+            rows += [
+                ContributionRow(
+                    frequency_hz=tone.frequency,
+                    layer=share.layer,
+                    cause=share.cause,
+                    power=sides * float(share.power[channel]),
+                    phase=float(np.angle(share.amplitude[channel])),
+                )
+                for share in tone.contributions
+            ]
+        return draw_provenance(panel.tones, rows, ax=ax, title=title, channel=channel)
+
+    # Data.
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain, versioned data: numbers, strings and lists."""
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "stack": stack_to_dict(self.stack),
+            "signal": signal_to_dict(self.signal),
+            "sample_rate": str(self.sample_rate),
+            "frequencies": self.frequencies.tolist(),
+            "psd": None if self.psd is None else self.psd.tolist(),
+            "tones": [_tone_to_dict(tone) for tone in self.tones],
+            "replicas": [_replica_to_dict(replica) for replica in self.replicas],
+            "assumptions": list(self.assumptions),
+            "waveform": None if self.waveform is None else self.waveform.tolist(),
+        }
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return :meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Prediction:
+        """Return a prediction from :meth:`to_dict`'s data; its layers are not kept there."""
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise FileFormatError("this is not an upsim prediction", expected=f"format {_FORMAT!r}")
+        if content.get("version") != _VERSION:
+            raise FileFormatError(
+                "this prediction is of another version",
+                given=f"version {content.get('version')!r}",
+                expected=f"version {_VERSION}",
+                fix="predict again",
+            )
+        try:
+            return cls(
+                stack_from_dict(content["stack"]),
+                signal_from_dict(content["signal"]),
+                Fraction(content["sample_rate"]),
+                np.asarray(content["frequencies"], dtype=np.float64),
+                _optional_array(content["psd"]),
+                tuple(_tone_from_dict(each) for each in content["tones"]),
+                tuple(content["assumptions"]),
+                _optional_array(content["waveform"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
+            ) from None
+
+    def to_dataframe(self) -> Any:
+        """Return the tones as a pandas DataFrame, one row a tone and channel."""
+        try:
+            import pandas
+        except ImportError:
+            raise MissingDependencyError(
+                "to_dataframe needs the package pandas",
+                given="pandas is not installed",
+                fix="pip install pandas, or use .table() or .to_dict()",
+            ) from None
+        rows = [
+            {
+                "frequency": tone.frequency,
+                "fraction": str(tone.fraction),
+                "channel": channel,
+                "amplitude": complex(tone.amplitude[channel]),
+                "power": float(tone.power[channel]),
+                "layer": tone.layer,
+                "cause": tone.cause,
+            }
+            for tone in self.tones
+            for channel in range(self.channels)
+        ]
+        return pandas.DataFrame(rows)
+
+
+def _made(row: list[str]) -> str:
+    source = f", from the {row[5]}" if row[5] else ""
+    place = row[3] if row[3] == "input" else f"layer {row[3]}"
+    return f"{place}, {row[4]}{source}"
+
+
+def _short(signal: Signal) -> str:
+    text = repr(signal)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)
+
+
+def _optional_array(values: Any) -> Array | None:
+    return None if values is None else np.asarray(values, dtype=np.float64)
+
+
+def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
+    return [[float(value.real), float(value.imag)] for value in values]
+
+
+def _from_pairs(pairs: list[list[float]]) -> NDArray[np.complex128]:
+    return np.asarray([complex(real, imaginary) for real, imaginary in pairs], dtype=np.complex128)
+
+
+def _tone_to_dict(tone: Tone) -> dict[str, Any]:
+    return {
+        "fraction": str(tone.fraction),
+        "frequency": tone.frequency,
+        "amplitude": _complex_pairs(tone.amplitude),
+        "power": tone.power.tolist(),
+        "layer": tone.layer,
+        "cause": tone.cause,
+        "contributions": [
+            {
+                "cause": share.cause,
+                "layer": share.layer,
+                "amplitude": _complex_pairs(share.amplitude),
+            }
+            for share in tone.contributions
+        ],
+    }
+
+
+def _tone_from_dict(content: dict[str, Any]) -> Tone:
+    return Tone(
+        Fraction(content["fraction"]),
+        float(content["frequency"]),
+        _from_pairs(content["amplitude"]),
+        np.asarray(content["power"], dtype=np.float64),
+        str(content["layer"]),
+        str(content["cause"]),
+        tuple(
+            Contribution(share["cause"], share["layer"], _from_pairs(share["amplitude"]))
+            for share in content["contributions"]
+        ),
+    )
+
+
+def _replica_to_dict(replica: Replica) -> dict[str, Any]:
+    return {
+        "low": str(replica.low),
+        "high": str(replica.high),
+        "input_low": str(replica.input_low),
+        "input_high": str(replica.input_high),
+        "mirrored": replica.mirrored,
+        "made_by": list(replica.made_by),
+        "gain": None if replica.gain is None else replica.gain.tolist(),
+    }

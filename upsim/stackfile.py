@@ -1,0 +1,398 @@
+"""Stacks and signals as plain data: a versioned JSON file with a published schema.
+
+A layer is an object with its ``type`` and the arguments that differ from the defaults.  A small
+array is a nested list; a large one is ``{"shape": [...], "base64": "..."}`` of little-endian
+float64.  Nothing is ever executed: unknown types and fields are refused, and sizes are checked
+before memory is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import MISSING, fields
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upsim.arguments import MEMORY_BUDGET
+from upsim.errors import (
+    ArgumentError,
+    FileFormatError,
+    OutputExistsError,
+    TooLargeError,
+    UnknownNameError,
+    UpsimError,
+)
+from upsim.layers import CATALOGUE, Layer
+from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, Sum, WhiteNoise
+from upsim.stack import Stack
+from upsim.weights import NAMED, Initialisation, Normal
+
+FORMAT, VERSION = "upsim-stack", 1
+
+#: Larger files are refused before they are read; weights of 40 million numbers still fit.
+LARGEST_FILE = 512 * 2**20
+
+_LISTED_ENTRIES = 64
+_SIGNALS: dict[str, type[Signal]] = {
+    kind.__name__: kind for kind in (Silence, Constant, WhiteNoise, Sine, Density, Recorded)
+}
+_BRANCH_FIELDS = ("layers", "skip")
+
+
+def stack_to_dict(stack: Stack) -> dict[str, Any]:
+    """Return a stack as plain data.
+
+    Examples
+    --------
+    >>> from upsim.layers import Nearest
+    >>> stack_to_dict(Stack([Nearest(2)], sample_rate=16000))["layers"]
+    [{'type': 'Nearest', 'factor': 2}]
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": stack.name,
+        "sample_rate": _number(stack.sample_rate),
+        "in_channels": stack.in_channels,
+        "layers": [_layer_to_dict(layer) for layer in stack],
+    }
+
+
+def stack_from_dict(content: object) -> Stack:
+    """Return the stack of plain data, or say what is wrong with it and where."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileFormatError(
+            "this is not an upsim stack",
+            given=f"format={content.get('format')!r}" if isinstance(content, dict) else "no object",
+            expected=f'an object with "format": "{FORMAT}"',
+        )
+    if content.get("version") != VERSION:
+        raise FileFormatError(
+            "this stack file is of another version",
+            given=f"version {content.get('version')!r}",
+            expected=f"version {VERSION}",
+            fix="install the version of upsim that wrote it, and write it again",
+        )
+    unknown = set(content) - {"format", "version", "name", "sample_rate", "in_channels", "layers"}
+    if unknown:
+        raise FileFormatError("the stack has unknown fields", given=", ".join(sorted(unknown)))
+    layers = content.get("layers")
+    if not isinstance(layers, list) or "sample_rate" not in content:
+        raise FileFormatError(
+            "a stack needs layers and a sample rate",
+            given=", ".join(content),
+            expected='"layers": [...], "sample_rate": 16000',
+        )
+    try:
+        made = [_placed(layer, f"layer {n} of {len(layers)}") for n, layer in enumerate(layers, 1)]
+    except RecursionError:
+        raise FileFormatError("the layers are nested too deeply", given="the stack file") from None
+    return Stack(
+        made,
+        _rate(content["sample_rate"]),
+        in_channels=content.get("in_channels"),
+        name=content.get("name", ""),
+    )
+
+
+def load_stack(path: str | Path) -> Stack:
+    """Read a stack file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError("there is no such stack file", given=str(path), fix="check the path")
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise TooLargeError(
+            "the stack file is too large",
+            given=f"{size / 2**20:.0f} MiB in {path}",
+            expected=f"at most {LARGEST_FILE / 2**20:.0f} MiB",
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(
+            "this is not a JSON file that can be read",
+            given=f"{path}: {error}",
+            expected="a stack file as upsim.save_stack writes it",
+        ) from None
+    try:
+        return stack_from_dict(content)
+    except UpsimError as error:
+        raise error.at(str(path)) from None
+
+
+def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a stack file; an existing file is kept unless ``overwrite`` is true."""
+    write_text(path, json.dumps(stack_to_dict(stack), indent=1) + "\n", overwrite=overwrite)
+
+
+def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a text file; an existing file is kept unless ``overwrite`` is true."""
+    try:
+        with Path(path).open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OutputExistsError(
+            "the output file exists and is kept", given=str(path), fix="another name, or overwrite"
+        ) from None
+    except OSError as error:
+        raise ArgumentError(
+            "the output file cannot be written", given=f"{path}: {error.strerror}"
+        ) from None
+
+
+def signal_to_dict(signal: Signal) -> dict[str, Any]:
+    """Return a signal as plain data."""
+    if isinstance(signal, Sum):
+        return {"type": "Sum", "parts": [signal_to_dict(part) for part in signal.parts]}
+    values = {item.name: _encoded(getattr(signal, item.name)) for item in fields(signal)}  # type: ignore[arg-type]
+    return {"type": type(signal).__name__, **values}
+
+
+def signal_from_dict(content: object) -> Signal:
+    """Return the signal of plain data."""
+    if not isinstance(content, dict) or not isinstance(content.get("type"), str):
+        raise FileFormatError("a signal is an object with a type", given=f"{content!r:.60}")
+    if content["type"] == "Sum":
+        return Sum(tuple(signal_from_dict(part) for part in content.get("parts", ())))
+    kind = _SIGNALS.get(content["type"])
+    if kind is None:
+        raise UnknownNameError(
+            "unknown signal", given=repr(content["type"]), expected=", ".join(_SIGNALS)
+        )
+    return _made(kind, {key: _decoded(value) for key, value in content.items() if key != "type"})
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a stack file, made from the layers' own fields."""
+    kinds = []
+    for name, kind in CATALOGUE.items():
+        required, properties = ["type"], {"type": {"const": name}}
+        for item in fields(kind):  # type: ignore[arg-type]
+            properties[item.name] = _field_schema(item.name, item.type)
+            is_required = item.default is MISSING and item.default_factory is MISSING
+            required += [item.name] if is_required else []
+        kinds.append(
+            {
+                "type": "object",
+                "title": name,
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            }
+        )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "upsim stack",
+        "type": "object",
+        "properties": {
+            "format": {"const": FORMAT},
+            "version": {"const": VERSION},
+            "name": {"type": "string"},
+            "sample_rate": {"$ref": "#/$defs/rate"},
+            "in_channels": {"type": "integer", "minimum": 1},
+            "layers": {"$ref": "#/$defs/layers"},
+        },
+        "required": ["format", "version", "sample_rate", "layers"],
+        "additionalProperties": False,
+        "$defs": {
+            "rate": {
+                "description": "Hz: a number, or an exact fraction as a string",
+                "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+            },
+            "layers": {"type": "array", "items": {"$ref": "#/$defs/layer"}},
+            "layer": {"oneOf": kinds},
+            "array": {
+                "anyOf": [
+                    {"type": "number"},
+                    {"type": "array"},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                            "base64": {"type": "string"},
+                        },
+                        "required": ["shape", "base64"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            "initialisation": {
+                "anyOf": [
+                    {"enum": list(NAMED)},
+                    {
+                        "type": "object",
+                        "properties": {"normal": {"type": "number", "exclusiveMinimum": 0}},
+                        "required": ["normal"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        },
+    }
+
+
+def _field_schema(name: str, annotation: object) -> dict[str, Any]:
+    if name in _BRANCH_FIELDS:
+        return {"$ref": "#/$defs/layers"}
+    if name == "branches":
+        return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
+    text = str(annotation)
+    if "Weight" in text or "BiasLike" in text or "Array" in text:
+        choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
+        return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
+    if text == "int":
+        return {"type": "integer"}
+    if text == "float":
+        return {"type": "number"}
+    if text == "int | str":
+        return {"type": ["integer", "string"]}
+    return {"type": "string"}
+
+
+def _layer_to_dict(layer: Layer) -> dict[str, Any]:
+    if CATALOGUE.get(type(layer).__name__) is not type(layer):
+        raise UnknownNameError(
+            "only layers of the catalogue can be written",
+            given=type(layer).__name__,
+            fix="add the class to upsim.layers.CATALOGUE",
+        )
+    return {
+        "type": type(layer).__name__,
+        **{name: _encoded(value) for name, value in layer.to_fields().items()},
+    }
+
+
+def _placed(content: object, place: str) -> Layer:
+    try:
+        return _layer_from_dict(content)
+    except UpsimError as error:
+        raise error.at(place) from None
+
+
+def _layer_from_dict(content: object) -> Layer:
+    if not isinstance(content, dict) or not isinstance(content.get("type"), str):
+        raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
+    kind = CATALOGUE.get(content["type"])
+    if kind is None:
+        raise UnknownNameError(
+            "unknown layer", given=repr(content["type"]), expected=", ".join(CATALOGUE)
+        )
+    values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    if "branches" in values:
+        return _made(kind, values, values.pop("branches"))
+    if "layers" in values:
+        return _made(kind, values, (values.pop("layers"),))
+    return _made(kind, values)
+
+
+def _made(kind: type[Any], values: dict[str, Any], positional: Any = ()) -> Any:
+    known = {item.name for item in fields(kind)}
+    unknown = set(values) - known
+    if unknown:
+        raise FileFormatError(
+            f"{kind.__name__} has no such field",
+            given=", ".join(sorted(unknown)),
+            expected=", ".join(sorted(known)) or "none",
+        )
+    try:
+        return kind(*positional, **values)
+    except UpsimError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{kind.__name__} cannot be made", given=str(error)) from None
+
+
+def _encoded(value: object) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.size <= _LISTED_ENTRIES:
+            return value.tolist()
+        raw = np.ascontiguousarray(value, dtype="<f8").tobytes()
+        return {"shape": list(value.shape), "base64": base64.b64encode(raw).decode("ascii")}
+    if isinstance(value, Layer):
+        return _layer_to_dict(value)
+    if isinstance(value, tuple):
+        return [_encoded(each) for each in value]
+    if isinstance(value, Fraction):
+        return _number(value)
+    if isinstance(value, Initialisation):
+        for name, known in NAMED.items():
+            if known == value:
+                return name
+        assert isinstance(value, Normal)
+        return {"normal": value.std}
+    return value
+
+
+def _decoded(value: object) -> Any:
+    if isinstance(value, list):
+        if value and all(isinstance(each, dict) for each in value):
+            return tuple(
+                _placed(each, f"part {number}") for number, each in enumerate(value, 1)
+            )
+        if any(isinstance(each, list) and _holds_layers(each) for each in value):
+            return tuple(_decoded(each) if isinstance(each, list) else each for each in value)
+        return value
+    if isinstance(value, dict):
+        if set(value) == {"shape", "base64"}:
+            return _array(value["shape"], value["base64"])
+        if set(value) == {"normal"}:
+            return Normal(value["normal"])
+        if "type" in value:
+            return _layer_from_dict(value)
+        raise FileFormatError("unknown kind of value", given=f"{value!r:.60}")
+    return value
+
+
+def _holds_layers(values: list[Any]) -> bool:
+    return bool(values) and isinstance(values[0], dict) and "type" in values[0]
+
+
+def _array(shape: object, text: object) -> Any:
+    if (
+        not isinstance(shape, list)
+        or not all(isinstance(size, int) and size >= 0 for size in shape)
+        or not isinstance(text, str)
+    ):
+        raise FileFormatError("an array needs a shape and base64", given=f"shape {shape!r:.40}")
+    count = prod(shape)
+    if count * 8 > MEMORY_BUDGET:
+        raise TooLargeError(
+            "an array of the file is too large", given=f"shape {shape}", expected="at most 2 GiB"
+        )
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise FileFormatError("an array is not base64", given=f"shape {shape}") from None
+    if len(raw) != count * 8:
+        raise FileFormatError(
+            "an array has not the bytes that its shape asks for",
+            given=f"{len(raw)} bytes, shape {shape}",
+            expected=f"{count * 8} bytes",
+        )
+    return np.frombuffer(raw, dtype="<f8").reshape(shape)
+
+
+def _number(value: Fraction) -> int | str:
+    return int(value) if value.denominator == 1 else str(value)
+
+
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        raise FileFormatError(
+            "the sample rate is not a number", given=f"{value!r:.40}", fix="16000"
+        ) from None
+
+
+def _no_constant(name: str) -> float:
+    raise FileFormatError("JSON has no such number", given=name, expected="finite numbers")

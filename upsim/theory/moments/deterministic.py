@@ -1,0 +1,237 @@
+"""Regime 1, nothing random: one period is carried exactly, through anything.
+
+A constant or periodic input makes every later signal periodic: a linear layer convolves the period
+on a circle, an activation acts on each sample, and the DFT of the last period is the exact line
+spectrum.  A recording is carried beside it as the finite signal that it is, edges included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import lcm
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
+from upsim.errors import ShapeError, TooLargeError
+from upsim.layers.base import Activation
+from upsim.operators import Operator
+from upsim.signals import Line, Signal
+from upsim.theory.moments.base import Moments, Source
+from upsim.units import format_hertz
+
+Array = NDArray[np.float64]
+
+_WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
+
+
+@dataclass(frozen=True, eq=False)
+class DeterministicMoments(Moments):
+    """One period of the repeating part, its shares by source, and a recording if there is one.
+
+    Parameters
+    ----------
+    period : array (channels, P)
+        The steady state, as far from the signal's ends as need be.
+    sources : tuple of Source
+        Empty when provenance is not asked for.
+    shares : array (sources, channels, P)
+        What each source contributes; they add up to ``period``.
+    waveform : array (channels, n) or None
+        The finite output for a finite recording, all offsets included.
+    operations : int
+        Products and sums so far along the longest path: what rounding bounds count.
+    provenance : bool
+        Whether shares are carried.
+    """
+
+    period: Array
+    sources: tuple[Source, ...] = ()
+    shares: Array = field(default_factory=lambda: np.zeros((0, 1, 1)))
+    waveform: Array | None = None
+    operations: int = 0
+    provenance: bool = True
+
+    @classmethod
+    def from_signal(
+        cls, signal: Signal, channels: int, rate: Fraction, *, provenance: bool
+    ) -> DeterministicMoments:
+        """Return the record at the input of a stack."""
+        lines = signal.lines(channels, rate)
+        count = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        if count * channels * 8 > MEMORY_BUDGET:
+            frequencies = ", ".join(format_hertz(line.frequency) for line in lines)
+            raise TooLargeError(
+                f"the signal repeats only after {count} samples",
+                given=f"{frequencies} at an input rate of {format_hertz(rate)}",
+                expected="a period that fits in memory",
+                fix=_WAY_OUT,
+            )
+        offset = [line for line in lines if line.frequency == 0]
+        others = [line for line in lines if line.frequency != 0]
+        sources, shares = [], []
+        for cause, group in (("input offset", offset), ("input", others)):
+            if group:
+                sources.append(Source(cause))
+                shares.append(sum(_samples(line, rate, count) for line in group))
+        total = np.sum(shares, axis=0) if shares else np.zeros((channels, 1))
+        recording = signal.recording(channels, rate)
+        waveform = None
+        if recording is not None:
+            index = np.arange(recording.shape[1]) % total.shape[1]
+            waveform = recording + total[:, index]
+        kept = np.asarray(shares) if shares else np.zeros((0, *total.shape))
+        return cls(
+            total,
+            tuple(sources) if provenance else (),
+            kept if provenance else np.zeros((0, *total.shape)),
+            waveform,
+            operations=count,
+            provenance=provenance,
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels at this place."""
+        return int(self.period.shape[0])
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """Nothing is assumed but the steady state."""
+        found = ["lines: exact, in the steady state far from the ends"]
+        if self.waveform is not None:
+            found.append("recording: carried exactly, edges included")
+        return tuple(found)
+
+    def through_operator(self, operator: Operator, label: str) -> Self:
+        """Convolve the period on a circle; a bias is a new source."""
+        after = lcm(self.period.shape[1], operator.down) // operator.down * operator.up
+        offset = operator.offset
+        whole = after if offset is None else lcm(after, offset.shape[1])
+        rows = len(self.sources) + 2
+        refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
+        batch = np.concatenate([self.period[None], self.shares])
+        mapped = _tiled(operator.periodic(batch), whole)
+        total, shares, sources = mapped[0], mapped[1:], self.sources
+        if offset is not None:
+            own = _tiled(offset, whole)
+            total = total + own
+            if self.provenance:
+                shares = np.concatenate([shares, own[None]])
+                sources = (*sources, Source("bias", label))
+        waveform = None
+        if self.waveform is not None:
+            refuse_beyond_memory(
+                operator.out_channels * operator.output_length(self.waveform.shape[1]),
+                "the recording",
+                fix="use a shorter recording",
+            )
+            waveform = operator.apply(self.waveform)
+            if offset is not None:
+                waveform = waveform + operator.offset_samples(waveform.shape[1])
+        return replace(
+            self,
+            period=total,
+            sources=sources,
+            shares=shares,
+            waveform=waveform,
+            operations=self.operations + operator.terms + 1,
+        )
+
+    def through_activation(self, activation: Activation, label: str) -> Self:
+        r"""Apply the function to each sample; split what it makes by Bussgang's rule.
+
+        The output is written as :math:`f(x) = a\,x + r`, with one gain ``a`` a channel that makes
+        :math:`f(x) - f(0)` and ``a x`` agree best over the period
+        (:math:`a = \sum x (f(x) - f(0)) / \sum x^2`; J. J. Bussgang, MIT RLE report 216, 1952).
+        The shares of the input pass with the gain ``a``; the rest ``r`` (the activation's own
+        offset and harmonics) is a source of its own, so the shares still add up exactly.
+        """
+        total = activation.function(self.period)
+        shares, sources = self.shares, self.sources
+        if self.provenance:
+            carrier = activation.carrier(self.period)
+            silent = activation.function(np.zeros_like(self.period[:, :1]))
+            energy = (carrier**2).sum(axis=1, keepdims=True)
+            agreement = (carrier * (total - silent)).sum(axis=1, keepdims=True)
+            gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
+            passed = gain * activation.carrier(self.shares)
+            rest = total - gain * carrier
+            shares = np.concatenate([passed, rest[None]])
+            sources = (*sources, Source("activation", label))
+        waveform = None if self.waveform is None else activation.function(self.waveform)
+        return replace(
+            self,
+            period=total,
+            sources=sources,
+            shares=shares,
+            waveform=waveform,
+            operations=self.operations + 1,
+        )
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self], merging: str) -> Self:
+        """Add, average or stack the branches over their common period, source by source."""
+        whole = lcm(*(part.period.shape[1] for part in parts))
+        sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+        channels = sum(part.channels for part in parts)
+        refuse_beyond_memory((len(sources) + 1) * channels * whole, "one period", fix=_WAY_OUT)
+        totals, shares = [], []
+        for part in parts:
+            totals.append(_tiled(part.period, whole))
+            rows = np.zeros((len(sources), part.channels, whole))
+            for source, share in zip(part.sources, part.shares, strict=True):
+                rows[sources.index(source)] = _tiled(share, whole)
+            shares.append(rows)
+        recordings = [part.waveform for part in parts if part.waveform is not None]
+        counts = sorted({each.shape[1] for each in recordings})
+        if len(counts) > 1:
+            raise ShapeError(
+                "branches that meet have different lengths for this recording",
+                given=" and ".join(map(str, counts)) + " samples",
+                fix="cut or pad the recording to a multiple of the stack's strides",
+            )
+        return replace(
+            parts[0],
+            period=_merge(totals, merging),
+            sources=sources,
+            shares=_merge(shares, merging),
+            waveform=_merge(recordings, merging) if recordings else None,
+            operations=max(part.operations for part in parts) + len(parts),
+        )
+
+    def amplitudes(self) -> NDArray[np.complex128]:
+        """Return the Fourier coefficient of each line ``k / P``, shape (channels, P)."""
+        return np.asarray(np.fft.fft(self.period, axis=1) / self.period.shape[1])
+
+    def share_amplitudes(self) -> NDArray[np.complex128]:
+        """Return the Fourier coefficients source by source, (sources, channels, P)."""
+        return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+
+
+def _samples(line: Line, rate: Fraction, count: int) -> Array:
+    """Return ``count`` samples of a line and its mirror, (channels, count)."""
+    turns = Fraction(line.frequency / rate)
+    # The phase is reduced in whole numbers, so it is exact for any number of samples.
+    steps = (np.arange(count) * turns.numerator) % turns.denominator
+    wave = np.exp(2j * np.pi * steps / turns.denominator)
+    samples = (line.amplitude[:, None] * wave).real
+    return samples if turns in (0, Fraction(1, 2)) else 2 * samples
+
+
+def _tiled(samples: Array, whole: int) -> Array:
+    """Repeat a last axis up to ``whole`` samples."""
+    times = whole // samples.shape[-1]
+    return samples if times == 1 else np.tile(samples, (1,) * (samples.ndim - 1) + (times,))
+
+
+def _merge(parts: Sequence[Array], merging: str) -> Array:
+    """Merge along the channels, the second axis from the end."""
+    if merging == "concatenate":
+        return np.concatenate(parts, axis=-2)
+    total = np.sum(parts, axis=0)
+    return np.asarray(total / len(parts) if merging == "mean" else total)

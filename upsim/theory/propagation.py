@@ -1,0 +1,190 @@
+"""Push the record through a stack and keep it after every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from upsim.errors import NotPredictableError, UpsimError
+from upsim.layers.base import Activation, LinearLayer
+from upsim.operators import Operator, StretchFIR
+from upsim.signals import Signal, Silence
+from upsim.stack import Stack, Step, lower
+from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
+from upsim.theory.moments.stationary import merged_operators
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What was known at every place of a stack.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        In the order in which they were taken.
+    values : tuple of Moments
+        By value number; value 0 is the input.
+    operators : tuple of Operator or None
+        By step; None for activations and mergings.
+    """
+
+    steps: tuple[Step, ...]
+    values: tuple[Moments, ...]
+    operators: tuple[Operator | None, ...]
+
+    def after(self, number: int) -> Moments:
+        """Return the record after top-level layer ``number``; 0 is the input."""
+        return self.values[self.value_after(number)]
+
+    def value_after(self, number: int) -> int:
+        """Return the number of the value that top-level layer ``number`` makes."""
+        ends = [step.output for step in self.steps if step.path == (number,)]
+        return ends[0] if ends else 0
+
+
+def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
+    """Choose the regime: stationary if any part of the signal is random, else deterministic."""
+    channels, rate = stack.in_channels, stack.input_rate
+    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
+    if signal.density(np.zeros(1), channels, rate) is None:
+        return mean
+    return StationaryMoments(mean, signal, channels, rate)
+
+
+def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None, ...]]:
+    """Return the steps of a stack and the operator of each linear one."""
+    steps = tuple(lower(stack.layers))
+    channels = {0: stack.in_channels}
+    operators: list[Operator | None] = []
+    for step in steps:
+        given = [channels[value] for value in step.inputs]
+        if step.layer is None:
+            operators.append(None)
+            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
+            continue
+        with _Placed(step, len(stack)):
+            channels[step.output] = step.layer.channels_out(given[0])
+            linear = isinstance(step.layer, LinearLayer)
+            operators.append(step.layer.operator(given[0]) if linear else None)  # type: ignore[attr-defined]
+    return steps, tuple(operators)
+
+
+def propagate(stack: Stack, start: Moments) -> Trace:
+    """Return the record after every step of a stack."""
+    steps, operators = operators_of(stack)
+    values: list[Moments] = [start]
+    for step, operator in zip(steps, operators, strict=True):
+        inputs = [values[value] for value in step.inputs]
+        with _Placed(step, len(stack)):
+            if step.layer is None:
+                made = type(inputs[0]).merged(inputs, step.merging)
+            elif operator is not None:
+                made = inputs[0].through_operator(operator, step.label)
+            else:
+                made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
+        values.append(made)
+    return Trace(steps, tuple(values), operators)
+
+
+def fold(stack: Stack) -> Operator:
+    """Return a linear stack as one operator, by the noble identities and polyphase sums.
+
+    Parameters
+    ----------
+    stack : Stack
+        Without activations; weights drawn.
+
+    Returns
+    -------
+    Operator
+        A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the stack on
+        the infinite line, offsets included.
+    """
+    steps, operators = operators_of(stack)
+    wire: Operator = StretchFIR(np.ones((stack.in_channels, 1, 1)), groups=stack.in_channels)
+    values = [wire]
+    for step, operator in zip(steps, operators, strict=True):
+        inputs = [values[value] for value in step.inputs]
+        with _Placed(step, len(stack)):
+            if step.layer is None:
+                values.append(merged_operators(inputs, step.merging))
+            elif operator is None:
+                raise NotPredictableError(
+                    "a stack with an activation is not one linear operator",
+                    given=step.name,
+                    fix="fold the layers before it: upsim.fold(stack.upto(n))",
+                )
+            else:
+                values.append(inputs[0].then(operator))
+    return values[-1]
+
+
+def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
+    """Return a linear stack as the operators from its input to its output, branches folded."""
+    silent = DeterministicMoments(np.zeros((stack.in_channels, 1)), provenance=False)
+    start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
+    end = propagate(stack, start).after(len(stack))
+    assert isinstance(end, StationaryMoments)
+    return end.chain
+
+
+def is_linear(stack: Stack) -> bool:
+    """Tell whether a stack has no activation."""
+    return not any(isinstance(step.layer, Activation) for step in lower(stack.layers))
+
+
+def finite_matrix(stack: Stack, length: int) -> csr_array:
+    """Return the exact finite map of a chain of linear layers, edges included.
+
+    It is the product of the layers' banded matrices.  Rows and columns run through the channels first; offsets are left out.
+    """
+    operators = operators_of(stack)[1]
+    if any(operator is None for operator in operators):
+        raise NotPredictableError(
+            "a finite matrix needs a chain of linear layers",
+            given="a stack with an activation or a branch",
+            fix="upsim.fold(stack) for branches, far from the ends",
+        )
+    matrices = []
+    for operator in operators:
+        assert operator is not None
+        matrices.append(operator.matrix(length))
+        length = operator.output_length(length)
+    return reduce(lambda first, second: second @ first, matrices)
+
+
+class _Placed:
+    """Add a step's place to an error: the outer ring of two."""
+
+    def __init__(self, step: Step, count: int) -> None:
+        self.place = f"{step.name.split(' (')[0]} of {count}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, UpsimError):
+            raise error.at(self.place) from None
+
+
+def rate_at(stack: Stack) -> list[Fraction]:
+    """Return the rate of every value of a stack, in samples per output sample."""
+    rates = {0: 1 / stack.rate}
+    for step in lower(stack.layers):
+        own = Fraction(1) if step.layer is None else step.layer.rate
+        rates[step.output] = rates[step.inputs[0]] * own
+    return [rates[value] for value in sorted(rates)]
+

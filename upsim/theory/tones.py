@@ -1,0 +1,204 @@
+"""Tones: the lines of an output, each with its exact place, its level and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.layers.base import Activation
+from upsim.operators import StretchFIR
+from upsim.signals import Signal
+from upsim.stack import Stack
+from upsim.theory.ladder import Ladder, Origin
+from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
+from upsim.theory.propagation import Trace
+from upsim.tolerance import rounding
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Contribution:
+    """One source's share of a line; the shares of a line add up to its amplitude.
+
+    Parameters
+    ----------
+    cause : str
+        "input", "input offset", "bias" or "activation".
+    layer : str
+        Label of the layer, "" for the input.
+    amplitude : array (channels,)
+        Complex Fourier coefficient.
+    """
+
+    cause: str
+    layer: str
+    amplitude: Complex
+
+    @property
+    def power(self) -> NDArray[np.float64]:
+        """Squared magnitude; powers of shares do not add up, amplitudes do."""
+        return np.abs(self.amplitude) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """A line of the output.
+
+    Parameters
+    ----------
+    fraction : Fraction
+        Frequency as an exact fraction of the sample rate, in [0, 1/2].
+    frequency : float
+        In Hz.
+    amplitude : array (channels,)
+        Complex Fourier coefficient at the positive frequency.
+    power : array (channels,)
+        Share of the mean square, both mirror lines together.
+    layer : str
+        Label of the layer at which a line here was first possible, "" for the input.
+    cause : str
+        What that layer did: "overlap" (an all-ones kernel of its shape would do it too),
+        "weights" (its kernel's phase gains differ beyond that), "bias" (its own periodic bias),
+        "activation", "input" (an image of the input's own line), "input offset" (the line at 0).
+    contributions : tuple of Contribution
+        By source, strongest first; empty without provenance.
+    """
+
+    fraction: Fraction
+    frequency: float
+    amplitude: Complex
+    power: NDArray[np.float64]
+    layer: str
+    cause: str
+    contributions: tuple[Contribution, ...] = ()
+
+
+def repeating(moments: Moments) -> DeterministicMoments:
+    """Return the part of a record that repeats."""
+    if isinstance(moments, StationaryMoments):
+        return moments.mean
+    assert isinstance(moments, DeterministicMoments)
+    return moments
+
+
+def line_floor(moments: DeterministicMoments) -> float:
+    """Return the amplitude below which a line is not told from rounding."""
+    return rounding(moments.operations, float(np.abs(moments.period).max(initial=0.0)))
+
+
+def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
+    """Return the lines of a stack's output, in ascending frequency.
+
+    A line is listed when it is stronger than the rounding of the sums that made it, nothing else
+    is cut.
+    """
+    place = repeating(trace.after(len(stack)))
+    period = place.period.shape[1]
+    amplitudes, floor = place.amplitudes(), line_floor(place)
+    shares = place.share_amplitudes()
+    own = signal.lines(stack.in_channels, stack.input_rate)
+    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    mechanisms = Mechanisms(trace)
+    found = []
+    for number in range(period // 2 + 1):
+        amplitude = amplitudes[:, number]
+        if np.abs(amplitude).max() <= floor:
+            continue
+        fraction = Fraction(number, period)
+        mirrored = fraction not in (0, Fraction(1, 2))
+        contributions = [
+            Contribution(source.cause, source.layer, share[:, number])
+            for source, share in zip(place.sources, shares, strict=True)
+            if np.abs(share[:, number]).max() > floor
+        ]
+        contributions.sort(key=lambda each: -float(each.power.sum()))
+        layer, cause = _layer_and_cause(trace, ladder, mechanisms, fraction, contributions)
+        found.append(
+            Tone(
+                fraction,
+                float(fraction * stack.sample_rate),
+                amplitude,
+                np.abs(amplitude) ** 2 * (2 if mirrored else 1),
+                layer,
+                cause,
+                tuple(contributions),
+            )
+        )
+    return tuple(found)
+
+
+def _layer_and_cause(
+    trace: Trace,
+    ladder: Ladder,
+    mechanisms: Mechanisms,
+    fraction: Fraction,
+    contributions: list[Contribution],
+) -> tuple[str, str]:
+    if fraction == 0:
+        strongest = contributions[0] if contributions else None
+        return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
+    origin = ladder.origin(fraction)
+    if origin is None:
+        # Neither an image of an input line nor of an offset: an activation distorted a line.
+        makers = [each.layer for each in contributions if each.cause == "activation"]
+        makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
+        return (makers[0] if makers else ""), "activation"
+    if origin.step < 0:
+        return origin.moved_by, "input"
+    return origin.layer, mechanisms.cause(origin)
+
+
+class Mechanisms:
+    r"""Tells what made a line of an offset in the layer where it was first possible.
+
+    With ``mu`` the channel means before the layer, its output repeats the pattern
+    :math:`y_i = \sum_c \mu_c g_{oc,i}` of phase gains.  Each kernel is its mean tap times all
+    ones, plus a rest.  The mean taps give :math:`y_i^{ones} = n_i \bar y`, with ``n_i`` the taps of
+    phase ``i`` and :math:`\bar y = \sum_i y_i / K`: that much overlap alone makes; the rest is due
+    to the weights, and a bias of the layer's own period adds a third part.  The strongest of the
+    three at the line's frequency is the cause.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._parts: dict[int, dict[str, NDArray[np.float64]]] = {}
+
+    def cause(self, origin: Origin) -> str:
+        """Return "overlap", "weights" or "bias"."""
+        if origin.step not in self._parts:
+            self._parts[origin.step] = self._patterns(origin.step)
+        strengths = {
+            cause: _strength(pattern, origin.at)
+            for cause, pattern in self._parts[origin.step].items()
+        }
+        return max(strengths, key=lambda cause: strengths[cause])
+
+    def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
+        """Return one period of each part, (out, L) or (out, period of the bias)."""
+        step, operator = self._trace.steps[number], self._trace.operators[number]
+        assert operator is not None
+        means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
+        pattern = operator.periodic(means[:, None])
+        patterns = {"weights": pattern}
+        if isinstance(operator, StretchFIR):
+            counts = np.zeros(operator.factor)
+            np.add.at(counts, operator.positions % operator.factor, 1)
+            overlap = pattern.sum(axis=1, keepdims=True) * counts / counts.sum()
+            patterns = {"weights": pattern - overlap, "overlap": overlap}
+        if operator.offset is not None:
+            patterns["bias"] = operator.offset
+        return patterns
+
+
+def _strength(pattern: NDArray[np.float64], place: Fraction) -> float:
+    """Return the magnitude over all channels of a periodic pattern's line at ``place``."""
+    count = pattern.shape[1]
+    number = place * count
+    if number.denominator != 1:
+        return 0.0
+    turns = np.exp(-2j * np.pi * int(number) * np.arange(count) / count)
+    return float(np.linalg.norm(pattern @ turns)) / count
