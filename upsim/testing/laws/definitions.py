@@ -30,7 +30,7 @@ _MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     source="torch.nn.Conv1d: padding_mode; numpy.pad for the modes",
 )
 def padding(layer: Layer, channels: int) -> None:
-    """Check that padding by a mode is the unpadded layer on an input that numpy.pad has extended."""
+    """Check that padding by a mode is no padding on an input that numpy.pad has extended."""
     assert isinstance(layer, Conv | SubpixelConv)
     before = layer if isinstance(layer, Conv) else layer.convolution()
     left, right = before.pads

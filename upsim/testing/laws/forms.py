@@ -53,7 +53,7 @@ def _same_run(one: Operator, other: Operator, name: str) -> None:
     source="Vaidyanathan 1993, section 4.3: polyphase components",
 )
 def polyphase_round_trip(layer: Layer, channels: int) -> None:
-    """Check that the polyphase matrix is the same map, and turns back into the same taps, exactly."""
+    """Check that the polyphase matrix is the same map, and turns back into the same taps."""
     operator = operator_of(layer, channels)
     matrix = operator.polyphase()
     _same_run(operator, matrix, "stretch-FIR and polyphase")
@@ -104,7 +104,7 @@ def _partners(channels: int) -> list[tuple[str, Operator]]:
     source="Vaidyanathan 1993, section 4.2: the noble identities",
 )
 def folding(layer: Layer, channels: int) -> None:
-    """Check that folded with a neighbour, before or behind, a layer gives what the two give in turn."""
+    """Check that a layer folded with a neighbour gives what the two give in turn."""
     operator = operator_of(layer, channels)
     pairs = [(operator, other, f"then {name}") for name, other in _partners(operator.out_channels)]
     pairs += [(other, operator, f"after {name}") for name, other in _partners(channels)]
@@ -113,7 +113,7 @@ def folding(layer: Layer, channels: int) -> None:
 
 
 def check_folding(first: Operator, second: Operator, name: str) -> None:
-    """Compare ``first.then(second)`` with the two in turn: one period, and inside a finite input."""
+    """Compare ``first.then(second)`` with the two in turn, on one period and on finite inputs."""
     folded = first.then(second)
     period = probe(first.in_channels, 2 * folded.down)
     within = margin(period, first, second)

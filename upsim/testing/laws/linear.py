@@ -14,7 +14,7 @@ _OF = (LinearLayer, Branch)
 
 @law(of=_OF, when=is_linear, formula="A(2 x - 3 y) = 2 A x - 3 A y", source="the definition")
 def linearity(layer: Layer, channels: int) -> None:
-    """Check that a weighted sum of inputs gives the weighted sum of the outputs, and silence gives silence."""
+    """Check that a weighted sum of inputs gives the weighted sum of the outputs."""
     operator = operator_of(layer, channels)
     length = 3 * room(operator)
     one, other = probe(channels, length), probe(channels, length, seed=1)
@@ -84,7 +84,7 @@ def impulses(layer: Layer, channels: int) -> None:
     of=_OF,
     when=is_linear,
     formula="y_finite[n] = y_periodic[n] where n sees 0 <= m < length only",
-    source="theory of the banded Toeplitz matrix: edges are the only difference",
+    source="the finite map is a banded block-Toeplitz matrix; only its edges differ",
 )
 def edges(layer: Layer, channels: int) -> None:
     """Check that away from its ends a finite output is the output for the periodic input."""

@@ -46,7 +46,7 @@ def overlap_ratio(kernel_size: int, factor: int, k: int, *, dilation: int = 1) -
     source="a geometric sum; Odena et al., Distill 2016; Pons et al., ICASSP 2021",
 )
 def overlap(layer: Layer, channels: int) -> None:
-    """Check that an all-ones kernel makes the tone of its overlap: none at all exactly when L divides K."""
+    """Check that an all-ones kernel makes the tone of its overlap, none when L divides K."""
     assert isinstance(layer, TransposedConv)
     ones = np.ones(layer.weight_shape)
     plain = replace(layer, weight=ones, bias=False, padding=0, output_padding=0)
@@ -98,7 +98,7 @@ def _phase_gains(layer: Layer, channels: int, weight: Initialisation) -> tuple[R
     source="Aitken et al., arXiv 1707.02937 (ICNR); Sugawara, Shiota & Kiya, ICIP 2018",
 )
 def equal_gain_draws(layer: Layer, channels: int) -> None:
-    """Check that ICNR and checkerboard-free weights have equal phase gains; independent draws do not."""
+    """Check that ICNR and checkerboard-free draws have equal phase gains, normal ones not."""
     assert isinstance(layer, TransposedConv | SubpixelConv)
     factor = layer.stride if isinstance(layer, TransposedConv) else layer.factor
     count = layer.kernel_size if isinstance(layer, TransposedConv) else factor

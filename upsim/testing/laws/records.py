@@ -88,7 +88,7 @@ _WEIGHTED = (WeightedLayer, LearnedInterpolation)
     source="a seed is an answer to: which weights were these?",
 )
 def drawing(layer: Layer, channels: int) -> None:
-    """Check that equal seeds draw equal weights, other seeds others; what is drawn stays as it is."""
+    """Check that equal seeds draw equal weights, and what is drawn stays as it is."""
     changes: dict[str, Any] = {"weight": "torch"}
     changes |= {"bias": True} if isinstance(layer, WeightedLayer) else {}
     undrawn = replace(layer, **changes)  # type: ignore[type-var]

@@ -24,10 +24,10 @@ _TURNS = 4
     of=_OF,
     when=is_linear,
     formula="exp(j 2 pi f m) -> sum over g of A_l(g) exp(j 2 pi g n), f = (U g + l) / D",
-    source="Crochiere & Rabiner 1983, section 3.1; theory of the alias components",
+    source="Crochiere & Rabiner 1983, section 3.1; the alias components of an LPTV system",
 )
 def response(layer: Layer, channels: int) -> None:
-    """Check that a complex exponential leaves as the exponentials that the gains foretell, and no others."""
+    """Check that an exponential leaves as the exponentials that the gains foretell."""
     operator = operator_of(layer, channels)
     up, down = operator.up, operator.down
     period, count = _TURNS * down, _TURNS * up
@@ -64,7 +64,7 @@ def response(layer: Layer, channels: int) -> None:
     source="Parseval; for a stretch-FIR: integral |H|^2 df = sum h^2",
 )
 def parseval(layer: Layer, channels: int) -> None:
-    """Check that the gains' mean square over all frequencies is the mean power that white noise leaves with.
+    """Check that the gains' mean square is the mean power with which white noise leaves.
 
     The integral is exact as a mean over more points than the impulse response has samples, because
     the sum over ``l`` of ``|A_l|^2`` is a trigonometric polynomial of that degree.
@@ -87,7 +87,7 @@ def parseval(layer: Layer, channels: int) -> None:
     of=_OF,
     when=is_linear,
     formula="var y[n] = sum_m A_{n m}^2 = sum_m h[m L + n]^2",
-    source="theory of white input: the variance of a sum of independent terms",
+    source="the variance of a sum of independent terms",
 )
 def noise_power(layer: Layer, channels: int) -> None:
     """Check that white noise of power 1 leaves each phase with the phase power of that phase."""

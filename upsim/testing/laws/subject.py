@@ -58,10 +58,14 @@ def operator_of(layer: Layer, channels: int) -> Operator:
             part.then(_placed(part.out_channels, total, int(start)))
             for part, start in zip(parts, starts, strict=False)
         ]
-    merged = reduce(lambda one, other: one + other, parts)
+    merged = reduce(_added, parts)
     if layer.merging == "mean":
         return merged.then(scaled_wire(merged.out_channels, 1 / len(parts)))
     return merged
+
+
+def _added(one: Operator, other: Operator) -> Operator:
+    return one + other if isinstance(one, StretchFIR) else one.polyphase() + other
 
 
 def _placed(channels: int, total: int, start: int) -> StretchFIR:

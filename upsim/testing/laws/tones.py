@@ -50,7 +50,7 @@ def _means(channels: int) -> Iterable[tuple[int, ...]]:
     source="Harada, Muramatsu & Kiya 1998; Sugawara, Shiota & Kiya, ICIP 2018, arXiv 1806.02658",
 )
 def offset_tones(layer: Layer, channels: int) -> None:
-    """Check that a constant leaves constant exactly when the phase gains are equal, that is H(k / L) = 0.
+    """Check that a constant leaves no tone exactly when the phase gains are equal.
 
     For a vector of channel means it is enough that the weighted gains are equal; all vectors of
     small whole means are tried.
@@ -174,7 +174,7 @@ def _makes_replicas(layer: Layer, channels: int) -> bool:
     source="Strang & Fix 1971; Kinoshita & Kiya, ICASSP 2020, arXiv 2002.02117",
 )
 def strang_fix(layer: Layer, channels: int) -> None:
-    """Check that polynomial inputs leave no replicas exactly up to the multiplicity of the zeros at k / L.
+    """Check that m^q leaves no replicas exactly up to the multiplicity of the zeros.
 
     With ``M_r[i]`` the moments of phase ``i``, the input ``m^q`` leaves as
     ``L^-q sum_r C(q, r) (-1)^r n^(q - r) M_r[n mod L]``: a polynomial of degree ``q`` in ``n``
@@ -214,7 +214,7 @@ def strang_fix(layer: Layer, channels: int) -> None:
     source="Shi et al., CVPR 2016; Aitken et al., arXiv 1707.02937: the bias precedes the shuffle",
 )
 def subpixel_bias(layer: Layer, channels: int) -> None:
-    """Check that a subpixel layer's bias is an offset of period L: a tone of its own unless it is equal."""
+    """Check that a subpixel layer's bias is an offset of period L, a tone of its own."""
     assert isinstance(layer, SubpixelConv)
     rows, factor = layer.out_channels, layer.factor
     bias = np.arange(layer.bias_count, dtype=np.float64) ** 2 + 1

@@ -16,7 +16,7 @@ _DEEPEST = 2
 
 
 @st.composite
-def _level(draw: st.DrawFn, channels: int, linear: bool, depth: int) -> Layer:  # noqa: FBT001
+def _level(draw: st.DrawFn, channels: int, *, linear: bool, depth: int) -> Layer:
     """Layers that keep channels and length."""
     kinds = ["conv", "bias", "hold"] + ([] if linear else ["activation"])
     kind = draw(st.sampled_from(kinds + (["residual"] if depth < _DEEPEST else [])))
@@ -39,7 +39,12 @@ def _upsampling(draw: st.DrawFn, channels: int, factor: int) -> Layer:
     """Layers that keep the channels and make ``n L`` samples of ``n``."""
     kind = draw(st.sampled_from(["nearest", "linear", "stretch", "transposed"]))
     if kind != "transposed":
-        return {"nearest": Nearest, "linear": Linear, "stretch": Stretch}[kind](factor)
+        plain: dict[str, Layer] = {
+            "nearest": Nearest(factor),
+            "linear": Linear(factor),
+            "stretch": Stretch(factor),
+        }
+        return plain[kind]
     # (n - 1) L - 2 p + K = n L for K = L + 2 p.
     padding = draw(st.integers(0, 2))
     count = factor + 2 * padding
@@ -51,13 +56,14 @@ def _upsampling(draw: st.DrawFn, channels: int, factor: int) -> Layer:
 def _chains(
     draw: st.DrawFn,
     channels: int,
+    *,
     factor: int,
     linear: bool,
-    depth: int,  # noqa: FBT001
+    depth: int,
 ) -> tuple[Layer, ...]:
-    before = draw(st.lists(_level(channels, linear, depth), max_size=1))
+    before = draw(st.lists(_level(channels, linear=linear, depth=depth), max_size=1))
     middle = [draw(_upsampling(channels, factor))] if factor > 1 else []
-    after = draw(st.lists(_level(channels, linear, depth), max_size=1))
+    after = draw(st.lists(_level(channels, linear=linear, depth=depth), max_size=1))
     return (*before, *middle, *after)
 
 
@@ -65,13 +71,15 @@ def _chains(
 def residuals(draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1) -> Residual:
     """Residual layers, at the rate of their input or above it."""
     factor = draw(st.integers(1, 3)) if depth == 1 else 1
-    body = draw(_chains(channels, factor, linear, depth))
-    return Residual(*body, skip=draw(_chains(channels, factor, linear, depth)))
+    body = draw(_chains(channels, factor=factor, linear=linear, depth=depth))
+    return Residual(*body, skip=draw(_chains(channels, factor=factor, linear=linear, depth=depth)))
 
 
 @st.composite
 def parallels(draw: st.DrawFn, channels: int, *, linear: bool = False, depth: int = 1) -> Parallel:
     """Parallel layers of one to three branches and all merges."""
     factor = draw(st.integers(1, 3))
-    chains = st.lists(_chains(channels, factor, linear, depth), min_size=1, max_size=3)
+    chains = st.lists(
+        _chains(channels, factor=factor, linear=linear, depth=depth), min_size=1, max_size=3
+    )
     return Parallel(*draw(chains), merge=draw(st.sampled_from(["sum", "mean", "concatenate"])))

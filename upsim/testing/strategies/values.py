@@ -46,7 +46,7 @@ def kernels(
 
 
 def samples(channels: int, length: int) -> st.SearchStrategy[Array]:
-    """Inputs of shape (channels, length).
+    """Return inputs of shape (channels, length).
 
     Examples
     --------
