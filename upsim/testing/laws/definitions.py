@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -66,13 +67,15 @@ def shuffled(rows: Real, factor: int, order: str) -> Real:
 )
 def shuffle_order(layer: Layer, channels: int) -> None:
     """Check that a shuffle interleaves the channel groups in the order that it is named for."""
-    for order in ("torch", "tensorflow"):
-        assert isinstance(layer, PeriodicShuffle | SubpixelConv)
+    assert isinstance(layer, PeriodicShuffle | SubpixelConv)
+    # One output channel has nothing to confuse: a plain shuffle is tried with twice as many too.
+    counts = [channels] if isinstance(layer, SubpixelConv) else [channels, 2 * channels]
+    for order, count in product(("torch", "tensorflow"), counts):
         named = replace(layer, order=order)
-        operator = operator_of(named, channels)
-        samples = rows = probe(channels, 2 * room(operator))
+        operator = operator_of(named, count)
+        samples = rows = probe(count, 2 * room(operator))
         if isinstance(named, SubpixelConv):
-            rows = operator_of(named.convolution(), channels).apply(samples)
+            rows = operator_of(named.convolution(), count).apply(samples)
         agree(
             operator.apply(samples),
             shuffled(rows, layer.factor, order),
