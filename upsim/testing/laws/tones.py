@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from upsim.errors import NotPredictableError
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.interpolation import (
     Cubic,
@@ -159,12 +160,12 @@ def known_multiplicity(layer: Layer) -> tuple[int, bool] | None:
 
 
 def _makes_replicas(layer: Layer, channels: int) -> bool:
+    del channels
     if isinstance(layer, LearnedInterpolation) or not is_linear(layer):
         return False
     if isinstance(layer, Hold):
         return layer.factor > 1
-    operator = operator_of(layer, channels)
-    return isinstance(operator, StretchFIR) and operator.factor > 1
+    return layer.rate > 1 and layer.rate.denominator == 1
 
 
 @law(
@@ -183,7 +184,10 @@ def strang_fix(layer: Layer, channels: int) -> None:
     removes.  A hold filter is taken behind the stretch that it is made for.
     """
     chain = [Stretch(layer.factor), layer] if isinstance(layer, Hold) else [layer]
-    operator = fold(chain, channels).stretch_fir()
+    try:
+        operator = fold(chain, channels).stretch_fir()
+    except NotPredictableError:
+        return  # a branch that goes down on the way up has no single set of taps
     known = known_multiplicity(layer)
     away = room(operator)
     ramp = np.arange(2 * away + 8, dtype=np.float64) - away
