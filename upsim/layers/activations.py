@@ -143,7 +143,7 @@ class GELU(Activation):
         """Return the activation."""
         if self.approximate == "tanh":
             inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
-            return 0.5 * samples * (1 + np.tanh(inner))
+            return np.asarray(0.5 * samples * (1 + np.tanh(inner)))
         from scipy.special import ndtr
 
         return np.asarray(samples * ndtr(samples))
@@ -190,7 +190,8 @@ class Softplus(Activation):
 
     def _check(self) -> None:
         self._set(
-            beta=finite_number(self.beta, "beta"), threshold=finite_number(self.threshold, "threshold")
+            beta=finite_number(self.beta, "beta"),
+            threshold=finite_number(self.threshold, "threshold"),
         )
         if self.beta == 0:
             raise ArgumentError("beta must not be zero", given="beta=0", fix="beta=1.0")
@@ -272,4 +273,4 @@ class Snake(Activation):
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         alpha = per_channel(self.alpha, samples, "alpha")
-        return samples + np.sin(alpha * samples) ** 2 / alpha
+        return np.asarray(samples + np.sin(alpha * samples) ** 2 / alpha)
