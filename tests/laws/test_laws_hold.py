@@ -6,13 +6,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import upsim
+from upsim import neural
 from upsim.errors import ShapeError
-from upsim.layers import CATALOGUE
+from upsim.layers import CATALOGUE, LinearLayer
 from upsim.testing import LAWS, layers_with_channels, parametrize_with_laws, samples, stacks
 from upsim.testing.laws import fold, operator_of, run_finite
-from upsim.testing.laws.comparison import agree, margin, probe, tiled_alike
+from upsim.testing.laws.comparison import agree, largest_row, margin, probe, tiled_alike
 from upsim.testing.laws.forms import check_folding
 from upsim.testing.laws.overlap import overlap_ratio
+from upsim.testing.laws.witness import witness_margin
 from upsim.units import decibels
 
 
@@ -125,13 +127,14 @@ def test_the_package_folds_as_the_plain_chain_does(stack, data):
     agree(*tiled_alike(folded.periodic(signal), plain.periodic(signal)), within=within, what="fold")
 
 
-@given(layers_with_channels(), layers_with_channels())
-def test_any_two_linear_layers_fold(one, other):
-    first, channels = one
-    law = LAWS["folding"]
-    assume(law.applies(*one) and law.applies(*other))
-    assume(first.channels_out(channels) == other[1])
-    check_folding(operator_of(*one), operator_of(*other), f"{first} then {other[0]}")
+LINEAR = [name for name, kind in CATALOGUE.items() if issubclass(kind, LinearLayer)]
+
+
+@given(layers_with_channels(names=LINEAR), st.data())
+def test_any_two_linear_layers_fold(pair, data):
+    first = operator_of(*pair)
+    following = layers_with_channels(names=LINEAR, channels=first.out_channels)
+    check_folding(first, operator_of(*data.draw(following)), "two layers")
 
 
 @given(stacks(linear=False, longest=3), st.integers(1, 40))
@@ -192,3 +195,20 @@ def test_half_pixel_doubling_has_a_triple_zero_and_no_more():
     operator = upsim.Linear(2).operator(1)
     assert multiplicity(operator, 0, 0, 9) == 3
     assert multiplicity(upsim.Linear(4).operator(1), 0, 0, 9) == 2
+
+
+@given(stacks(linear=True, longest=3), st.data())
+def test_a_linear_stack_is_performed_as_it_is_foretold(stack, data):
+    length = data.draw(st.integers(1, 30))
+    signal = data.draw(samples(stack.in_channels, length))
+    try:
+        foretold = run_finite(stack, signal)
+    except ShapeError:
+        assume(False)
+    # Layer by layer: each layer's margin, carried on by the gains of those behind it.
+    within, inputs, channels = 0.0, signal, stack.in_channels
+    for layer in stack:
+        operator = operator_of(layer, channels)
+        within = within * largest_row(operator) + witness_margin(layer, channels, inputs)
+        inputs, channels = run_finite([layer], inputs), layer.channels_out(channels)
+    agree(neural.run(stack, signal), foretold, within=within, what="performed and foretold")

@@ -65,6 +65,15 @@ BROKEN: dict[str, tuple[Layer, ...]] = {
     "repr_round_trip": (_upsampler(layers.ReprForgets),),
     "immutable": (_upsampler(layers.Writable),),
     "drawing": (_upsampler(layers.DrawsWithoutSeed),),
+    "witness": (
+        _upsampler(layers.CropOffByOne),
+        _upsampler(layers.TapDropped),
+        _subpixel(layers.BiasMadeConstant),
+        _subpixel(layers.BiasForgotten),
+        layers.NearestTooShort(3),
+        layers.PhaseIgnored(3, 1),
+        layers.Remembering(),
+    ),
     "parameters": (_upsampler(layers.BiasNotCounted),),
 }
 

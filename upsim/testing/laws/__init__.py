@@ -14,6 +14,7 @@ from upsim.testing.laws import (  # noqa: F401 - importing a family enters its l
     records,
     spectra,
     tones,
+    witness,
 )
 from upsim.testing.laws.law import LAWS, Law
 from upsim.testing.laws.subject import default_channels, fold, operator_of, run_finite
