@@ -11,10 +11,10 @@ from upsim.errors import ShapeError
 from upsim.layers import CATALOGUE, LinearLayer
 from upsim.testing import LAWS, layers_with_channels, parametrize_with_laws, samples, stacks
 from upsim.testing.laws import fold, operator_of, run_finite
-from upsim.testing.laws.comparison import agree, largest_row, margin, probe, tiled_alike
+from upsim.testing.laws.comparison import agree, margin, probe, tiled_alike
 from upsim.testing.laws.forms import check_folding
 from upsim.testing.laws.overlap import overlap_ratio
-from upsim.testing.laws.witness import witness_margin
+from upsim.testing.laws.witness import chain_margin
 from upsim.units import decibels
 
 
@@ -205,10 +205,5 @@ def test_a_linear_stack_is_performed_as_it_is_foretold(stack, data):
         foretold = run_finite(stack, signal)
     except ShapeError:
         assume(False)
-    # Layer by layer: each layer's margin, carried on by the gains of those behind it.
-    within, inputs, channels = 0.0, signal, stack.in_channels
-    for layer in stack:
-        operator = operator_of(layer, channels)
-        within = within * largest_row(operator) + witness_margin(layer, channels, inputs)
-        inputs, channels = run_finite([layer], inputs), layer.channels_out(channels)
+    within = chain_margin(stack, stack.in_channels, signal)
     agree(neural.run(stack, signal), foretold, within=within, what="performed and foretold")

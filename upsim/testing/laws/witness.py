@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -45,6 +45,11 @@ def witness_margin(layer: Layer, channels: int, samples: Real) -> float:
     if isinstance(layer, Activation):
         # Arguments grow at most with the square of the sample; slopes are at most of its order.
         return rounding(_EVALUATION, 4 * (1 + largest) ** 2)
+    if isinstance(layer, Branch):
+        parts = [chain_margin(part, channels, samples) for part in layer.parts]
+        ends = [float(np.abs(run_finite(part, samples)).max(initial=0.0)) for part in layer.parts]
+        exact = not any(parts) and layer.merging != "mean"
+        return sum(parts) + (0.0 if exact else rounding(len(parts) + 2, sum(ends)))
     operator = operator_of(layer, channels)
     offset = operator.offset_samples(operator.up)
     within = margin(np.abs(samples) + np.abs(offset).max(initial=0.0), operator)
@@ -54,6 +59,16 @@ def witness_margin(layer: Layer, channels: int, samples: Real) -> float:
     terms = blocks.shape[0] * blocks.shape[3] * blocks.shape[4]
     bound = max(largest_row(operator), terms * float(np.abs(blocks).max()))
     return within + rounding(_EVALUATION + terms, bound * (largest + float(np.abs(offset).max())))
+
+
+def chain_margin(layers: Iterable[Layer], channels: int, samples: Real) -> float:
+    """Return the margin of a chain: each layer's, multiplied by the gains of those behind it."""
+    within = 0.0
+    for layer in layers:
+        gain = largest_row(operator_of(layer, channels)) if within else 0.0
+        within = within * gain + witness_margin(layer, channels, samples)
+        samples, channels = run_finite([layer], samples), layer.channels_out(channels)
+    return within
 
 
 @law(
@@ -70,7 +85,10 @@ def witness(layer: Layer, channels: int) -> None:
         foretold = _or_refusal(partial(run_finite, [layer], samples))
         performed = _or_refusal(partial(_perform, layer, samples))
         if foretold is None or performed is None:
-            if foretold is not performed:
+            # Frameworks refuse to mirror or wrap more samples than there are; the operator refuses
+            # only if a tap that is not zero looks at them.
+            lenient = performed is None and _mirrors(layer)
+            if foretold is not performed and not lenient:
                 refusing = "operator" if foretold is None else "witness"
                 raise AssertionError(f"{count} samples are too few for the {refusing} alone")
             continue
@@ -80,6 +98,10 @@ def witness(layer: Layer, channels: int) -> None:
             within=witness_margin(layer, channels, samples),
             what=f"{count} samples, performed and foretold",
         )
+
+
+def _mirrors(layer: Layer) -> bool:
+    return getattr(layer, "padding_mode", "zeros") in {"reflect", "circular"}
 
 
 def _perform(layer: Layer, samples: Real) -> Real:
