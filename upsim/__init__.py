@@ -36,6 +36,7 @@ _HOMES = {
     "upsim.theory.overlap": "overlap",
     "upsim.theory.boundaries": "coverage",
     "upsim.theory.cost": "cost",
+    "upsim.theory.symbolic": "symbolic",
     "upsim.stackfile": "load_stack save_stack",
     "upsim.verification": "verify",
 }
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     from upsim.explanation import explain
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.operators import PolyphaseMatrix, StretchFIR
-    from upsim.predictor import predict
     from upsim.prediction import Prediction
+    from upsim.predictor import predict
     from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.stack import Stack
     from upsim.stackfile import load_stack, save_stack
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from upsim.theory.ladder import families
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
+    from upsim.theory.symbolic import symbolic
     from upsim.theory.tones import Contribution, Tone
     from upsim.verification import verify
     from upsim.weights import Initialisation, Normal

@@ -6,19 +6,25 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upsim import drawing
 from upsim.arguments import one_of, whole_number
 from upsim.drawing import Band, ContributionRow, Panel, ToneRow
 from upsim.errors import ArgumentError
-from upsim.predictor import predict_input
 from upsim.prediction import Prediction
+from upsim.predictor import predict_input
 from upsim.theory.ladder import families
 from upsim.theory.propagation import fold
 from upsim.theory.replicas import find_replicas
 
 #: Kinds of pictures.
 KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenance", "impulse")
+
+Array = NDArray[np.float64]
+
+#: Points of the curve that stands for a recording's many bins.
+_CURVE_POINTS = 1024
 
 
 def plot(
@@ -110,15 +116,26 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
             order=order,
         )
         shaded.setdefault(each.low, band)
+    frequencies, psd = prediction.frequencies, prediction.psd
+    if psd is not None and prediction.waveform is not None:
+        frequencies, psd = _averaged(frequencies, psd)
     return Panel(
         title=title,
         sample_rate=float(prediction.sample_rate),
-        frequencies_hz=prediction.frequencies if prediction.psd is not None else None,
-        psd=prediction.psd,
+        frequencies_hz=None if psd is None else frequencies,
+        psd=psd,
         tones=tuple(tones),
         bands=tuple(shaded.values()),
         waveform=prediction.waveform,
     )
+
+
+def _averaged(frequencies: Array, psd: Array) -> tuple[Array, Array]:
+    """Average the bins of a recording's DFT in bands: a curve that can be read."""
+    bins = -(-frequencies.size // _CURVE_POINTS)
+    whole = frequencies.size // bins * bins
+    centres = frequencies[:whole].reshape(-1, bins).mean(axis=1)
+    return centres, psd[:, :whole].reshape(psd.shape[0], -1, bins).mean(axis=2)
 
 
 def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:

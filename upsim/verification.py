@@ -19,17 +19,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from upsim import neural
 from upsim.arguments import one_of, whole_number
-from upsim.errors import ArgumentError, UpsimError
-from upsim.operators import Operator
-from upsim.predictor import predict
+from upsim.errors import ArgumentError, ShapeError, UpsimError
 from upsim.prediction import Prediction
+from upsim.predictor import predict
 from upsim.signals import Constant, Line, Signal, Term, WhiteNoise
 from upsim.stack import Stack, lower
 from upsim.tables import text_table
 from upsim.theory.boundaries import boundary_report
-from upsim.theory.moments import DeterministicMoments
-from upsim.theory.propagation import Trace, is_linear, operators_of, propagate
-from upsim.tolerance import rounding
+from upsim.theory.moments import DeterministicMoments, Moments
+from upsim.theory.propagation import Trace, is_linear, propagate, transfer_chain
+from upsim.tolerance import probable, rounding
 
 Array = NDArray[np.float64]
 Witness = Callable[[Stack, Array], list[Array]]
@@ -177,7 +176,7 @@ def verify(
     if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ArgumentError("dtype must be float32 or float64", given=f"dtype={dtype!r}")
     runner = _Runner(backend, np.dtype(dtype))
-    tell = progress or (lambda done, text: None)
+    tell = progress or _silent
     tell(0.0, "predicting")
     prediction = predict(stack, signal)
     checks: list[Check] = []
@@ -201,6 +200,10 @@ def verify(
     return Verification(stack.summary(), runner.name, tuple(checks), tuple(skipped))
 
 
+def _silent(done: float, text: str) -> None:
+    """Tell nobody."""
+
+
 class _Runner:
     """The witness in one precision: samples (batch, channels, time) to every layer's output."""
 
@@ -210,10 +213,11 @@ class _Runner:
 
     def __call__(self, stack: Stack, samples: Array) -> list[Array]:
         if self.backend == "numpy":
-            return neural.run(stack, samples, dtype=self.dtype, each=True)
+            made = neural.run(stack, samples, dtype=self.dtype, each=True)
+            return [np.asarray(each, dtype=np.float64) for each in made]
         device = "cuda" if self.backend == "cuda" else "cpu"
-        made = neural.run_torch(stack, samples, dtype=self.dtype, device=device)
-        return [np.asarray(made)]
+        last = neural.run_torch(stack, samples, dtype=self.dtype, device=device)
+        return [np.asarray(last, dtype=np.float64)]
 
 
 def _unit_length(stack: Stack) -> int:
@@ -223,13 +227,35 @@ def _unit_length(stack: Stack) -> int:
     )
 
 
-def _operations(operators: tuple[Operator | None, ...]) -> int:
-    """Return the roundings along the longest path: products of each layer, one an activation."""
-    return sum(1 if operator is None else operator.terms + 1 for operator in operators)
+def _tolerance(trace: Trace, dtype: np.dtype[Any]) -> float:
+    """Return what rounding may put between prediction and witness at the end of a stack.
+
+    Each layer adds the rounding of its own sums, and passes the error that it is given on as it
+    passes the signal on: by the ratio of the largest values behind and before it, at most by its
+    largest gain.  Errors that meet are of either sign and add as powers.
+    """
+    sizes = [_size(value) for value in trace.values]
+    errors = [0.0] * len(sizes)
+    for step, operator in zip(trace.steps, trace.operators, strict=True):
+        given, made = max(sizes[value] for value in step.inputs), sizes[step.output]
+        before = float(np.hypot.reduce([errors[value] for value in step.inputs]))
+        passed = made / given if given else 0.0
+        if operator is None:
+            # Activations and mergings: a few roundings, and a slope that may reach one or more.
+            own = probable(8, max(given, made), dtype)
+            errors[step.output] = float(np.hypot(max(1.0, passed) * before, own))
+            continue
+        most = operator.largest_gain()
+        offset = 0.0 if operator.offset is None else float(np.abs(operator.offset).max())
+        own = probable(operator.terms + 1, most * given + offset, dtype)
+        errors[step.output] = float(np.hypot(min(passed, most) * before, own))
+    return errors[-1]
 
 
-def _largest(*groups: list[Array]) -> float:
-    return max((float(np.abs(each).max(initial=0.0)) for group in groups for each in group))
+def _size(value: Moments) -> float:
+    assert isinstance(value, DeterministicMoments)
+    held = [value.period] if value.waveform is None else [value.period, value.waveform]
+    return max(float(np.abs(each).max()) for each in held)
 
 
 def _lengths(stack: Stack, runner: _Runner) -> Check:
@@ -248,14 +274,19 @@ def _shortest(stack: Stack, unit: int) -> int:
     length = unit
     while True:
         try:
-            stack.output_length(length)
-            boundary_report(stack, length)
-        except UpsimError:
+            _finite(stack, np.zeros((stack.in_channels, length)))
+        except ShapeError:
             length *= 2
             if length > 2**24:
                 raise
         else:
             return length
+
+
+def _finite(stack: Stack, samples: Array) -> Trace:
+    """Carry finite samples through the stack's exact finite maps."""
+    silence = np.zeros((stack.in_channels, 1))
+    return propagate(stack, DeterministicMoments(silence, waveform=samples, provenance=False))
 
 
 def _lines(stack: Stack, signal: Signal, runner: _Runner) -> Check:
@@ -282,17 +313,12 @@ def _lines(stack: Stack, signal: Signal, runner: _Runner) -> Check:
     made = runner(stack, start.period[None, :, index])
     middle = np.arange(edges.left, edges.left + period)
     error = np.abs(made[-1][0][:, middle] - end.period[:, middle % period]).max()
-    scale = _largest(made, _periods(trace))
     return Check(
         "lines",
         f"one period ({period} samples) of the steady state, in the middle of {length} in",
         float(error),
-        rounding(_operations(trace.operators) + period, scale, runner.dtype),
+        _tolerance(trace, runner.dtype),
     )
-
-
-def _periods(trace: Trace) -> list[Array]:
-    return [value.period for value in trace.values if isinstance(value, DeterministicMoments)]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -312,25 +338,17 @@ def _samples(stack: Stack, runner: _Runner, seed: int) -> Check:
     length = _shortest(stack, unit) + 4 * unit
     samples = np.random.default_rng(seed).standard_normal((stack.in_channels, length))
     made = runner(stack, samples[None])
-    start = DeterministicMoments(
-        np.zeros((stack.in_channels, 1)), waveform=samples, provenance=False
-    )
-    trace = propagate(stack, start)
+    trace = _finite(stack, samples)
     end = trace.after(len(stack))
     assert isinstance(end, DeterministicMoments)
     assert end.waveform is not None
     if made[-1][0].shape != end.waveform.shape:
         return Check("samples", "shapes differ", float("inf"), 0.0)
-    predicted = [
-        value.waveform
-        for value in trace.values
-        if isinstance(value, DeterministicMoments) and value.waveform is not None
-    ]
     return Check(
         "samples",
         f"{length} random samples through the finite map, edges included",
         float(np.abs(made[-1][0] - end.waveform).max()),
-        rounding(_operations(trace.operators), _largest(made, predicted), runner.dtype),
+        _tolerance(trace, runner.dtype),
     )
 
 
@@ -381,7 +399,8 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
     predicted = predict(stack, prediction.signal, frequencies=grid * rate, provenance=False).psd
     assert predicted is not None
     # |A|^2 has twice the relative error of A, whose sum runs over all taps of the response.
-    operations = 2 * (_operations(operators_of(stack)[1]) + responses.shape[-1] * unit)
+    sums = sum(operator.terms + 1 for operator in transfer_chain(stack))
+    operations = 2 * (sums + responses.shape[-1] * unit)
     scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
     return Check(
         "density",
@@ -393,19 +412,15 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
 
 def _recording(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
     """Compare the output for the recording, sample by sample."""
-    recording = prediction.signal.recording(stack.in_channels, stack.input_rate)
-    assert recording is not None
     assert prediction.waveform is not None
-    start = DeterministicMoments.from_signal(
-        _LinesOf(prediction.signal), stack.in_channels, stack.input_rate, provenance=False
-    )
-    index = np.arange(recording.shape[1]) % start.period.shape[1]
-    made = runner(stack, (recording + start.period[:, index])[None])
+    channels, rate = stack.in_channels, stack.input_rate
+    start = DeterministicMoments.from_signal(prediction.signal, channels, rate, provenance=False)
+    assert start.waveform is not None
+    trace = propagate(stack, start)
+    made = runner(stack, start.waveform[None])
     return Check(
         "recording",
         f"all {prediction.waveform.shape[1]} output samples of the recording",
         float(np.abs(made[-1][0] - prediction.waveform).max()),
-        rounding(
-            _operations(operators_of(stack)[1]), _largest(made, [prediction.waveform]), runner.dtype
-        ),
+        _tolerance(trace, runner.dtype),
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upsim import neural
-from upsim.layers import CATALOGUE, Conv, LeakyReLU, Linear, Residual, TransposedConv
+from upsim.layers import Conv, Layer, LeakyReLU, Linear, Residual, TransposedConv
 from upsim.stack import Stack
 
 from .bounds import bound_of, difference
@@ -31,13 +31,9 @@ def disagreement(layers, samples, dtype=np.float64, device="cpu"):
     ours = neural.run(layers, samples, dtype=dtype)
     theirs = neural.run_torch(layers, samples, dtype=dtype, device=device)
     assert ours.dtype == theirs.dtype == dtype
-    listed = [layers] if type(layers).__name__ in CATALOGUE else layers
+    listed = [layers] if isinstance(layers, Layer) else layers
     longest = max(samples.shape[-1], ours.shape[-1])
     return difference(ours, theirs, bound_of(listed, samples, dtype, longest=longest))
-
-
-def test_every_layer_of_the_catalogue_is_judged():
-    assert {type(layer).__name__ for layer, _ in CASES} == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -163,12 +159,16 @@ def test_torch_loses_its_place_in_long_float32_signals_and_the_witness_does_not(
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("case", CASES, ids=name_of)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_layer_agrees_with_torch_on_cuda(case, dtype):
+def test_every_layer_agrees_with_torch_on_cuda(dtype):
     import torch
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    layer, channels = case
-    assert not disagreement(drawn(layer), noise(2, channels, LENGTH), dtype, "cuda")
+    found = {
+        name_of((layer, channels)): disagreement(
+            drawn(layer), noise(2, channels, LENGTH), dtype, "cuda"
+        )
+        for layer, channels in CASES
+    }
+    assert not {name: what for name, what in found.items() if what}

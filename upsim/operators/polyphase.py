@@ -360,6 +360,10 @@ class PolyphaseMatrix(Operator):
             index[index > high] = high
         return self.padding_mode
 
+    def largest_gain(self) -> float:
+        """Return the largest sum of absolute taps that one output sample sees."""
+        return float(np.abs(self.blocks).sum(axis=(0, 3, 4)).max())
+
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (up,)."""
         count, down = self.blocks.shape[0], self.down

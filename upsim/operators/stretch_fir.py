@@ -332,6 +332,15 @@ class StretchFIR(Operator):
         last = (total - 1 + self.crop[0]) // self.factor
         return first, last
 
+    def largest_gain(self) -> float:
+        """Return the largest sum of absolute taps that one output sample sees."""
+        rows = np.abs(self.taps).sum(axis=1)
+        phases = self.positions % self.factor
+        sums = np.zeros((rows.shape[0], self.factor))
+        for tap, phase in enumerate(phases):
+            sums[:, phase] += rows[:, tap]
+        return float(sums.max())
+
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (L,)."""
         first = np.full(self.factor, np.iinfo(np.intp).max // 2)

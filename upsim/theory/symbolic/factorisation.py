@@ -91,9 +91,7 @@ def icnr_factorisation(factor: int, slots: int) -> Factorisation:
     result = box_division([value for value in low for _ in range(factor)], factor)
     before = sum((value * z ** (-m * factor) for m, value in enumerate(low)), sp.Integer(0))
     step = Step("P is the low-rate filter, stretched", result.quotient, before)
-    proof = Proof(
-        "an ICNR kernel is P(z^L) times nearest neighbour", (*result.proof.steps, step)
-    )
+    proof = Proof("an ICNR kernel is P(z^L) times nearest neighbour", (*result.proof.steps, step))
     return Factorisation(result.H, result.quotient, result.box, result.remainder, proof)
 
 
@@ -117,9 +115,7 @@ def box_division(taps: Sequence[Expr], factor: int) -> Factorisation:
     # The box is monic: the division never leaves the ring of the taps.
     quotient, remainder = sp.div(kernel, box)
     gains = [sum(taps[phase::factor], sp.Integer(0)) for phase in range(factor)]
-    unequal = sum(
-        ((gain - gains[-1]) * _x**i for i, gain in enumerate(gains[:-1])), sp.Integer(0)
-    )
+    unequal = sum(((gain - gains[-1]) * _x**i for i, gain in enumerate(gains[:-1])), sp.Integer(0))
     steps = (
         Step(
             "exact division",

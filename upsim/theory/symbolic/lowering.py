@@ -125,9 +125,7 @@ def from_operator(operator: Operator, value: Callable[[float], Expr]) -> Transfe
     if isinstance(operator, StretchFIR):
         _refuse_long(out * inward * operator.reach)
         dense, shape = operator.dense_taps(), (out, inward)
-        taps = {
-            n - operator.crop[0]: _matrix(dense[:, :, n], value) for n in range(dense.shape[2])
-        }
+        taps = {n - operator.crop[0]: _matrix(dense[:, :, n], value) for n in range(dense.shape[2])}
         return StretchTransfer(LaurentMatrix.of(taps, shape), operator.factor)
     matrix = operator.polyphase()
     _refuse_long(matrix.blocks.size)

@@ -92,7 +92,7 @@ def hold_magnitude(factor: Expr, order: Expr = 1, *, frequency: Expr = omega) ->
     Examples
     --------
     >>> L = sp.Symbol("L", positive=True)
-    >>> sp.limit(hold_magnitude(L, frequency=sp.pi / L), L, sp.oo)     # -3.92 dB
+    >>> sp.limit(hold_magnitude(L, frequency=sp.pi / L), L, sp.oo)  # -3.92 dB
     2/pi
     """
     factor = sp.sympify(factor)

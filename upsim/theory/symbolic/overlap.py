@@ -119,22 +119,16 @@ def overlap_rule(factor: int, kernel_size: int) -> AllOnes:
     """
     factor = whole_number(factor, "factor")
     kernel_size = whole_number(kernel_size, "kernel_size")
-    gains = tuple(
-        sp.Integer(len(range(phase, kernel_size, factor))) for phase in range(factor)
-    )
+    gains = tuple(sp.Integer(len(range(phase, kernel_size, factor))) for phase in range(factor))
     return _all_ones(factor, sp.Integer(kernel_size), gains)
 
 
 def _all_ones(factor: int, kernel_size: Expr, gains: tuple[Expr, ...]) -> AllOnes:
     by_phase = dict(enumerate(gains))
-    tones = tuple(
-        value_at(by_phase, Fraction(k, factor)) / factor for k in range(factor)
-    )
+    tones = tuple(value_at(by_phase, Fraction(k, factor)) / factor for k in range(factor))
     proof = prove_tones(gains, kernel_size)
     remainder = int(sp.Mod(kernel_size, factor))
-    return AllOnes(
-        factor, remainder, kernel_size, gains, tuple(map(sp.expand, tones)), proof
-    )
+    return AllOnes(factor, remainder, kernel_size, gains, tuple(map(sp.expand, tones)), proof)
 
 
 def prove_tones(gains: Sequence[Expr], kernel_size: Expr) -> Proof:

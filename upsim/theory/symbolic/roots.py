@@ -40,8 +40,10 @@ def value_at(taps: Mapping[int, Expr], turn: Fraction) -> Expr:
         root = sp.expand(sp.exp(-2 * sp.pi * sp.I / turn.denominator), complex=True)
         powers = [sp.expand(root**j) for j in range(len(reduced))]
         return sp.expand(sum((c * p for c, p in zip(reduced, powers, strict=True)), sp.Integer(0)))
-    terms = (c * sp.exp(-2 * sp.pi * sp.I * sp.Rational(j, turn.denominator))
-             for j, c in enumerate(reduced))
+    terms = (
+        c * sp.exp(-2 * sp.pi * sp.I * sp.Rational(j, turn.denominator))
+        for j, c in enumerate(reduced)
+    )
     return sum(terms, sp.Integer(0))
 
 
@@ -72,9 +74,7 @@ def multiplicity_at(taps: Mapping[int, Expr], turn: Fraction) -> Expr:
         return sp.oo
     first = min(taps)
     order = 0
-    while vanishes_at(
-        {n: sp.binomial(n - first, order) * tap for n, tap in taps.items()}, turn
-    ):
+    while vanishes_at({n: sp.binomial(n - first, order) * tap for n, tap in taps.items()}, turn):
         order += 1
     return sp.Integer(order)
 

@@ -68,9 +68,7 @@ class StretchTransfer:
             block = taps.setdefault(delay, sp.zeros(out * self.factor, inward))
             for o in range(out):
                 block[o * self.factor + phase, :] = tap[o, :]
-        return BlockTransfer(
-            LaurentMatrix.of(taps, (out * self.factor, inward)), self.factor, 1
-        )
+        return BlockTransfer(LaurentMatrix.of(taps, (out * self.factor, inward)), self.factor, 1)
 
 
 @dataclass(frozen=True)
