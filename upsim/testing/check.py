@@ -21,7 +21,7 @@ def laws_for(layer: Layer, channels: int | None = None) -> tuple[Law, ...]:
     --------
     >>> from upsim.layers import ReLU
     >>> [law.name for law in laws_for(ReLU())]
-    ['immutable', 'length', 'pointwise', 'repr_round_trip']
+    ['immutable', 'length', 'pointwise', 'repr_round_trip', 'witness']
     """
     drawn = _ready(layer)
     found = (law for law in LAWS.values() if law.applies(drawn, channels))
