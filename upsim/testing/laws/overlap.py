@@ -101,10 +101,7 @@ def equal_gain_draws(layer: Layer, channels: int) -> None:
     """Check that ICNR and checkerboard-free draws have equal phase gains, normal ones not."""
     assert isinstance(layer, TransposedConv | SubpixelConv)
     factor = layer.stride if isinstance(layer, TransposedConv) else layer.factor
-    count = layer.kernel_size if isinstance(layer, TransposedConv) else factor
-    kinds: list[Initialisation] = [CheckerboardFree()]
-    # Taps that repeat through the phases fill them alike only if L divides K.
-    kinds += [ICNR()] if count % factor == 0 else []
+    kinds: list[Initialisation] = [CheckerboardFree(), ICNR()]
     for kind in kinds:
         gains, within, _ = _phase_gains(layer, channels, kind)
         agree(
