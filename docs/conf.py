@@ -54,7 +54,9 @@ if gallery_scripts:
         "examples_dirs": "../examples",
         "gallery_dirs": "gallery",
         "filename_pattern": r"/(plot_|figure)[^/]*\.py$",
-        "ignore_pattern": r"/(?!plot_|figure)[^/]*\.py$",
+        # Asked with a path and, elsewhere, with the name alone.
+        "ignore_pattern": r"(^|/)(?!plot_|figure)[^/]*\.py$",
+        "within_subsection_order": "FileNameSortKey",
         "abort_on_example_error": True,
         "write_computation_times": False,  # those pages load tables from a CDN
         "download_all_examples": False,

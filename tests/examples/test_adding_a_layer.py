@@ -13,7 +13,9 @@ from upsim.neural import registry
 from upsim.tolerance import rounding
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-layer.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
@@ -87,6 +89,6 @@ def test_the_zeros_of_the_page_s_formula(followed):
         found = np.abs(followed["BSpline"](factor, degree).operator(1).response(turns)[:, 0, 0])
         ratio = np.sin(np.pi * turns * factor) / (factor * np.sin(np.pi * turns))
         formula = factor * np.abs(ratio) ** (degree + 1)
-        # degree + 1 convolutions of L terms, a transform of (d + 1) L terms at angles up to pi each.
+        # degree + 1 convolutions of L terms, a transform of (d + 1) L terms, angles up to pi each.
         terms = 2 * (degree + 1) * factor
         assert np.abs(found - formula).max() <= rounding(terms, np.pi * terms * factor)
