@@ -83,7 +83,7 @@ _dilations = st.sampled_from([1, 1, 2, 3])
 def subpixel_convs(draw: st.DrawFn, channels: int) -> SubpixelConv:
     """Subpixel convolutions in both channel orders."""
     out, factor, count = draw(st.integers(1, 2)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    groups = _groups(draw, channels, out)
+    groups = _groups(draw, channels, out * factor)
     settings: dict[str, Any] = {
         "padding": draw(st.one_of(st.integers(0, 2), st.sampled_from(["same", "valid"]))),
         "dilation": draw(st.integers(1, 2)),
