@@ -13,6 +13,7 @@ tabla, CC0, brought down to 4 kHz), the channels (here: one), padding (here: "sa
 
 import numpy as np
 import picture
+from scipy.signal import welch
 
 import upsim
 from upsim.drawing import draw_layers
@@ -37,8 +38,8 @@ print(prediction)
 
 for report in prediction.filtering:
     (null,) = report.nulls
-    print(f"{report.name}: zero at {float(null.frequency):g} Hz of its own output, "
-          f"droop {report.droop:.2f} dB at {float(report.old_nyquist):g} Hz")  # fmt: skip
+    zero, edge = float(null.frequency), float(report.old_nyquist)
+    print(f"{report.name}: zero at {zero:g} Hz, droop {report.droop:.2f} dB at {edge:g} Hz")
 print("tones:", [tone.frequency for tone in prediction.tones])
 
 # %%
@@ -48,8 +49,8 @@ print("tones:", [tone.frequency for tone in prediction.tones])
 for replica in prediction.replicas[:4]:
     way = "mirrored" if replica.mirrored else "upright"
     by = "by layer " + replica.made_by[0] if replica.is_image else "the band itself"
-    print(f"{float(replica.low):5g} to {float(replica.high):5g} Hz: {way:8} {by:15} "
-          f"{10 * np.log10(replica.gain[0]):6.1f} dB")  # fmt: skip
+    gain = 10 * np.log10(replica.gain[0])
+    print(f"{int(replica.low):4} to {int(replica.high)} Hz: {way:8} {by:15} {gain:5.1f} dB")
 
 # %%
 # The witness
@@ -66,8 +67,6 @@ print(verdict)
 # %%
 # The spectrum of the whole loop, predicted as a curve and measured as dots (every 8th point of
 # the same average):
-
-from scipy.signal import welch  # noqa: E402
 
 (offset,) = prediction.tones
 rest = measured - offset.amplitude[0].real

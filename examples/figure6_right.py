@@ -13,6 +13,7 @@ the four taps 1/4, 3/4, 3/4, 1/4.
 
 import numpy as np
 import picture
+from scipy.signal import welch
 
 import upsim
 from upsim.drawing import draw_layers
@@ -31,8 +32,7 @@ print(prediction)
 
 for report in prediction.filtering:
     (null,) = report.nulls
-    print(f"{report.name}: {null.multiplicity}-fold zero at {float(null.frequency):g} Hz, "
-          f"droop {report.droop:.2f} dB at {float(report.old_nyquist):g} Hz")  # fmt: skip
+    print(f"{report.name}: {null.multiplicity}-fold zero at {float(null.frequency):g} Hz")
 
 # %%
 # Layer 1 works at 8 kHz, and what lies at its 4 kHz is repeated by the later stretches at 12
@@ -51,8 +51,6 @@ for valley, level in zip(valleys, depth, strict=True):
 # -----------
 # One run of the NumPy layers over 64 s of noise, averaged as `scipy.signal.welch` does, beside
 # the closed form, which costs no run:
-
-from scipy.signal import welch  # noqa: E402
 
 samples = np.random.default_rng(1).standard_normal((1, 4000 * 64))
 measured = upsim.neural.run(stack, samples)[0]

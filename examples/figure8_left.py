@@ -27,8 +27,8 @@ print(prediction.table())
 # layer are sums of two random taps each, and they differ:
 
 for report in prediction.overlap:
-    print(f"{report.name}: {report.overlap.kind} overlap, "
-          f"phase gains {report.phase_gains[0, 0].round(3)}")  # fmt: skip
+    gains = report.phase_gains[0, 0].round(3)
+    print(f"{report.name}: {report.overlap.kind} overlap, phase gains {gains}")
 
 # %%
 # "First possible" is not "alone responsible". The line at 16 kHz is made in layer 3, of

@@ -30,8 +30,8 @@ print(prediction)
 
 for report in prediction.filtering:
     (null,) = report.nulls
-    print(f"{report.name}: {null.multiplicity}-fold zero at {float(null.frequency):g} Hz, "
-          f"droop {report.droop:.2f} dB at {float(report.old_nyquist):g} Hz")  # fmt: skip
+    zero, edge = float(null.frequency), float(report.old_nyquist)
+    print(f"{report.name}: zero at {zero:g} Hz, droop {report.droop:.2f} dB at {edge:g} Hz")
 
 # %%
 # At the 32 kHz output the nulls are at 4 and 12 kHz (layer 1 and its replica), 8 kHz (layer 2)
