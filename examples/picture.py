@@ -14,7 +14,8 @@ def draw_samples(ax, predicted, measured, *, title):
     """Draw an output sample by sample: the NumPy run as stems, the prediction as rings."""
     index = np.arange(predicted.size)
     stems = ax.stem(index, measured, basefmt="k-", linefmt="0.6", markerfmt="k.")
-    (rings,) = ax.plot(index, predicted, "o", ms=10, mfc="none", mec="#D55E00", mew=1.6)
+    size = 10 if predicted.size <= 30 else 6
+    (rings,) = ax.plot(index, predicted, "o", ms=size, mfc="none", mec="#D55E00", mew=1.5)
     ax.set_title(title, loc="left", fontsize=15)
     ax.set_xlabel("output sample", fontsize=13)
     ax.set_ylabel("amplitude", fontsize=13)

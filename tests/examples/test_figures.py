@@ -79,16 +79,28 @@ def test_figure4(run_script):
 def test_figure5(run_script):
     script = run_script("figure5")
     check_pictures(script, "figure5.png")
-    causes = [[tone.cause for tone in found] for found in script["tones"].values()]
-    assert causes == [["overlap"], ["weights"], [], ["weights"]]
-    places = {tone.fraction for found in script["tones"].values() for tone in found}
-    assert places == {Fraction(1, 2)}
-    for finite, measured in script["outputs"].values():
-        # At most two products an output sample, of taps below 1 (torch's bound is 1/sqrt(3)).
-        assert np.abs(finite - measured).max() <= rounding(4, 2.0)
-    # Steady are the outputs that see all their taps: K - L at each end do not.
-    edges = [(edge.left, edge.right) for edge in script["edges"].values()]
-    assert edges == [(1, 1), (1, 1), (2, 2), (2, 2)]
+    assert all(verdict.passed for verdict in script["verdicts"].values())
+    places = [[tone.frequency for tone in found] for found in script["tones"].values()]
+    # Sum of 8 unit vectors at turns of k/6: zero for k = 3 (in pairs); of k/4: zero for all.
+    assert places == [[4000.0, 8000.0], [4000.0, 8000.0, 12000.0], [], [4000.0, 8000.0]]
+    causes = [{tone.cause for tone in found} for found in script["tones"].values()]
+    assert causes[0] == {"overlap"}
+    assert causes[3] == {"weights"}  # full overlap of ones makes no line
+    for (name, (stride, _)), finite in zip(
+        rows_of(script), script["outputs"].values(), strict=True
+    ):
+        assert finite[1].shape == (9 * stride + 8,)
+        # At most two products an output sample, of taps of at most 1.
+        assert np.abs(finite[0] - finite[1]).max() <= rounding(4, 2.0), name
+        # Steady are the outputs that see all their taps: K - L at each end do not.
+        edge = script["edges"][name]
+        assert (edge.left, edge.right) == (8 - stride, 8 - stride)
+    first = script["outputs"]["1: partial overlap, ones"][1]
+    np.testing.assert_array_equal(first, [1, 1, *[1, 1, 1, 1, 2, 2] * 9, 1, 1, 1, 1, 1, 1])
+
+
+def rows_of(script):
+    return script["rows"].items()
 
 
 def test_figure6_left(run_script):
