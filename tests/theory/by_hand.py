@@ -80,7 +80,9 @@ def _layer(layer, x, absolute):  # noqa: PLR0911 - one return a kind of layer
                 x + of(layer.bias)[:, None]
             )
         case Crop():
-            return x[..., layer.left : x.shape[-1] - layer.right]
+            zeros = [np.zeros((*x.shape[:-1], max(0, -n))) for n in (layer.left, layer.right)]
+            x = np.concatenate([zeros[0], x, zeros[1]], axis=-1)
+            return x[..., max(0, layer.left) : x.shape[-1] - max(0, layer.right)]
         case Decimate():
             return x[..., layer.phase :: layer.factor]
         case Residual():
