@@ -59,7 +59,7 @@ def _chain(layers, x, absolute):
     return x
 
 
-def _layer(layer, x, absolute):  # noqa: PLR0911 - one return a kind of layer
+def _layer(layer, x, absolute):
     of = np.abs if absolute else np.asarray
     match layer:
         case Conv():
