@@ -234,8 +234,7 @@ class Prediction:
     def _place(self, label: str) -> str:
         if not label:
             return "input"
-        number = int(label.split(".", maxsplit=1)[0])
-        return f"{label} ({type(self.stack[number - 1]).__name__})"
+        return f"{label} ({self.stack.kind(label)})"
 
     def _strongest(self, tone: Tone) -> str:
         if not tone.contributions:

@@ -91,6 +91,10 @@ class Operator(ABC):
         """
 
     @abstractmethod
+    def __add__(self, other: Operator) -> Operator:
+        """Return the sum of two operators of equal channels, rate and length."""
+
+    @abstractmethod
     def phase_gains(self) -> Real:
         """Return what each output phase makes of a constant 1, shape (out, in, up)."""
 
