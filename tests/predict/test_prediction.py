@@ -166,8 +166,11 @@ class TestLayers:
 
 class TestReadOnly:
     @pytest.mark.parametrize("name", SIGNALS)
-    def test_no_array_of_a_prediction_can_be_changed(self, name):
+    @pytest.mark.parametrize("reread", [False, True])
+    def test_no_array_of_a_prediction_can_be_changed(self, name, reread):
         prediction = upsim.predict(figure_8(), SIGNALS[name])
+        if reread:
+            prediction = Prediction.from_dict(prediction.to_dict())
         arrays = {"frequencies": prediction.frequencies}
         if prediction.psd is not None:
             arrays["psd"] = prediction.psd

@@ -20,9 +20,7 @@ def noise(channels, count, seed=0):
 
 
 LINEAR = {
-    "fig6": drawn(
-        [upsim.Nearest(2), upsim.Conv(1, 1, 9, padding=4)] * 3, 32000
-    ),
+    "fig6": drawn([upsim.Nearest(2), upsim.Conv(1, 1, 9, padding=4)] * 3, 32000),
     "channels": drawn(
         [upsim.TransposedConv(2, 4, 7, 3, 2, 1), upsim.SubpixelConv(4, 2, 3, 2, 1)], 12000
     ),

@@ -76,8 +76,10 @@ def _layer(layer, x, absolute):
         case Stretch():
             return _stretched(x, layer.factor)
         case Bias():
-            return x + of(layer.bias) * np.ones((x.shape[-2], 1)) if np.ndim(layer.bias) == 0 else (
-                x + of(layer.bias)[:, None]
+            return (
+                x + of(layer.bias) * np.ones((x.shape[-2], 1))
+                if np.ndim(layer.bias) == 0
+                else (x + of(layer.bias)[:, None])
             )
         case Crop():
             zeros = [np.zeros((*x.shape[:-1], max(0, -n))) for n in (layer.left, layer.right)]

@@ -241,9 +241,7 @@ class TestCyclostationarity:
         taps = np.array([0.5, -1.0, 2.0, 0.25, 1.0])
         factor, rate = 3, 3000
         layer = upsim.TransposedConv(1, 1, 5, factor, bias=False, weight=taps.reshape(1, 1, 5))
-        found = upsim.predict(
-            upsim.Stack([layer], rate), upsim.WhiteNoise(2.0), frequencies=33
-        )
+        found = upsim.predict(upsim.Stack([layer], rate), upsim.WhiteNoise(2.0), frequencies=33)
         alpha, density = found.cyclic_density(k)
         assert alpha == k * rate / factor
 
@@ -336,12 +334,10 @@ class TestReportedLines:
 class TestReportedLengths:
     def test_dac_16_khz(self):
         # Padding ceil(s / 2), kernels 2 s: 100 frames give 31992 samples, not 32000.
-        layers = [
-            upsim.TransposedConv(1, 1, 2 * s, s, padding=-(-s // 2)) for s in (8, 5, 4, 2)
-        ]
-        report = upsim.predict(
-            upsim.Stack(layers, 16000).draw(0), upsim.Constant(1.0)
-        ).boundaries(100)
+        layers = [upsim.TransposedConv(1, 1, 2 * s, s, padding=-(-s // 2)) for s in (8, 5, 4, 2)]
+        report = upsim.predict(upsim.Stack(layers, 16000).draw(0), upsim.Constant(1.0)).boundaries(
+            100
+        )
         assert report.output_length == 31992
         assert report.expected_length == 32000
         assert report.deficit == 8

@@ -78,9 +78,7 @@ def reachable(steps):
 
 @given(steps=rates)
 def test_with_strides_down_it_is_the_last_layer_that_could_have_made_it(steps):
-    layers = [
-        upsim.Nearest(up) if up > 1 else upsim.Conv(1, 1, 2, down) for up, down in steps
-    ]
+    layers = [upsim.Nearest(up) if up > 1 else upsim.Conv(1, 1, 2, down) for up, down in steps]
     stack = upsim.Stack(layers, 1000)
     ladder = Ladder(stack)
     whole = 2 * 3 * 4**5

@@ -194,9 +194,7 @@ class TestFiltering:
         taps = np.array([1.0])
         for _ in range(order):
             taps = np.convolve(taps, np.ones(3))
-        layer = upsim.TransposedConv(
-            1, 1, taps.size, 3, bias=False, weight=taps.reshape(1, 1, -1)
-        )
+        layer = upsim.TransposedConv(1, 1, taps.size, 3, bias=False, weight=taps.reshape(1, 1, -1))
         (report,) = filtering_report(upsim.Stack([layer], 3))
         assert [null.multiplicity for null in report.nulls] == [order]
 
@@ -376,9 +374,7 @@ class TestCost:
 
     def test_subpixel_works_at_the_low_rate_and_resize_then_convolve_at_the_high_one(self):
         sub = upsim.cost(upsim.Stack([upsim.SubpixelConv(4, 4, 9, 2, 4)], 2000))
-        resize = upsim.cost(
-            upsim.Stack([upsim.Nearest(2), upsim.Conv(4, 4, 9, padding=4)], 2000)
-        )
+        resize = upsim.cost(upsim.Stack([upsim.Nearest(2), upsim.Conv(4, 4, 9, padding=4)], 2000))
         # Each output sample costs 9 taps in each: the subpixel layer has twice the kernels.
         assert sub.macs == resize.macs == 4 * 4 * 9
         assert sub.parameters == 2 * resize.parameters
