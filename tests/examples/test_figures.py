@@ -210,3 +210,26 @@ def test_figure8_right(run_script):
     beside = [3500.0, 4500.0, 7500.0, 8500.0, 11500.0, 12500.0, 15500.0]
     walls = upsim.predict(script["stack"], script["noise"], frequencies=beside).psd
     assert walls.min() > 1e3 * script["depth"].max()
+
+
+@pytest.mark.parametrize(
+    ("script", "model"),
+    [
+        ("figure2", "fig2"),
+        ("figure3", "fig3"),
+        ("figure4", "fig4"),
+        ("figure5", "fig5-full-random"),  # the last of its four rows
+        ("figure6_left", "fig6-left"),
+        ("figure6_right", "fig6-right"),
+        ("figure7", "fig7"),
+        ("figure8_left", "fig8-left"),
+        ("figure8_right", "fig8-right"),
+    ],
+)
+def test_a_script_and_the_named_model_are_one_setting(run_script, script, model):
+    models = pytest.importorskip("upsim.models", reason="upsim.models is not there yet")
+    written, named = run_script(script)["stack"], models.build(model).draw(seed=0)
+    assert (written.sample_rate, written.input_rate) == (named.sample_rate, named.input_rate)
+    samples = np.random.default_rng(0).standard_normal((1, 20))
+    outputs = [upsim.neural.run(stack, samples) for stack in (written, named)]
+    np.testing.assert_array_equal(*outputs)
