@@ -22,9 +22,13 @@ from upsim.layers.base import Activation
 from upsim.operators import Operator
 from upsim.signals import Line, Signal
 from upsim.theory.moments.base import Moments, Source
+from upsim.tolerance import rounding
 from upsim.units import format_hertz
 
 Array = NDArray[np.float64]
+
+#: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
+_FEW_TAPS = 2**9
 
 _WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
 
@@ -43,8 +47,8 @@ class DeterministicMoments(Moments):
         What each source contributes; they add up to ``period``.
     waveform : array (channels, n) or None
         The finite output for a finite recording, all offsets included.
-    operations : int
-        Products and sums so far along the longest path: what rounding bounds count.
+    error : float
+        How far rounding may have moved a sample of the period so far.
     provenance : bool
         Whether shares are carried.
     """
@@ -53,7 +57,7 @@ class DeterministicMoments(Moments):
     sources: tuple[Source, ...] = ()
     shares: Array = field(default_factory=lambda: np.zeros((0, 1, 1)))
     waveform: Array | None = None
-    operations: int = 0
+    error: float = 0.0
     provenance: bool = True
 
     @classmethod
@@ -90,7 +94,7 @@ class DeterministicMoments(Moments):
             tuple(sources) if provenance else (),
             kept if provenance else np.zeros((0, *total.shape)),
             waveform,
-            operations=count,
+            error=rounding(4, float(np.abs(total).max())) if others else 0.0,
             provenance=provenance,
         )
 
@@ -125,6 +129,7 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, own[None]])
                 sources = (*sources, Source("bias", label))
+        error = _rounding_through(operator, self.period, mapped[0], self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -141,7 +146,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + operator.terms + 1,
+            error=error,
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -172,7 +177,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + 1,
+            error=_rounding_of_function(self.period, total, self.error),
         )
 
     @classmethod
@@ -203,7 +208,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
-            operations=max(part.operations for part in parts) + len(parts),
+            error=sum(part.error for part in parts),
         )
 
     def amplitudes(self) -> NDArray[np.complex128]:
@@ -213,6 +218,28 @@ class DeterministicMoments(Moments):
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P)."""
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+
+
+def _rounding_through(operator: Operator, before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind a linear layer.
+
+    Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
+    For layers of many taps, which a second pass would cost as much as the first, the gain is taken
+    from the largest samples instead; only few taps can cancel to nothing.
+    """
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
+        gain = operator.largest_gain()
+    else:
+        gain = made / size
+    return gain * error + rounding(operator.terms, gain * size)
+
+
+def _rounding_of_function(before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind an activation of slope up to one."""
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    slope = max(1.0, made / size) if size else 1.0
+    return slope * error + rounding(8, made)
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
