@@ -238,19 +238,19 @@ def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[
     present = (powers > 0) & (frequencies >= HEARING_RANGE[0]) & (frequencies <= HEARING_RANGE[1])
     hertz, power = frequencies[present], powers[present]
     lows, highs = critical_band(hertz)
-    together = np.asarray(
-        [
-            power[(hertz >= low) & (hertz <= high)].sum()
-            for low, high in zip(lows, highs, strict=True)
+    bands = [(hertz >= low) & (hertz <= high) for low, high in zip(lows, highs, strict=True)]
+    shared = sum(np.count_nonzero(band) > 1 for band in bands)
+    if shared:
+        # A faint neighbour of a loud tone would "gain" the loud one: only the strongest counts.
+        gains = [
+            decibels(power[band].sum()) - decibels(own)
+            for band, own in zip(bands, power, strict=True)
+            if own == power[band].max()
         ]
-    )
-    shared = together > power
-    if np.any(shared):
-        most = float((decibels(together[shared]) - decibels(power[shared])).max())
         assumed.append(
-            f"each tone alone: {np.count_nonzero(shared)} have others in their critical band, "
-            f"which neither mask nor add; added up, as ISO/TS 20065 does, a tone would gain up to "
-            f"{most:.1f} dB"
+            f"each tone alone: {shared} tones share a critical band, and neither mask each other "
+            "nor add up; where ISO/TS 20065 adds them, the strongest of a band gains up to "
+            f"{max(map(float, gains)):.1f} dB"
         )
     if grid is not None:
         cut = np.count_nonzero((lows < grid[0]) | (highs > grid[-1]))
@@ -261,7 +261,9 @@ def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[
             )
     far = np.count_nonzero((hertz < PROMINENCE_RANGE[0]) | (hertz > PROMINENCE_RANGE[1]))
     if far:
-        assumed.append(f"prominence is extrapolated at {far} tones outside 89.1 Hz to 11.22 kHz")
+        assumed.append(
+            f"prominence is extrapolated outside 89.1 Hz to 11.22 kHz, at {far} of the tones"
+        )
     return assumed
 
 
