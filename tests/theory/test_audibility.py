@@ -368,8 +368,8 @@ def test_a_recording_is_judged_against_itself():
     assert row.prominent
 
 
-# Where mosqito takes a peak of the noise for a second tone in the band, it counts a single bin of the
-# line and puts the rest of its main lobe to the noise; in these sounds it does not.
+# Where mosqito takes a peak of the noise for a second tone in the band, it counts a single bin of
+# the line and puts the rest of its main lobe to the noise; in these sounds it does not.
 @pytest.mark.parametrize(("hertz", "power"), [(500.0, 1e-3), (1000.0, 1e-3), (4000.0, 1e-2)])
 def test_mosqito_agrees(hertz, power):
     metrics = pytest.importorskip(

@@ -100,9 +100,10 @@ def audibility(
 
     Notes
     -----
-    The whole band counts, not the density at the line: upsamplers have zeros just where their
-    tones are (a density of 0 at the line would make every tone infinitely loud), and the ear takes
-    the band in one.  For a flat density both are the same.  Where a band reaches beyond the
+    The whole band counts, not the density at the line, because the ear takes the band in one:
+    interpolations have zeros at multiples of their input rate, just where the tones of a bias
+    or an activation lie, and a density of 0 there does not make them infinitely loud.  For a flat
+    density both are the same.  Where a band reaches beyond the
     density (below 0 Hz, above half the sample rate), the mean of what is there stands for all
     of it, as ECMA-418-1 scales the lines that it has to the full width; at half the sample rate
     this counts up to 3 dB more noise than is played.
