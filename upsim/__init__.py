@@ -27,7 +27,7 @@ _HOMES = {
     "upsim.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.weights": "Initialisation Normal",
     "upsim.operators": "StretchFIR PolyphaseMatrix",
-    "upsim.predict": "predict",
+    "upsim.predictor": "predict",
     "upsim.prediction": "Prediction",
     "upsim.theory.tones": "Tone Contribution",
     "upsim.explanation": "explain",
@@ -36,7 +36,9 @@ _HOMES = {
     "upsim.theory.overlap": "overlap",
     "upsim.theory.boundaries": "coverage",
     "upsim.theory.cost": "cost",
+    "upsim.theory.symbolic": "symbolic",
     "upsim.stackfile": "load_stack save_stack",
+    "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = ("errors", "layers", "models", "neural", "operators", "testing")
@@ -46,10 +48,10 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 if TYPE_CHECKING:
     from upsim import errors, layers, operators
     from upsim.explanation import explain
-    from upsim.layers import *  # noqa: F403 - the catalogue's names
+    from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.operators import PolyphaseMatrix, StretchFIR
-    from upsim.predict import predict
     from upsim.prediction import Prediction
+    from upsim.predictor import predict
     from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.stack import Stack
     from upsim.stackfile import load_stack, save_stack
@@ -58,7 +60,9 @@ if TYPE_CHECKING:
     from upsim.theory.ladder import families
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
+    from upsim.theory.symbolic import symbolic
     from upsim.theory.tones import Contribution, Tone
+    from upsim.verification import verify
     from upsim.weights import Initialisation, Normal
 
 

@@ -25,7 +25,7 @@ def whole_number(value: object, name: str, *, least: int = 1) -> int:
         raise ArgumentTypeError(
             f"{name} must be a {rule}", given=f"{name}={value!r}", expected=f"an int >= {least}"
         )
-    number = int(value) if np.isfinite(float(value)) else None
+    number = int(float(value)) if np.isfinite(float(value)) else None
     if number is None or number != value or number < least:
         raise ArgumentError(
             f"{name} must be a {rule}",
@@ -104,7 +104,8 @@ def finite_array(
     ):
         expected = ", ".join("any" if size is None else str(size) for size in shape)
         raise ShapeError(
-            f"{name} has the wrong shape", given=f"{name} of shape {array.shape}",
+            f"{name} has the wrong shape",
+            given=f"{name} of shape {array.shape}",
             expected=f"shape ({expected})",
         )
     wrong = int(array.size - np.count_nonzero(np.isfinite(array)))

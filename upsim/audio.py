@@ -40,9 +40,11 @@ def _read_wav(path: Path) -> tuple[Array, Fraction]:
             # Chunks that scipy does not know (tags) carry no sound.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
             rate, samples = wavfile.read(path)
-    except Exception as error:  # scipy raises many kinds for a broken header
+    except Exception as error:  # noqa: BLE001 - scipy raises many kinds for a broken header
         raise FileFormatError(
-            "this is not a WAV file that can be read", given=f"{path}: {error}", fix="check the file"
+            "this is not a WAV file that can be read",
+            given=f"{path}: {error}",
+            fix="check the file",
         ) from None
     if rate <= 0 or not samples.size:
         raise FileFormatError("the WAV file holds no sound", given=f"{path}, rate {rate}")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-
 from upsim.errors import ArgumentError
 from upsim.signals import Signal
 from upsim.stack import Stack
@@ -165,7 +164,9 @@ def _nearest(frequency: Fraction, stack: Stack) -> str:
     below = frequency // lowest.spacing * lowest.spacing
     choices = [line for line in (below, below + lowest.spacing) if line <= stack.sample_rate / 2]
     listed = " and ".join(format_hertz(line) for line in choices)
-    return f"  possible lines are the multiples of {format_hertz(lowest.spacing)}; nearest: {listed}"
+    return (
+        f"  possible lines are the multiples of {format_hertz(lowest.spacing)}; nearest: {listed}"
+    )
 
 
 def _level(stack: Stack, tone: Tone) -> list[str]:
@@ -193,5 +194,3 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
 
 def _sides(tone: Tone) -> int:
     return 1 if tone.fraction in (0, Fraction(1, 2)) else 2
-
-

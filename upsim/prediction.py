@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import finite_number, one_of, whole_number
-from upsim.errors import (
-    ArgumentError,
-    FileFormatError,
-    MissingDependencyError,
-    NotPredictableError,
-)
+from upsim.arguments import finite_number, whole_number
+from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.explanation import Explanation, explain
 from upsim.signals import Signal
 from upsim.stack import Stack
-from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
 from upsim.tables import html_table, text_table
 from upsim.theory.boundaries import Boundaries, boundary_report
 from upsim.theory.cost import Cost, cost
@@ -30,20 +24,14 @@ from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
 from upsim.theory.replicas import Replica, find_replicas, linear_gains
-from upsim.theory.tones import Contribution, Tone
+from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from upsim.drawing import Panel
 
 Array = NDArray[np.float64]
 
-#: Kinds of pictures that :meth:`Prediction.plot` draws.
-KINDS = ("spectrum", "layers", "spectrogram", "comb", "provenance", "impulse")
-
-_FORMAT, _VERSION = "upsim-prediction", 1
 _HEADER = ("frequency", "fraction", "power", "layer", "cause", "mostly from")
 
 
@@ -186,13 +174,17 @@ class Prediction:
     @property
     def tone_power(self) -> Array:
         """Power of all lines together, (channels,)."""
-        return np.sum([tone.power for tone in self.tones], axis=0) + np.zeros(self.channels)
+        powers = [np.zeros(self.channels), *(tone.power for tone in self.tones)]
+        return np.asarray(np.sum(powers, axis=0))
 
     @property
     def noise_power(self) -> Array:
         """Integral of the density, (channels,)."""
         if self.psd is None:
             return np.zeros(self.channels)
+        if self.waveform is not None:
+            # The bins of a DFT are a sum, not points of a curve.
+            return np.asarray(self.psd.sum(axis=1) * self.frequencies[1])
         return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:
@@ -279,60 +271,25 @@ class Prediction:
             parts.append(f"{kind} {format_decibels(float(self.noise_power.max()))}")
         images = self._block - 1
         if images:
-            parts.append(f"{images} image{'s' if images > 1 else ''} of the band to {format_hertz(self.stack.input_rate / 2)}")
+            band = format_hertz(self.stack.input_rate / 2)
+            parts.append(f"{images} image{'s' if images > 1 else ''} of the band to {band}")
         return "; ".join(parts) or "silence"
 
     def _repr_html_(self) -> str:
         header = f"<p>{_escaped(self.stack.summary())}; input {_escaped(_short(self.signal))}</p>"
         return header + html_table(_HEADER, self._rows(self.tones))
 
-    # Pictures.
-
-    def _panel(self, title: str, *, bands: bool = True) -> Panel:
-        from upsim.drawing import Band, Panel, ToneRow
-
-        tones = [
-            ToneRow(
-                frequency_hz=tone.frequency, power=tone.power, layer=tone.layer, cause=tone.cause
-            )
-            for tone in self.tones
-        ]
-        shaded = {}
-        for order, each in enumerate(find_replicas(self.stack) if bands else ()):
-            key = (each.low, each.high)
-            made_by = f"layer {each.made_by[0]}" if each.made_by else "input"
-            shaded.setdefault(
-                key,
-                Band(
-                    low_hz=float(each.low),
-                    high_hz=float(each.high),
-                    mirrored=each.mirrored,
-                    made_by=made_by,
-                    order=order,
-                ),
-            )
-        return Panel(
-            title=title,
-            sample_rate=float(self.sample_rate),
-            frequencies_hz=self.frequencies if self.psd is not None else None,
-            psd=self.psd,
-            tones=tuple(tones),
-            bands=tuple(shaded.values()),
-            waveform=self.waveform,
-        )
+    # Pictures and data: written in modules of their own, offered here.
 
     def panels(self) -> list[Panel]:
         """Return what is drawn for the input and after each layer."""
-        from upsim.predict import predict_input
+        from upsim.pictures import panels
 
-        first = predict_input(self.stack, self.signal)._panel("input")
-        return [first] + [
-            each._panel(self.stack.label(number)) for number, each in enumerate(self.layers, 1)
-        ]
+        return panels(self)
 
     def plot(
         self, ax: Any = None, kind: str = "spectrum", *, channel: int = 0, title: str | None = None
-    ) -> Axes | NDArray[np.object_]:
+    ) -> Any:
         """Draw a picture and return its Axes; nothing is shown or saved.
 
         Parameters
@@ -341,102 +298,25 @@ class Prediction:
             An array of them for ``kind="layers"`` and ``kind="impulse"``.
         kind : str
             "spectrum": tones, density and shaded replicas. "layers": a panel for the input and
-            each layer. "spectrogram": as a listener's tool would show it. "comb": the line
-            families of the layers. "provenance": the sources of the strongest tones. "impulse":
-            impulse response and phase gains of the folded stack.
+            each layer. "spectrograms": the same as spectrograms. "spectrogram": the output alone.
+            "comb": the line families of the layers. "provenance": the sources of the strongest
+            tones. "impulse": impulse response and phase gains of the folded stack.
         channel : int
         title : str, optional
+
+        Returns
+        -------
+        Axes, or an array of Axes where there are several panels
         """
-        from upsim import drawing
+        from upsim.pictures import plot
 
-        one_of(kind, "kind", KINDS)
-        channel = whole_number(channel, "channel", least=0)
-        if channel >= self.channels:
-            raise ArgumentError(
-                "there is no such channel",
-                given=f"channel={channel}",
-                expected=f"0 to {self.channels - 1}",
-                fix="channel=0",
-            )
-        rate = float(self.sample_rate)
-        panel = self._panel(title or "")
-        if kind == "spectrum":
-            return drawing.draw_spectrum(
-                panel.frequencies_hz,
-                panel.psd,
-                panel.tones,
-                panel.bands,
-                sample_rate=rate,
-                ax=ax,
-                title=title or self.stack.summary(),
-                channel=channel,
-            )
-        if kind == "layers":
-            return drawing.draw_layers(self.panels(), axes=ax, channel=channel)
-        if kind == "spectrogram":
-            if self.waveform is not None:
-                image = drawing.spectrogram_of_waveform(self.waveform, rate, channel=channel)
-            else:
-                image = drawing.expected_spectrogram(
-                    panel.frequencies_hz, panel.psd, panel.tones, sample_rate=rate, channel=channel
-                )
-            return drawing.draw_spectrogram(image, ax=ax, title=title or self.stack.summary())
-        if kind == "comb":
-            from upsim.theory.ladder import families
-
-            rows = [(f"{each.name}", float(each.spacing)) for each in families(self.stack)]
-            return drawing.draw_comb(
-                rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
-            )
-        if kind == "provenance":
-            return self._plot_provenance(panel, ax, title, channel)
-        from upsim.theory.propagation import fold
-
-        operator = fold(self.stack).stretch_fir()
-        return drawing.draw_impulse_and_phase_gains(
-            operator.dense_taps()[channel, 0],
-            operator.factor,
-            sample_rate=rate,
-            first=-operator.crop[0],
-            axes=ax,
-            title=title,
-        )
-
-    def _plot_provenance(self, panel: Panel, ax: Any, title: str | None, channel: int) -> Axes:
-        from upsim.drawing import ContributionRow, draw_provenance
-
-        rows = []
-        for tone in self.tones:
-            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
-            rows += [
-                ContributionRow(
-                    frequency_hz=tone.frequency,
-                    layer=share.layer,
-                    cause=share.cause,
-                    power=sides * float(share.power[channel]),
-                    phase=float(np.angle(share.amplitude[channel])),
-                )
-                for share in tone.contributions
-            ]
-        return draw_provenance(panel.tones, rows, ax=ax, title=title, channel=channel)
-
-    # Data.
+        return plot(self, ax, kind, channel=channel, title=title)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain, versioned data: numbers, strings and lists."""
-        return {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "stack": stack_to_dict(self.stack),
-            "signal": signal_to_dict(self.signal),
-            "sample_rate": str(self.sample_rate),
-            "frequencies": self.frequencies.tolist(),
-            "psd": None if self.psd is None else self.psd.tolist(),
-            "tones": [_tone_to_dict(tone) for tone in self.tones],
-            "replicas": [_replica_to_dict(replica) for replica in self.replicas],
-            "assumptions": list(self.assumptions),
-            "waveform": None if self.waveform is None else self.waveform.tolist(),
-        }
+        from upsim.predictionfile import prediction_to_dict
+
+        return prediction_to_dict(self)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return :meth:`to_dict` as JSON."""
@@ -445,35 +325,14 @@ class Prediction:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Prediction:
         """Return a prediction from :meth:`to_dict`'s data; its layers are not kept there."""
-        if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise FileFormatError("this is not an upsim prediction", expected=f"format {_FORMAT!r}")
-        if content.get("version") != _VERSION:
-            raise FileFormatError(
-                "this prediction is of another version",
-                given=f"version {content.get('version')!r}",
-                expected=f"version {_VERSION}",
-                fix="predict again",
-            )
-        try:
-            return cls(
-                stack_from_dict(content["stack"]),
-                signal_from_dict(content["signal"]),
-                Fraction(content["sample_rate"]),
-                np.asarray(content["frequencies"], dtype=np.float64),
-                _optional_array(content["psd"]),
-                tuple(_tone_from_dict(each) for each in content["tones"]),
-                tuple(content["assumptions"]),
-                _optional_array(content["waveform"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(
-                "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
-            ) from None
+        from upsim.predictionfile import prediction_from_dict
+
+        return prediction_from_dict(content)
 
     def to_dataframe(self) -> Any:
         """Return the tones as a pandas DataFrame, one row a tone and channel."""
         try:
-            import pandas
+            import pandas as pd
         except ImportError:
             raise MissingDependencyError(
                 "to_dataframe needs the package pandas",
@@ -493,7 +352,7 @@ class Prediction:
             for tone in self.tones
             for channel in range(self.channels)
         ]
-        return pandas.DataFrame(rows)
+        return pd.DataFrame(rows)
 
 
 def _made(row: list[str]) -> str:
@@ -511,61 +370,3 @@ def _escaped(text: str) -> str:
     from html import escape
 
     return escape(text)
-
-
-def _optional_array(values: Any) -> Array | None:
-    return None if values is None else np.asarray(values, dtype=np.float64)
-
-
-def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
-    return [[float(value.real), float(value.imag)] for value in values]
-
-
-def _from_pairs(pairs: list[list[float]]) -> NDArray[np.complex128]:
-    return np.asarray([complex(real, imaginary) for real, imaginary in pairs], dtype=np.complex128)
-
-
-def _tone_to_dict(tone: Tone) -> dict[str, Any]:
-    return {
-        "fraction": str(tone.fraction),
-        "frequency": tone.frequency,
-        "amplitude": _complex_pairs(tone.amplitude),
-        "power": tone.power.tolist(),
-        "layer": tone.layer,
-        "cause": tone.cause,
-        "contributions": [
-            {
-                "cause": share.cause,
-                "layer": share.layer,
-                "amplitude": _complex_pairs(share.amplitude),
-            }
-            for share in tone.contributions
-        ],
-    }
-
-
-def _tone_from_dict(content: dict[str, Any]) -> Tone:
-    return Tone(
-        Fraction(content["fraction"]),
-        float(content["frequency"]),
-        _from_pairs(content["amplitude"]),
-        np.asarray(content["power"], dtype=np.float64),
-        str(content["layer"]),
-        str(content["cause"]),
-        tuple(
-            Contribution(share["cause"], share["layer"], _from_pairs(share["amplitude"]))
-            for share in content["contributions"]
-        ),
-    )
-
-
-def _replica_to_dict(replica: Replica) -> dict[str, Any]:
-    return {
-        "low": str(replica.low),
-        "high": str(replica.high),
-        "input_low": str(replica.input_low),
-        "input_high": str(replica.input_high),
-        "mirrored": replica.mirrored,
-        "made_by": list(replica.made_by),
-        "gain": None if replica.gain is None else replica.gain.tolist(),
-    }

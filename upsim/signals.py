@@ -99,7 +99,7 @@ class Term(Signal):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Silence(Term):
-    """Nothing: what does the stack make of its own biases and activations?"""
+    """No input: what remains is what the stack makes of its own biases and activations."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -222,7 +222,8 @@ class Density(Term):
             )
         if levels.min() < 0:
             raise ArgumentError(
-                "a density must not be negative", given=f"psd as low as {levels.min():g}",
+                "a density must not be negative",
+                given=f"psd as low as {levels.min():g}",
                 fix="use power, not decibels: 10 ** (level / 10)",
             )
         object.__setattr__(self, "frequencies", points)
@@ -389,5 +390,3 @@ def _same(first: object, second: object) -> bool:
             and np.array_equal(first, second)
         )
     return bool(first == second)
-
-

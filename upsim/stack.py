@@ -67,7 +67,10 @@ class Stack:
         else:
             channels = whole_number(in_channels, "in_channels")
         for key, value in (
-            ("layers", found), ("sample_rate", rate), ("in_channels", channels), ("name", name),
+            ("layers", found),
+            ("sample_rate", rate),
+            ("in_channels", channels),
+            ("name", name),
         ):
             object.__setattr__(self, key, value)
         self.channel_counts()
@@ -270,5 +273,3 @@ def _least_channels(layers: tuple[Layer, ...]) -> int:
         ratio *= layer.channel_ratio
         needed = max(needed, ratio.denominator)
     return needed
-
-

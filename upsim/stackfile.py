@@ -166,7 +166,10 @@ def signal_from_dict(content: object) -> Signal:
         raise UnknownNameError(
             "unknown signal", given=repr(content["type"]), expected=", ".join(_SIGNALS)
         )
-    return _made(kind, {key: _decoded(value) for key, value in content.items() if key != "type"})
+    values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    made = _made(kind, values)
+    assert isinstance(made, Signal)
+    return made
 
 
 def schema() -> dict[str, Any]:
@@ -285,14 +288,17 @@ def _layer_from_dict(content: object) -> Layer:
             "unknown layer", given=repr(content["type"]), expected=", ".join(CATALOGUE)
         )
     values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    positional: Any = ()
     if "branches" in values:
-        return _made(kind, values, values.pop("branches"))
-    if "layers" in values:
-        return _made(kind, values, (values.pop("layers"),))
-    return _made(kind, values)
+        positional = values.pop("branches")
+    elif "layers" in values:
+        positional = (values.pop("layers"),)
+    made = _made(kind, values, positional)
+    assert isinstance(made, Layer)
+    return made
 
 
-def _made(kind: type[Any], values: dict[str, Any], positional: Any = ()) -> Any:
+def _made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
     known = {item.name for item in fields(kind)}
     unknown = set(values) - known
     if unknown:
@@ -333,9 +339,7 @@ def _encoded(value: object) -> Any:
 def _decoded(value: object) -> Any:
     if isinstance(value, list):
         if value and all(isinstance(each, dict) for each in value):
-            return tuple(
-                _placed(each, f"part {number}") for number, each in enumerate(value, 1)
-            )
+            return tuple(_placed(each, f"part {number}") for number, each in enumerate(value, 1))
         if any(isinstance(each, list) and _holds_layers(each) for each in value):
             return tuple(_decoded(each) if isinstance(each, list) else each for each in value)
         return value

@@ -32,10 +32,12 @@ def exact(value: object, name: str) -> Fraction:
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ArgumentTypeError(
-            f"{name} must be a number", given=f"{name}={value!r}", expected="an int, float or Fraction"
+            f"{name} must be a number",
+            given=f"{name}={value!r}",
+            expected="an int, float or Fraction",
         )
     if isinstance(value, Rational):
-        return Fraction(value.numerator, value.denominator)
+        return Fraction(int(value.numerator), int(value.denominator))
     number = float(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")

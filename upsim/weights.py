@@ -120,16 +120,19 @@ class ICNR(Initialisation):
     r"""Sub-pixel initialisation that starts as nearest neighbour, for any factor.
 
     ``h[m L + i] = p[m]`` for every phase ``i``, ``p`` drawn as torch draws:
-    :math:`H(z) = P(z^L) \sum_{i<L} z^{-i}` (Aitken et al., arXiv 1707.02937, 2017).
+    :math:`H(z) = P(z^L) \sum_{i<L} z^{-i}` (Aitken et al., arXiv 1707.02937, 2017).  Taps beyond
+    the last whole group of ``L`` are zero, or the phases would differ.
     """
 
     def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
         """Return taps that repeat through the phases."""
         _refuse_missing_phases(shape, "icnr")
-        slots = -(-shape.count // shape.factor)
+        slots = shape.count // shape.factor
         bound = 1 / sqrt(shape.fan_in)
+        taps = np.zeros((shape.out, shape.per_group, shape.count))
         drawn = rng.uniform(-bound, bound, (shape.out, shape.per_group, slots))
-        return np.repeat(drawn, shape.factor, axis=2)[:, :, : shape.count]
+        taps[:, :, : slots * shape.factor] = np.repeat(drawn, shape.factor, axis=2)
+        return taps
 
 
 @dataclass(frozen=True)

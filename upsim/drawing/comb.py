@@ -52,7 +52,7 @@ def draw_comb(
     title: str | None = None,
     channel: int = 0,
 ) -> Axes:
-    """Draw the ladder of each layer and the lines on it.
+    r"""Draw the ladder of each layer and the lines on it.
 
     Parameters
     ----------

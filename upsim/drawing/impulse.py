@@ -125,7 +125,7 @@ def draw_phase_gains(
 
     Examples
     --------
-    >>> ax = draw_phase_gains(np.array([2.0, 1.0]))   # three ones, stride 2: partial overlap
+    >>> ax = draw_phase_gains(np.array([2.0, 1.0]))  # three ones, stride 2: partial overlap
     >>> ax.get_xlabel()
     'phase (output sample modulo 2)'
     >>> import matplotlib.pyplot as plt

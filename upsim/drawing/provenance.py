@@ -39,7 +39,7 @@ def draw_provenance(
     strongest: int = 6,
     bars: int = 6,
 ) -> Axes:
-    """Draw, for each of the strongest lines, its contributions and their sum.
+    r"""Draw, for each of the strongest lines, its contributions and their sum.
 
     Parameters
     ----------

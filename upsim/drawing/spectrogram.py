@@ -201,14 +201,14 @@ def draw_spectrogram(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
-    import matplotlib
+    import matplotlib as mpl
 
     ax = axes_or_new(ax)
     shown = limits or spectrogram_limits([image])
     top = float(image.frequencies_hz[-1])
     unit, unit_name = frequency_unit(top)
     half_bin = top / max(image.frequencies_hz.size - 1, 1) / 2
-    colours = matplotlib.colormaps[COLOUR_MAP].copy()
+    colours = mpl.colormaps[COLOUR_MAP].copy()
     # Zero power, at minus infinity, would be left blank like a missing value: it is drawn as the
     # quietest there is.
     drawn = ax.imshow(

@@ -97,10 +97,12 @@ def draw_stems(
         )  # fmt: skip
     if len(drawn) <= _NAMED_TONES:
         for i in drawn:
-            _name_line(ax, tones[i], float(heights_db[i]), unit, with_frequency)
+            _name_line(ax, tones[i], float(heights_db[i]), unit, with_frequency=with_frequency)
 
 
-def _name_line(ax: Axes, tone: ToneRow, height: float, unit: float, with_frequency: bool) -> None:
+def _name_line(
+    ax: Axes, tone: ToneRow, height: float, unit: float, *, with_frequency: bool
+) -> None:
     from matplotlib.patheffects import withStroke
 
     place = tone.frequency_hz / unit

@@ -25,7 +25,7 @@ def hann_transform(frequencies: NDArray[Any], length: int) -> NDArray[np.float64
 
     Examples
     --------
-    >>> hann_transform(np.array([0.0, 1 / 8]), 8).round(12).tolist()   # n/2 and n/4
+    >>> hann_transform(np.array([0.0, 1 / 8]), 8).round(12).tolist()  # n/2 and n/4
     [4.0, 2.0]
     """
     turn = np.exp(1j * np.pi / length)

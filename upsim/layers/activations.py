@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 
 import numpy as np
@@ -143,7 +143,7 @@ class GELU(Activation):
         """Return the activation."""
         if self.approximate == "tanh":
             inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
-            return 0.5 * samples * (1 + np.tanh(inner))
+            return np.asarray(0.5 * samples * (1 + np.tanh(inner)))
         from scipy.special import ndtr
 
         return np.asarray(samples * ndtr(samples))
@@ -190,7 +190,8 @@ class Softplus(Activation):
 
     def _check(self) -> None:
         self._set(
-            beta=finite_number(self.beta, "beta"), threshold=finite_number(self.threshold, "threshold")
+            beta=finite_number(self.beta, "beta"),
+            threshold=finite_number(self.threshold, "threshold"),
         )
         if self.beta == 0:
             raise ArgumentError("beta must not be zero", given="beta=0", fix="beta=1.0")
@@ -231,8 +232,34 @@ class GLU(Activation):
         return samples[..., : samples.shape[-2] // 2, :]
 
 
+class _ChannelParameters(Activation):
+    """An activation whose fields are numbers for all channels, or one a channel."""
+
+    def _vectors(self) -> dict[str, Array]:
+        """Return the fields that are vectors, by name."""
+        found = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
+        return {name: values for name, values in found.items() if values.size > 1}
+
+    @property
+    def channels_in(self) -> int | None:
+        """The channels that the vectors are for; None if all fields are numbers."""
+        return next((values.size for values in self._vectors().values()), None)
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        for name, values in self._vectors().items():
+            if values.size != channels:
+                raise ShapeError(
+                    f"{name} does not match the channels",
+                    given=f"{values.size} values, {channels} channels",
+                    fix="one number for all, or one a channel",
+                    where=type(self).__name__,
+                )
+        return channels
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class SnakeBeta(Activation):
+class SnakeBeta(_ChannelParameters):
     """``x + sin^2(alpha x) / beta``, alpha and beta one number or one a channel (BigVGAN)."""
 
     alpha: float | Array | ArrayLike = 1.0
@@ -255,7 +282,7 @@ class SnakeBeta(Activation):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Snake(Activation):
+class Snake(_ChannelParameters):
     """``x + sin^2(alpha x) / alpha`` (Ziyin, Hartwig & Ueda, NeurIPS 2020)."""
 
     alpha: float | Array | ArrayLike = 1.0
@@ -272,4 +299,4 @@ class Snake(Activation):
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         alpha = per_channel(self.alpha, samples, "alpha")
-        return samples + np.sin(alpha * samples) ** 2 / alpha
+        return np.asarray(samples + np.sin(alpha * samples) ** 2 / alpha)

@@ -206,8 +206,11 @@ def _is_default(item: Field[Any], value: object) -> bool:
 
 def _equal(first: object, second: object) -> bool:
     if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-        same_kind = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
-        return same_kind and np.array_equal(first, second)
+        return (
+            isinstance(first, np.ndarray)
+            and isinstance(second, np.ndarray)
+            and np.array_equal(first, second)
+        )
     return type(first) is type(second) and bool(first == second)
 
 

@@ -269,5 +269,3 @@ class Parallel(_Parts):
         parts = [repr(branch[0]) if len(branch) == 1 else repr(branch) for branch in self.branches]
         parts += [f"merge={self.merge!r}"] if self.merge != "sum" else []
         return f"Parallel({', '.join(parts)})"
-
-

@@ -107,7 +107,10 @@ class WeightedLayer(LinearLayer):
         return replace(self, weight=weight, bias=bias)  # type: ignore[type-var]
 
     def _check_weights(self) -> None:
-        for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+        for name, channels in (
+            ("in_channels", self.in_channels),
+            ("out_channels", self.out_channels),
+        ):
             if channels % self.groups:
                 raise ArgumentError(
                     f"{name} must be a multiple of groups",
@@ -360,9 +363,11 @@ class TransposedConv(WeightedLayer):
         bias = self.bias_array()
         rows = self.out_channels // self.groups
         split = self.weight_array().reshape(self.groups, -1, rows, self.kernel_size)
-        taps = split.swapaxes(1, 2)
+        grouped = split.swapaxes(1, 2)
         # A single group needs no copy: the taps are a view of the weight.
-        taps = taps[0] if self.groups == 1 else taps.reshape(self.out_channels, -1, self.kernel_size)
+        taps = grouped[0]
+        if self.groups > 1:
+            taps = grouped.reshape(self.out_channels, -1, self.kernel_size)
         return StretchFIR(
             taps,
             self.stride,

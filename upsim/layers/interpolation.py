@@ -330,7 +330,9 @@ class Hold(LinearLayer):
             factor=whole_number(self.factor, "factor"), order=whole_number(self.order, "order")
         )
         if self.order > 64:
-            raise ArgumentError("order must be at most 64", given=f"order={self.order}", fix="order=1")
+            raise ArgumentError(
+                "order must be at most 64", given=f"order={self.order}", fix="order=1"
+            )
 
     def channels_out(self, channels: int) -> int:
         """Return ``channels``."""

@@ -34,9 +34,9 @@ def triangle(factor: int) -> tuple[tuple[Fraction, ...], int]:
     return tuple(1 - Fraction(abs(n), factor) for n in range(1 - factor, factor)), factor - 1
 
 
-def half_pixel(factor: int, shape: str = "linear", a: Fraction = Fraction(-3, 4)) -> tuple[
-    tuple[Fraction, ...], int
-]:
+def half_pixel(
+    factor: int, shape: str = "linear", a: Fraction = Fraction(-3, 4)
+) -> tuple[tuple[Fraction, ...], int]:
     """Return a kernel sampled at half-pixel centres, as image libraries resize.
 
     Output sample ``n`` sits at ``(n + 1/2) / L - 1/2`` on the input's grid, so the kernel of input

@@ -130,6 +130,10 @@ class Operator(ABC):
         sees nothing has a last sample before its first.
         """
 
+    @abstractmethod
+    def largest_gain(self) -> float:
+        """Return the largest sum of absolute taps that one output sample sees."""
+
     def adjoint(self) -> PolyphaseMatrix:
         """Return the adjoint, ``<A x, y> = <x, A* y>``; an offset has none and is left out."""
         return self.polyphase().adjoint()

@@ -118,7 +118,10 @@ class PolyphaseMatrix(Operator):
         grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
         count, out, up, inward, down = self.blocks.shape
         refuse_beyond_memory(
-            grid.size * down * out * inward, "the gains", fix="ask for fewer frequencies", itemsize=16
+            grid.size * down * out * inward,
+            "the gains",
+            fix="ask for fewer frequencies",
+            itemsize=16,
         )
         moments = ((self.first + np.arange(count))[:, None] * up + np.arange(up)).reshape(-1)
         turned = np.exp(-2j * np.pi * np.outer(grid, moments)) / up
@@ -133,7 +136,7 @@ class PolyphaseMatrix(Operator):
         return self
 
     def stretch_fir(self) -> StretchFIR:
-        """Return the stretch-FIR form, exactly; refused for what truly depends on the input phase."""
+        """Return the stretch-FIR form, exactly; refused where the input phase truly matters."""
         from upsim.operators.stretch_fir import StretchFIR
 
         plain = self.reduced()
@@ -263,9 +266,7 @@ class PolyphaseMatrix(Operator):
         if self.offset is not None:
             offset = added_offsets(second.periodic(self.offset), second.offset)
         return PolyphaseMatrix(
-            product.reshape(
-                count, second.out_channels, second.up, first.in_channels, first.down
-            ),
+            product.reshape(count, second.out_channels, second.up, first.in_channels, first.down),
             first.first + second.first,
             offset=offset,
             length=self.length.then(second.length),
@@ -288,9 +289,7 @@ class PolyphaseMatrix(Operator):
             first,
             offset=added_offsets(self.offset, second.offset),
             length=self.length,
-            padding_mode=self.padding_mode
-            if self.padding_mode == second.padding_mode
-            else "zeros",
+            padding_mode=self.padding_mode if self.padding_mode == second.padding_mode else "zeros",
         )
 
     def adjoint(self) -> PolyphaseMatrix:
@@ -316,14 +315,15 @@ class PolyphaseMatrix(Operator):
         tiled = np.tile(period.reshape(-1, inward, count), (1, 1, whole // count))
         turns = whole // self.down
         # Samples of a block become rows, blocks and batch become columns.
-        rows = tiled.reshape(-1, inward, turns, self.down).transpose(1, 3, 2, 0)
-        rows = np.ascontiguousarray(rows).reshape(inward * self.down, turns, -1)
+        blocked = tiled.reshape(-1, inward, turns, self.down).transpose(1, 3, 2, 0)
+        rows = np.ascontiguousarray(blocked).reshape(inward * self.down, turns, -1)
         taps = self.blocks.reshape(-1, self.out_channels * self.up, inward * self.down)
         answer = np.zeros((taps.shape[1], turns, rows.shape[2]))
         for j, tap in enumerate(taps):
             moved = np.roll(rows, self.first + j, axis=1)
             answer += (tap @ moved.reshape(rows.shape[0], -1)).reshape(answer.shape)
-        shaped = answer.reshape(self.out_channels, self.up, turns, -1).transpose(3, 0, 2, 1)
+        split = answer.reshape(self.out_channels, self.up, turns, -1)
+        shaped = split.transpose(3, 0, 2, 1)
         return shaped.reshape(*batch, self.out_channels, turns * self.up)
 
     def apply(self, samples: Real) -> Real:
@@ -336,8 +336,8 @@ class PolyphaseMatrix(Operator):
         start = -self.first - (tap_count - 1)
         index = np.arange(start * self.down, (out_blocks - self.first) * self.down)
         inside, seen = extended_index(index, count, self._finite_mode(index, count, total))
-        rows = np.where(seen, samples[:, inside], 0.0).reshape(inward, -1, self.down)
-        rows = rows.transpose(0, 2, 1).reshape(inward * self.down, -1)
+        blocked = np.where(seen, samples[:, inside], 0.0).reshape(inward, -1, self.down)
+        rows = blocked.transpose(0, 2, 1).reshape(inward * self.down, -1)
         taps = self.blocks.reshape(tap_count, self.out_channels * self.up, -1)
         answer = np.zeros((taps.shape[1], out_blocks))
         for j, tap in enumerate(taps):
@@ -360,10 +360,14 @@ class PolyphaseMatrix(Operator):
             index[index > high] = high
         return self.padding_mode
 
+    def largest_gain(self) -> float:
+        """Return the largest sum of absolute taps that one output sample sees."""
+        return float(np.abs(self.blocks).sum(axis=(0, 3, 4)).max())
+
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (up,)."""
-        count, _, up, _, down = self.blocks.shape
-        used = self.blocks.any(axis=(1, 3)).transpose(1, 0, 2)
+        count, down = self.blocks.shape[0], self.down
+        used = np.any(self.blocks != 0, axis=(1, 3)).transpose(1, 0, 2)
         samples = -(self.first + np.arange(count))[:, None] * down + np.arange(down)
         first = np.where(used, samples, np.iinfo(np.intp).max).min(axis=(1, 2))
         last = np.where(used, samples, np.iinfo(np.intp).min).max(axis=(1, 2))

@@ -106,7 +106,7 @@ class StretchFIR(Operator):
     @property
     def reach(self) -> int:
         """Output samples that one input sample touches: ``d (K - 1) + 1``."""
-        return self.dilation * (self.taps.shape[2] - 1) + 1
+        return int(self.dilation * (self.taps.shape[2] - 1) + 1)
 
     @property
     def positions(self) -> NDArray[np.intp]:
@@ -121,7 +121,7 @@ class StretchFIR(Operator):
 
     def dense_taps(self) -> Real:
         """Return the taps with groups and dilation written out, shape (out, in, reach)."""
-        out, per_group, count = self.taps.shape
+        out, per_group, _ = self.taps.shape
         if self.groups == 1 and self.dilation == 1:
             return self.taps
         refuse_beyond_memory(
@@ -315,7 +315,7 @@ class StretchFIR(Operator):
         for tap, position in enumerate(self.positions):
             start = first * self.factor + int(position)
             # The samples whose answer to this tap lies inside the output.
-            low = max(0, -(-(-start) // self.factor))
+            low = max(0, -(start // self.factor))
             high = min(samples.shape[1], -(-(total - start) // self.factor))
             if low >= high:
                 continue
@@ -331,6 +331,15 @@ class StretchFIR(Operator):
         first = -(-(self.crop[0] - (self.reach - 1)) // self.factor)
         last = (total - 1 + self.crop[0]) // self.factor
         return first, last
+
+    def largest_gain(self) -> float:
+        """Return the largest sum of absolute taps that one output sample sees."""
+        rows = np.abs(self.taps).sum(axis=1)
+        phases = self.positions % self.factor
+        sums = np.zeros((rows.shape[0], self.factor))
+        for tap, phase in enumerate(phases):
+            sums[:, phase] += rows[:, tap]
+        return float(sums.max())
 
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (L,)."""

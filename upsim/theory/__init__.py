@@ -1,0 +1,1 @@
+"""Theory: what flows through a stack, and what is read from it."""

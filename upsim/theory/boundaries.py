@@ -80,9 +80,7 @@ def boundary_report(stack: Stack, input_length: int) -> Boundaries:
         lengths[step.output], rates[step.output] = length, rate
         edges[step.output] = (left, right)
         found.append(
-            Transient(
-                step.label, step.name, left, right, float(left / rate), float(right / rate)
-            )
+            Transient(step.label, step.name, left, right, float(left / rate), float(right / rate))
         )
     expected = input_length * stack.rate
     last = lengths[steps[-1].output]
@@ -118,4 +116,5 @@ def coverage(operator: StretchFIR, input_length: int) -> NDArray[np.int64]:
         dilation=operator.dilation,
         crop=operator.crop,
     )
-    return np.rint(ones.apply(np.ones((1, input_length)))[0]).astype(np.int64)
+    counted = ones.apply(np.ones((1, input_length)))[0]
+    return np.asarray(np.rint(counted), dtype=np.int64)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from upsim.arguments import whole_number
 from upsim.operators import StretchFIR
-from upsim.theory.propagation import Trace, operators_of
 from upsim.stack import Stack
+from upsim.theory.propagation import Trace, operators_of
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def is_linear(stack: Stack) -> bool:
 def finite_matrix(stack: Stack, length: int) -> csr_array:
     """Return the exact finite map of a chain of linear layers, edges included.
 
-    It is the product of the layers' banded matrices.  Rows and columns run through the channels first; offsets are left out.
+    It is the product of the layers' banded matrices.  Rows and columns run through the channels
+    first; offsets are left out.
     """
     operators = operators_of(stack)[1]
     if any(operator is None for operator in operators):
@@ -187,4 +188,3 @@ def rate_at(stack: Stack) -> list[Fraction]:
         own = Fraction(1) if step.layer is None else step.layer.rate
         rates[step.output] = rates[step.inputs[0]] * own
     return [rates[value] for value in sorted(rates)]
-

@@ -201,4 +201,4 @@ def _strength(pattern: NDArray[np.float64], place: Fraction) -> float:
     if number.denominator != 1:
         return 0.0
     turns = np.exp(-2j * np.pi * int(number) * np.arange(count) / count)
-    return float(np.linalg.norm(pattern @ turns)) / count
+    return float(np.linalg.norm(pattern @ turns) / count)

@@ -77,7 +77,7 @@ class DeterministicMoments(Moments):
         for cause, group in (("input offset", offset), ("input", others)):
             if group:
                 sources.append(Source(cause))
-                shares.append(sum(_samples(line, rate, count) for line in group))
+                shares.append(np.sum([_samples(line, rate, count) for line in group], axis=0))
         total = np.sum(shares, axis=0) if shares else np.zeros((channels, 1))
         recording = signal.recording(channels, rate)
         waveform = None
@@ -114,7 +114,9 @@ class DeterministicMoments(Moments):
         whole = after if offset is None else lcm(after, offset.shape[1])
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
-        batch = np.concatenate([self.period[None], self.shares])
+        batch = (
+            np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
+        )
         mapped = _tiled(operator.periodic(batch), whole)
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
@@ -219,8 +221,8 @@ def _samples(line: Line, rate: Fraction, count: int) -> Array:
     # The phase is reduced in whole numbers, so it is exact for any number of samples.
     steps = (np.arange(count) * turns.numerator) % turns.denominator
     wave = np.exp(2j * np.pi * steps / turns.denominator)
-    samples = (line.amplitude[:, None] * wave).real
-    return samples if turns in (0, Fraction(1, 2)) else 2 * samples
+    sides = 1 if turns in (0, Fraction(1, 2)) else 2
+    return np.asarray(sides * (line.amplitude[:, None] * wave).real)
 
 
 def _tiled(samples: Array, whole: int) -> Array:

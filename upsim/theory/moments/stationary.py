@@ -121,7 +121,9 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
         total = reduce(lambda first, second: first + second, operators)  # type: ignore[operator]
         if merging == "sum":
             return total
-        scale = StretchFIR(np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels)
+        scale = StretchFIR(
+            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
+        )
         return total.then(scale)
     sizes = [operator.out_channels for operator in operators]
     widened = []

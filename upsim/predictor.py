@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.arguments import finite_array, refuse_beyond_memory, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
@@ -82,14 +83,16 @@ def predict(
     grid = _grid(frequencies, stack.sample_rate)
     start = starting_moments(stack, signal, provenance=provenance)
     trace = propagate(stack, start)
-    return _read(stack, signal, trace, frequencies if grid is None else grid)
+    if grid is None and frequencies is not None:
+        return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]
+    return _read(stack, signal, trace, grid)
 
 
 def predict_input(stack: Stack, signal: Signal) -> Prediction:
     """Return the signal itself as a prediction: what is fed to the first layer."""
-    from upsim.layers import Crop
-
-    wire = stack.replace(layers=[Crop()], sample_rate=stack.input_rate, in_channels=stack.in_channels)
+    wire = stack.replace(
+        layers=[Crop()], sample_rate=stack.input_rate, in_channels=stack.in_channels
+    )
     return predict(wire, signal)
 
 
@@ -158,7 +161,12 @@ def _grid(frequencies: object, rate: Fraction) -> Array | None:
         refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
         return None
     grid = np.array(finite_array(frequencies, "frequencies", shape=(None,)))
-    if not grid.size or grid.min() < 0 or grid.max() > float(rate) / 2 or np.any(np.diff(grid) <= 0):
+    if (
+        not grid.size
+        or grid.min() < 0
+        or grid.max() > float(rate) / 2
+        or np.any(np.diff(grid) <= 0)
+    ):
         raise ArgumentError(
             "frequencies must ascend from 0 to half the sample rate",
             given=f"{grid.size} frequencies, {grid.min(initial=0):g} to {grid.max(initial=0):g} Hz",
@@ -167,16 +175,14 @@ def _grid(frequencies: object, rate: Fraction) -> Array | None:
     return grid
 
 
-def _measured(
-    samples: Array, rate: float, frequencies: int | Array | None
-) -> tuple[Array, Array]:
+def _measured(samples: Array, rate: float, frequencies: int | Array | None) -> tuple[Array, Array]:
     """Return the one-sided density of finite samples: whole DFT, or Welch's average."""
     count = samples.shape[1]
     if frequencies is None:
         power = np.abs(np.fft.rfft(samples, axis=1)) ** 2 / (rate * count)
         # Every bin but 0 and Nyquist stands for two.
         power[:, 1 : (count + 1) // 2] *= 2
-        return np.fft.rfftfreq(count, 1 / rate), power
+        return np.asarray(np.fft.rfftfreq(count, 1 / rate)), power
     if not isinstance(frequencies, int):
         raise ArgumentError(
             "a recording has the frequencies of its own DFT",
@@ -188,5 +194,4 @@ def _measured(
 
     segment = min(count, 2 * (frequencies - 1))
     grid, power = welch(samples, rate, nperseg=segment, detrend=False, axis=1)
-    return np.asarray(grid), np.asarray(power)
-
+    return np.asarray(grid, dtype=np.float64), np.asarray(power, dtype=np.float64)

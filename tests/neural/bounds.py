@@ -1,0 +1,259 @@
+"""How far two right runs of a chain may differ: an error analysis, layer by layer.
+
+A bound holds the largest size that a sample can have and the largest distance between two
+computations.  A linear layer with weights ``w`` and bias ``b`` makes of them
+
+    size'     = sum |w| size + |b|
+    distance' = sum |w| distance + rounding(operations, size')
+
+and an activation with Lipschitz constant ``p`` makes ``p distance + rounding(...)``.  Every
+``rounding`` is :func:`upsim.tolerance.rounding`; what stands here counts operations and sums terms.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import singledispatch
+from math import log, pi, sqrt
+
+import numpy as np
+
+from upsim.layers import (
+    ELU,
+    GELU,
+    GLU,
+    Bias,
+    Conv,
+    Crop,
+    Cubic,
+    Decimate,
+    HaarSynthesis,
+    Hold,
+    Layer,
+    LazyWaveletSynthesis,
+    LeakyReLU,
+    LearnedInterpolation,
+    Linear,
+    Nearest,
+    Parallel,
+    PeriodicShuffle,
+    PReLU,
+    ReLU,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Snake,
+    SnakeBeta,
+    Softplus,
+    Stretch,
+    SubpixelConv,
+    Tanh,
+    TransposedConv,
+    WindowedSinc,
+)
+from upsim.tolerance import rounding
+
+# exp, tanh, sin, erf: the libraries promise 4 ulp = 8 units of rounding; 8 more for what is around
+# the call, whose arguments are rounded where the function is flat enough: |v f'(v)| < 1 for all.
+ELEMENTARY = 16
+
+
+@dataclass(frozen=True)
+class Bound:
+    size: float
+    distance: float
+    dtype: type
+    length: int  # of the longest signal so far: interpolation places are rounded in proportion
+
+    def linear(self, gain: float, terms: int, *, bias: float = 0.0) -> "Bound":
+        """Products and additions of ``terms`` terms, each weight and the bias rounded once."""
+        size = gain * self.size + bias
+        made = gain * self.distance + rounding(2 * terms + 2, size, self.dtype)
+        return Bound(size, made, self.dtype, self.length)
+
+    def pointwise(self, slope: float, size: float, operations: int = ELEMENTARY) -> "Bound":
+        made = slope * self.distance + rounding(operations, size, self.dtype)
+        return Bound(size, made, self.dtype, self.length)
+
+
+def bound_of(layers: Iterable[Layer], samples: np.ndarray, dtype: type, *, longest: int) -> Bound:
+    """Return the bound at the end of a chain; the samples are rounded to ``dtype`` once."""
+    size = float(np.abs(samples).max())
+    found = Bound(size, rounding(1, size, dtype), dtype, longest)
+    for layer in layers:
+        found = through(layer, found)
+    return found
+
+
+def difference(first: np.ndarray, second: np.ndarray, bound: Bound) -> str:
+    """Return what is wrong with two arrays that should agree; empty if nothing is."""
+    if first.shape != second.shape:
+        return f"shapes {first.shape} and {second.shape}"
+    apart = float(np.abs(first.astype(np.float64) - second).max())
+    return "" if apart <= bound.distance else f"{apart} apart, at most {bound.distance} is rounding"
+
+
+@singledispatch
+def through(layer: Layer, bound: Bound) -> Bound:
+    raise NotImplementedError(type(layer).__name__)
+
+
+@through.register(Stretch)
+@through.register(Nearest)
+@through.register(Crop)
+@through.register(Decimate)
+@through.register(PeriodicShuffle)
+@through.register(LazyWaveletSynthesis)
+@through.register(ReLU)
+def _copies(_: Layer, bound: Bound) -> Bound:
+    return bound
+
+
+@through.register(Conv)
+@through.register(SubpixelConv)
+def _conv(layer: Conv, bound: Bound) -> Bound:
+    weight = np.abs(layer.weight_array())
+    return bound.linear(weight.sum((1, 2)).max(), weight[0].size, bias=_bias(layer))
+
+
+@through.register(TransposedConv)
+def _transposed(layer: TransposedConv, bound: Bound) -> Bound:
+    weight = np.abs(layer.weight_array())
+    grouped = weight.reshape(layer.groups, -1, *weight.shape[1:])
+    gain = grouped.sum((1, 3)).max()
+    return bound.linear(gain, grouped.shape[1] * layer.kernel_size, bias=_bias(layer))
+
+
+def _bias(layer: Conv) -> float:
+    bias = layer.bias_array()
+    return 0.0 if bias is None else float(np.abs(bias).max())
+
+
+@through.register(Linear)
+def _linear(_: Layer, bound: Bound) -> Bound:
+    # torch rounds a place of up to `length` three times (1/L, product, -1/2), and a place that is
+    # off by e moves the output by at most e (|left| + |right|) = 2 e size.
+    return bound.linear(1.0, 2 + 3 * bound.length)
+
+
+@through.register(Cubic)
+def _cubic(layer: Cubic, bound: Bound) -> Bound:
+    a = abs(layer.a)
+    # The far weight is a (t - 1) (t - 2)^2 in size, at most 4/27 |a| on [1, 2]; the four sum to 1,
+    # so the near ones are at most 1 + 8/27 |a| together.
+    gain = 1 + 16 / 27 * a
+    # Written out, a far weight sums |a| (8 + 20 + 16 + 4), a near one |a + 2| + |a + 3| + 1.
+    terms = 4 * max(48 * a, 2 * a + 6)
+    # Their slopes over the place: |a| for a far one (at t = 1); a near one has its largest at
+    # t = 1 too, or at (a + 3) / (3 (a + 2)), where it is (a + 3)^2 / (3 (a + 2)).
+    slopes = 2 * a + 2 * max(a, (layer.a + 3) ** 2 / (3 * abs(layer.a + 2)))
+    made = gain * bound.distance + sum(
+        rounding(operations, scale * bound.size, bound.dtype)
+        for operations, scale in ((8, terms), (3 * bound.length, slopes))
+    )
+    return Bound(gain * bound.size, made, bound.dtype, bound.length)
+
+
+@through.register(WindowedSinc)
+def _sinc(layer: WindowedSinc, bound: Bound) -> Bound:
+    terms = int(2 * layer.zeros / layer.rolloff) + 3
+    # |sinc t| <= min(1, 1 / (pi |t|)), so the sizes sum to at most 2 + (2 / pi) (1 + log zeros)
+    # over the density 1 / rolloff; a phase's sum is at least half of that density.
+    gain = 2 * (2 + 2 / pi * (1 + log(layer.zeros)))
+    # A weight and the sum that divides it each see an elementary function and their own terms.
+    made = gain * bound.distance + rounding(
+        2 * terms + 2 * ELEMENTARY, 2 * terms * bound.size, bound.dtype
+    )
+    return Bound(gain * bound.size, made, bound.dtype, bound.length)
+
+
+@through.register(LearnedInterpolation)
+def _learned(_: Layer, bound: Bound) -> Bound:
+    return bound.linear(1.0, 2 + ELEMENTARY)
+
+
+@through.register(Hold)
+def _hold(layer: Hold, bound: Bound) -> Bound:
+    for _ in range(layer.order):
+        bound = bound.linear(1.0, layer.factor)
+    return bound
+
+
+@through.register(HaarSynthesis)
+def _haar(_: Layer, bound: Bound) -> Bound:
+    return bound.linear(sqrt(2), 2)
+
+
+@through.register(Bias)
+def _add(layer: Bias, bound: Bound) -> Bound:
+    return bound.linear(1.0, 1, bias=float(np.abs(layer.bias).max()))
+
+
+@through.register(Residual)
+@through.register(Parallel)
+def _branches(layer: Residual, bound: Bound) -> Bound:
+    ends = []
+    for part in layer.parts:
+        end = bound
+        for inner in part:
+            end = through(inner, end)
+        ends.append(end)
+    if layer.merging == "concatenate":
+        size, distance = max(end.size for end in ends), max(end.distance for end in ends)
+        return Bound(size, distance, bound.dtype, bound.length)
+    size, distance = sum(end.size for end in ends), sum(end.distance for end in ends)
+    made = distance + rounding(len(ends) + 1, size, bound.dtype)
+    # A mean is the sum, divided: bounded by the sum.
+    return Bound(size, made, bound.dtype, bound.length)
+
+
+@through.register(LeakyReLU)
+def _leaky(layer: LeakyReLU, bound: Bound) -> Bound:
+    slope = max(1.0, abs(layer.negative_slope))
+    return bound.pointwise(slope, slope * bound.size, 2)
+
+
+@through.register(PReLU)
+def _prelu(layer: PReLU, bound: Bound) -> Bound:
+    slope = max(1.0, float(np.abs(layer.slopes()).max()))
+    return bound.pointwise(slope, slope * bound.size, 2)
+
+
+@through.register(ELU)
+def _elu(layer: ELU, bound: Bound) -> Bound:
+    slope = max(1.0, abs(layer.alpha))
+    return bound.pointwise(slope, max(bound.size, abs(layer.alpha)))
+
+
+@through.register(GELU)
+@through.register(SiLU)
+def _gated_by_itself(_: Layer, bound: Bound) -> Bound:
+    # x g(x) with 0 <= g <= 1; the largest slopes are 1.129 (GELU) and 1.100 (SiLU).
+    return bound.pointwise(1.13, bound.size)
+
+
+@through.register(Tanh)
+@through.register(Sigmoid)
+def _saturating(_: Layer, bound: Bound) -> Bound:
+    return bound.pointwise(1.0, 1.0)
+
+
+@through.register(Softplus)
+def _softplus(layer: Softplus, bound: Bound) -> Bound:
+    return bound.pointwise(1.0, bound.size + log(2) / abs(layer.beta))
+
+
+@through.register(GLU)
+def _glu(_: Layer, bound: Bound) -> Bound:
+    # d(x s(y)) <= |dx| + |x| |dy| / 4.
+    return bound.pointwise(1 + bound.size / 4, bound.size)
+
+
+@through.register(Snake)
+@through.register(SnakeBeta)
+def _snake(layer: Snake, bound: Bound) -> Bound:
+    alpha = np.abs(layer.alpha)
+    beta = np.abs(getattr(layer, "beta", layer.alpha))
+    # d/dx = 1 + (alpha / beta) sin(2 alpha x); the argument alpha x is rounded in proportion to it.
+    slope = 1 + float(np.max(alpha / beta))
+    size = bound.size + float(np.max((1 + 2 * alpha * bound.size) / beta))
+    return bound.pointwise(slope, size)

@@ -1,0 +1,49 @@
+"""Branches: run each part on the same samples, then add, average or concatenate."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+from upsim.errors import ShapeError, UpsimError
+from upsim.layers.base import Layer
+from upsim.layers.branches import Parallel, Residual
+from upsim.neural.precision import Signal
+from upsim.neural.registry import chain, register
+
+
+@register(Residual)
+def run_residual(layer: Residual, samples: Signal) -> Signal:
+    """Return ``body(x) + skip(x)``; an empty skip is the input itself."""
+    body, skip = run_parts((layer.layers, layer.skip), samples)
+    return body + skip
+
+
+@register(Parallel)
+def run_parallel(layer: Parallel, samples: Signal) -> Signal:
+    """Return the sum, the mean or the concatenation (over channels) of the branches."""
+    results = run_parts(layer.branches, samples)
+    if layer.merge == "concatenate":
+        return np.concatenate(results, axis=1)
+    total = reduce(np.add, results)
+    return total / len(results) if layer.merge == "mean" else total
+
+
+def run_parts(parts: tuple[tuple[Layer, ...], ...], samples: Signal) -> list[Signal]:
+    """Return the result of each branch; they must be equally long."""
+    results = []
+    for number, part in enumerate(parts, 1):
+        try:
+            results.append(chain(part, samples))
+        except UpsimError as error:
+            raise error.at(f"branch {number}") from None
+    lengths = [result.shape[-1] for result in results]
+    if len(set(lengths)) != 1:
+        raise ShapeError(
+            "the branches give different lengths",
+            given=f"{lengths} samples",
+            expected="equal lengths",
+            fix="change a padding, or add upsim.Crop(left, right) to a branch",
+        )
+    return results

@@ -1,0 +1,42 @@
+"""Bias, crop and decimation by broadcasting and slicing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from upsim.errors import ShapeError
+from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.neural.padding import pad
+from upsim.neural.precision import Signal, like
+from upsim.neural.registry import register
+
+
+@register(Bias)
+def add_bias(layer: Bias, samples: Signal) -> Signal:
+    """Add one number to all channels, or one to each."""
+    bias = like(samples, np.asarray(layer.bias, dtype=np.float64))
+    return samples + (bias[:, None] if bias.ndim else bias)
+
+
+@register(Crop)
+def crop(layer: Crop, samples: Signal) -> Signal:
+    """Slice ``left : n - right``, after zeros are added where a crop is negative."""
+    longer = pad(samples, max(0, -layer.left), max(0, -layer.right), "zeros")
+    kept = longer[:, :, max(0, layer.left) : longer.shape[-1] - max(0, layer.right)]
+    return _refuse_nothing(kept, samples)
+
+
+@register(Decimate)
+def decimate(layer: Decimate, samples: Signal) -> Signal:
+    """Slice ``phase::factor``."""
+    return _refuse_nothing(samples[:, :, layer.phase :: layer.factor], samples)
+
+
+def _refuse_nothing(kept: Signal, samples: Signal) -> Signal:
+    if not kept.shape[-1]:
+        raise ShapeError(
+            "no sample is left",
+            given=f"{samples.shape[-1]} samples",
+            fix="use a longer input, or cut less",
+        )
+    return kept

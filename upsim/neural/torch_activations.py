@@ -1,0 +1,96 @@
+"""Activations from torch's modules, and the snakes, which it does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from upsim.layers.activations import (
+    ELU,
+    GELU,
+    GLU,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Snake,
+    SnakeBeta,
+    Softplus,
+    Tanh,
+)
+from upsim.neural.torch_layers import register_torch
+from upsim.neural.torch_tensor import tensor, tensor_layer
+
+
+@register_torch(ReLU)
+def _relu(layer: ReLU, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.ReLU()
+
+
+@register_torch(LeakyReLU)
+def _leaky_relu(layer: LeakyReLU, torch: Any) -> Any:
+    return torch.nn.LeakyReLU(layer.negative_slope)
+
+
+@register_torch(PReLU)
+def _prelu(layer: PReLU, torch: Any) -> Any:
+    module = torch.nn.PReLU(layer.num_parameters, layer.init, dtype=torch.float64)
+    if layer.weight is not None:
+        module.weight = torch.nn.Parameter(tensor(torch, layer.weight))
+    return module
+
+
+@register_torch(ELU)
+def _elu(layer: ELU, torch: Any) -> Any:
+    return torch.nn.ELU(layer.alpha)
+
+
+@register_torch(GELU)
+def _gelu(layer: GELU, torch: Any) -> Any:
+    return torch.nn.GELU(layer.approximate)
+
+
+@register_torch(Tanh)
+def _tanh(layer: Tanh, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.Tanh()
+
+
+@register_torch(Sigmoid)
+def _sigmoid(layer: Sigmoid, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.Sigmoid()
+
+
+@register_torch(SiLU)
+def _silu(layer: SiLU, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.SiLU()
+
+
+@register_torch(Softplus)
+def _softplus(layer: Softplus, torch: Any) -> Any:
+    return torch.nn.Softplus(layer.beta, layer.threshold)
+
+
+@register_torch(GLU)
+def _glu(layer: GLU, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.GLU(dim=1)
+
+
+@register_torch(Snake)
+def _snake(layer: Snake, torch: Any) -> Any:
+    alpha = np.reshape(layer.alpha, (-1, 1))
+    return tensor_layer(
+        torch, layer, lambda x, alpha: x + torch.sin(alpha * x).square() / alpha, alpha=alpha
+    )
+
+
+@register_torch(SnakeBeta)
+def _snake_beta(layer: SnakeBeta, torch: Any) -> Any:
+    return tensor_layer(
+        torch,
+        layer,
+        lambda x, alpha, beta: x + torch.sin(alpha * x).square() / beta,
+        alpha=np.reshape(layer.alpha, (-1, 1)),
+        beta=np.reshape(layer.beta, (-1, 1)),
+    )

@@ -1,0 +1,155 @@
+"""From a prediction to a picture: plain rows are handed to :mod:`upsim.drawing`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim import drawing
+from upsim.arguments import one_of, whole_number
+from upsim.drawing import Band, ContributionRow, Panel, ToneRow
+from upsim.errors import ArgumentError
+from upsim.prediction import Prediction
+from upsim.predictor import predict_input
+from upsim.theory.ladder import families
+from upsim.theory.propagation import fold
+from upsim.theory.replicas import find_replicas
+
+#: Kinds of pictures.
+KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenance", "impulse")
+
+Array = NDArray[np.float64]
+
+#: Points of the curve that stands for a recording's many bins.
+_CURVE_POINTS = 1024
+
+
+def plot(
+    prediction: Prediction, ax: Any, kind: str, *, channel: int = 0, title: str | None = None
+) -> Any:
+    """Draw one of :data:`KINDS` and return its Axes, or an array of them."""
+    one_of(kind, "kind", KINDS)
+    channel = whole_number(channel, "channel", least=0)
+    if channel >= prediction.channels:
+        raise ArgumentError(
+            "there is no such channel",
+            given=f"channel={channel}",
+            expected=f"0 to {prediction.channels - 1}",
+            fix="channel=0",
+        )
+    heading = title or prediction.stack.summary()
+    rate = float(prediction.sample_rate)
+    if kind in ("layers", "spectrograms"):
+        each = "spectrum" if kind == "layers" else "spectrogram"
+        return drawing.draw_layers(panels(prediction), kind=each, axes=ax, channel=channel)
+    if kind == "impulse":
+        operator = fold(prediction.stack).stretch_fir()
+        return drawing.draw_impulse_and_phase_gains(
+            operator.dense_taps()[channel, 0],
+            operator.factor,
+            sample_rate=rate,
+            first=-operator.crop[0],
+            axes=ax,
+            title=title,
+        )
+    panel = panel_of(prediction, heading)
+    if kind == "spectrum":
+        return drawing.draw_spectrum(
+            panel.frequencies_hz,
+            panel.psd,
+            panel.tones,
+            panel.bands,
+            sample_rate=rate,
+            ax=ax,
+            title=heading,
+            channel=channel,
+        )
+    if kind == "comb":
+        rows = [(each.name, float(each.spacing)) for each in families(prediction.stack)]
+        return drawing.draw_comb(
+            rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
+        )
+    if kind == "provenance":
+        return drawing.draw_provenance(
+            panel.tones, _shares(prediction, channel), ax=ax, title=title, channel=channel
+        )
+    if panel.waveform is not None:
+        image = drawing.spectrogram_of_waveform(panel.waveform, rate, channel=channel)
+    else:
+        image = drawing.expected_spectrogram(
+            panel.frequencies_hz, panel.psd, panel.tones, sample_rate=rate, channel=channel
+        )
+    return drawing.draw_spectrogram(image, ax=ax, title=heading)
+
+
+def panels(prediction: Prediction) -> list[Panel]:
+    """Return what is drawn for the input and after each layer."""
+    first = predict_input(prediction.stack, prediction.signal)
+    found = [panel_of(first, "input", bands=False)]
+    for number, after in enumerate(prediction.layers, 1):
+        found.append(panel_of(after, prediction.stack.label(number)))
+    return found
+
+
+def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel:
+    """Return the rows of one picture."""
+    tones = [
+        ToneRow(
+            frequency_hz=tone.frequency,
+            power=tone.power.tolist(),
+            layer=tone.layer,
+            cause=tone.cause,
+        )
+        for tone in prediction.tones
+    ]
+    # Where a decimation folds several input bands onto one output band, one shading says enough.
+    shaded: dict[Fraction, Band] = {}
+    for order, each in enumerate(find_replicas(prediction.stack) if bands else ()):
+        band = Band(
+            low_hz=float(each.low),
+            high_hz=float(each.high),
+            mirrored=each.mirrored,
+            made_by=f"layer {each.made_by[0]}" if each.made_by else "input",
+            order=order,
+        )
+        shaded.setdefault(each.low, band)
+    frequencies, psd = prediction.frequencies, prediction.psd
+    if psd is not None and prediction.waveform is not None:
+        frequencies, psd = _averaged(frequencies, psd)
+    return Panel(
+        title=title,
+        sample_rate=float(prediction.sample_rate),
+        frequencies_hz=None if psd is None else frequencies,
+        psd=psd,
+        tones=tuple(tones),
+        bands=tuple(shaded.values()),
+        waveform=prediction.waveform,
+    )
+
+
+def _averaged(frequencies: Array, psd: Array) -> tuple[Array, Array]:
+    """Average the bins of a recording's DFT in bands: a curve that can be read."""
+    bins = -(-frequencies.size // _CURVE_POINTS)
+    whole = frequencies.size // bins * bins
+    centres = frequencies[:whole].reshape(-1, bins).mean(axis=1)
+    return centres, psd[:, :whole].reshape(psd.shape[0], -1, bins).mean(axis=2)
+
+
+def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:
+    rows = []
+    for tone in prediction.tones:
+        sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+        rows += [
+            ContributionRow(
+                frequency_hz=tone.frequency,
+                layer=share.layer,
+                cause=share.cause,
+                power=sides * float(share.power[channel]),
+                phase=float(np.angle(share.amplitude[channel])),
+            )
+            for share in tone.contributions
+        ]
+    return rows

@@ -1,0 +1,121 @@
+"""Predictions as plain, versioned data: what JSON can carry, and nothing that runs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.errors import FileFormatError
+from upsim.prediction import Prediction
+from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
+from upsim.theory.replicas import Replica
+from upsim.theory.tones import Contribution, Tone
+
+FORMAT, VERSION = "upsim-prediction", 1
+
+
+def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
+    """Return plain data: numbers, strings and lists; weights are part of the stack."""
+    psd, waveform = prediction.psd, prediction.waveform
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "stack": stack_to_dict(prediction.stack),
+        "signal": signal_to_dict(prediction.signal),
+        "sample_rate": str(prediction.sample_rate),
+        "frequencies": prediction.frequencies.tolist(),
+        "psd": None if psd is None else psd.tolist(),
+        "tones": [_tone_to_dict(tone) for tone in prediction.tones],
+        "replicas": [_replica_to_dict(replica) for replica in prediction.replicas],
+        "assumptions": list(prediction.assumptions),
+        "waveform": None if waveform is None else waveform.tolist(),
+    }
+
+
+def prediction_from_dict(content: object) -> Prediction:
+    """Return a prediction from its data; replicas are worked out again from the stack."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileFormatError("this is not an upsim prediction", expected=f"format {FORMAT!r}")
+    if content.get("version") != VERSION:
+        raise FileFormatError(
+            "this prediction is of another version",
+            given=f"version {content.get('version')!r}",
+            expected=f"version {VERSION}",
+            fix="predict again",
+        )
+    try:
+        return Prediction(
+            stack_from_dict(content["stack"]),
+            signal_from_dict(content["signal"]),
+            Fraction(content["sample_rate"]),
+            np.asarray(content["frequencies"], dtype=np.float64),
+            _optional_array(content["psd"]),
+            tuple(_tone_from_dict(each) for each in content["tones"]),
+            tuple(content["assumptions"]),
+            _optional_array(content["waveform"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
+        ) from None
+
+
+def _optional_array(values: Any) -> NDArray[np.float64] | None:
+    return None if values is None else np.asarray(values, dtype=np.float64)
+
+
+def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
+    return [[float(value.real), float(value.imag)] for value in values]
+
+
+def _from_pairs(pairs: list[list[float]]) -> NDArray[np.complex128]:
+    return np.asarray([complex(real, imaginary) for real, imaginary in pairs], dtype=np.complex128)
+
+
+def _tone_to_dict(tone: Tone) -> dict[str, Any]:
+    return {
+        "fraction": str(tone.fraction),
+        "frequency": tone.frequency,
+        "amplitude": _complex_pairs(tone.amplitude),
+        "power": tone.power.tolist(),
+        "layer": tone.layer,
+        "cause": tone.cause,
+        "contributions": [
+            {
+                "cause": share.cause,
+                "layer": share.layer,
+                "amplitude": _complex_pairs(share.amplitude),
+            }
+            for share in tone.contributions
+        ],
+    }
+
+
+def _tone_from_dict(content: dict[str, Any]) -> Tone:
+    return Tone(
+        Fraction(content["fraction"]),
+        float(content["frequency"]),
+        _from_pairs(content["amplitude"]),
+        np.asarray(content["power"], dtype=np.float64),
+        str(content["layer"]),
+        str(content["cause"]),
+        tuple(
+            Contribution(share["cause"], share["layer"], _from_pairs(share["amplitude"]))
+            for share in content["contributions"]
+        ),
+    )
+
+
+def _replica_to_dict(replica: Replica) -> dict[str, Any]:
+    return {
+        "low": str(replica.low),
+        "high": str(replica.high),
+        "input_low": str(replica.input_low),
+        "input_high": str(replica.input_high),
+        "mirrored": replica.mirrored,
+        "made_by": list(replica.made_by),
+        "gain": None if replica.gain is None else replica.gain.tolist(),
+    }
