@@ -17,7 +17,7 @@ __all__ = ["main"]
 _BAD_INPUT, _BUG, _INTERRUPTED, _NOBODY_READS = 2, 70, 130, 141
 
 
-def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each end
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     Parameters

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from upsim.errors import ArgumentError
-from upsim.predict import predict
 from upsim.prediction import Prediction
+from upsim.predictor import predict
 from upsim.signals import Signal
 from upsim.stack import Stack
 

@@ -33,7 +33,9 @@ def predict(
     kind: Annotated[
         str,
         typer.Option(
-            "--kind", help="Picture: spectrum, layers, spectrogram, comb, provenance or impulse."
+            "--kind",
+            help="Picture: spectrum, layers, spectrograms (of the layers), spectrogram, comb, "
+            "provenance or impulse.",
         ),
     ] = "spectrum",
     channel: Annotated[
@@ -76,7 +78,7 @@ def predict(
         progress,
         refuse_two_formats,
     )
-    from upsim.prediction import KINDS
+    from upsim.pictures import KINDS
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     one_of(kind, "--kind", KINDS)

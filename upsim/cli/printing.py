@@ -75,10 +75,10 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, description=text, advance=1)
 
-    def __call__(self, done: int, total: int) -> None:
-        """Show how much of a counted work is done."""
+    def __call__(self, done: float, text: str) -> None:
+        """Show which part of the work is done, 0 to 1, and what comes next."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            self._bar.update(self._task, description=text, completed=done, total=1.0)
 
 
 @contextmanager
