@@ -125,12 +125,7 @@ def _opening(asked: Fraction, meant: Fraction, fraction: Fraction, stack: Stack)
 
 
 def _name(stack: Stack, label: str) -> str:
-    """Return ``layer 3.1.2 (Conv of layer 3)`` for a nested label, ``layer 3 (Conv)`` else."""
-    if not label:
-        return "the input"
-    number = int(label.split(".", maxsplit=1)[0])
-    kind = type(stack[number - 1]).__name__
-    return f"layer {label} ({kind})"
+    return f"layer {label} ({stack.kind(label)})" if label else "the input"
 
 
 def _last_digit(frequency: object) -> Fraction:

@@ -184,7 +184,8 @@ class Prediction:
             return np.zeros(self.channels)
         if self.waveform is not None:
             # The bins of a DFT are a sum, not points of a curve.
-            return np.asarray(self.psd.sum(axis=1) * self.frequencies[1])
+            width = np.append(self.frequencies, float(self.sample_rate))[1]
+            return np.asarray(self.psd.sum(axis=1) * width)
         return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:
@@ -233,8 +234,7 @@ class Prediction:
     def _place(self, label: str) -> str:
         if not label:
             return "input"
-        number = int(label.split(".", maxsplit=1)[0])
-        return f"{label} ({type(self.stack[number - 1]).__name__})"
+        return f"{label} ({self.stack.kind(label)})"
 
     def _strongest(self, tone: Tone) -> str:
         if not tone.contributions:

@@ -167,6 +167,12 @@ class Stack:
         """Return a layer's name as reports print it: ``layer 2 (TransposedConv)``."""
         return f"layer {number} ({type(self.layers[number - 1]).__name__})"
 
+    def kind(self, label: str) -> str:
+        """Return the type of the layer at a label: ``2.1.2`` may be a ``TransposedConv``."""
+        step = next(step for step in lower(self.layers) if step.label == label)
+        branch = self.layers[step.path[0] - 1]
+        return type(branch if step.layer is None else step.layer).__name__
+
     def __len__(self) -> int:
         return len(self.layers)
 

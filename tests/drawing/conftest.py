@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ INPUT_RATE = 4000.0
 
 @pytest.fixture(autouse=True)
 def _no_figures_left() -> Iterator[None]:
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     yield
     import matplotlib.pyplot as plt
 

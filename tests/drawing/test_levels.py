@@ -12,7 +12,7 @@ from upsim.drawing.levels import ROUNDING_DB, level_limits, levels_of
 from upsim.errors import ArgumentError
 
 
-def test_a_line_at_minus_87_dB_is_inside_the_picture(density):
+def test_a_line_at_minus_87_db_is_inside_the_picture(density):
     quiet = ToneRow(frequency_hz=5000.0, power=10**-8.7, layer="1", cause="bias")
     loud = ToneRow(frequency_hz=0.0, power=1.0, layer="input", cause="input")
     for frequencies, psd in [(None, None), density(3)]:

@@ -83,9 +83,7 @@ def test_textbook_linear_white_noise_powers(factor):
     assert mean == sp.Rational(2 * factor**2 + 1, 3 * factor**2)
 
 
-@pytest.mark.parametrize(
-    ("factor", "expected"), [(2, -3.01), (4, -3.70), (8, -3.87)]
-)
+@pytest.mark.parametrize(("factor", "expected"), [(2, -3.01), (4, -3.70), (8, -3.87)])
 def test_droops(factor, expected):
     nearest = symbolic(Nearest(factor))
     triangle = symbolic(Linear(factor, "triangle"))
@@ -206,7 +204,10 @@ def test_symbols_are_named_by_the_weight_in_torchs_layout():
     assert [str(symbol) for symbol in many.symbols] == ["w_{0,0}", "w_{0,1}", "w_{1,0}", "w_{1,1}"]
     two = symbolic(Stack([Conv(1, 1, 2), TransposedConv(1, 1, 2, 2)], 8), taps="h")
     assert {str(symbol) for symbol in two.symbols} == {
-        "h^{(1)}_{0}", "h^{(1)}_{1}", "h^{(2)}_{0}", "h^{(2)}_{1}",
+        "h^{(1)}_{0}",
+        "h^{(1)}_{1}",
+        "h^{(2)}_{0}",
+        "h^{(2)}_{1}",
     }
 
 
@@ -346,20 +347,37 @@ def test_folded_by_the_noble_identities_and_equal_to_the_numeric_fold(name):
     exact = np.stack([found(np.exp(2j * np.pi * f)) for f in frequencies])
     # One float operation a product and layer in the fold, a turned exponential a tap.
     taps = operator.dense_taps()
-    scale = np.prod([float(np.abs(each.operator(c).dense_taps()).sum()) for each, c in
-                     zip(layers, channels[:-1], strict=True)])
+    scale = np.prod(
+        [
+            float(np.abs(each.operator(c).dense_taps()).sum())
+            for each, c in zip(layers, channels[:-1], strict=True)
+        ]
+    )
     operations = 8 * taps[0, 0].size * (len(layers) + stack.in_channels)
     bound = rounding(operations, float(scale) * (1 + np.abs(operator.positions).max()))
     assert np.abs(exact - operator.response(frequencies)).max() <= bound
-    gains = np.stack([np.array(sp.Matrix([g]).tolist(), dtype=float).reshape(exact.shape[1:])
-                      for g in s.phase_gains], axis=2)
+    gains = np.stack(
+        [
+            np.array(sp.Matrix([g]).tolist(), dtype=float).reshape(exact.shape[1:])
+            for g in s.phase_gains
+        ],
+        axis=2,
+    )
     assert np.abs(gains - operator.phase_gains()).max() <= bound
 
 
 @pytest.mark.parametrize(
     "layer",
-    [Nearest(5), Linear(4), Linear(3, "triangle"), Cubic(3), Hold(3, 4), WindowedSinc(2, zeros=4),
-     convolution(1, 1, 6, 4, kind=TransposedConv), convolution(1, 1, 5)],
+    [
+        Nearest(5),
+        Linear(4),
+        Linear(3, "triangle"),
+        Cubic(3),
+        Hold(3, 4),
+        WindowedSinc(2, zeros=4),
+        convolution(1, 1, 6, 4, kind=TransposedConv),
+        convolution(1, 1, 5),
+    ],
     ids=repr,
 )
 def test_magnitude_at_random_frequencies(layer):
@@ -387,8 +405,15 @@ def test_magnitude_at_an_exact_frequency_where_sines_cancel():
         ([convolution(1, 2, 4, 2), convolution(2, 1, 6, 3, kind=TransposedConv, seed=1)], 3, 2),
         # Blocked to a common period before they are multiplied, with delays in both.
         ([convolution(1, 2, 7, 3, kind=TransposedConv), convolution(2, 1, 5, 2, seed=1)], 3, 2),
-        ([convolution(1, 1, 5, 4), convolution(1, 2, 7, 3, 1, kind=TransposedConv, seed=1),
-          convolution(2, 1, 4, 2, seed=2)], 3, 8),
+        (
+            [
+                convolution(1, 1, 5, 4),
+                convolution(1, 2, 7, 3, 1, kind=TransposedConv, seed=1),
+                convolution(2, 1, 4, 2, seed=2),
+            ],
+            3,
+            8,
+        ),
     ],
     ids=["down then up", "up then down", "down, up, down"],
 )
@@ -434,9 +459,11 @@ def test_latex_of_linear():
     ids=repr,
 )
 def test_latex_is_balanced(subject):
-    weighted = any(layer.parameters(2) for layer in Stack([subject], 1)) if not isinstance(
-        subject, Stack
-    ) else True
+    weighted = (
+        any(layer.parameters(2) for layer in Stack([subject], 1))
+        if not isinstance(subject, Stack)
+        else True
+    )
     text = symbolic(subject, taps="h" if weighted else None).latex()
     assert text.count("{") == text.count("}")
     assert text.count("\\left") == text.count("\\right")

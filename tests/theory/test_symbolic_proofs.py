@@ -133,7 +133,7 @@ def test_and_only_equal_phase_gains_do(factor, kernel_size):
     assert [step.holds for step in result.proof.steps] == [True, True, False]
     layer = symbolic(TransposedConv(1, 1, kernel_size, factor), taps="h")
     # The remainder vanishes exactly under the layer's own condition.
-    solution = sp.solve(layer.condition, taps[:factor - 1], dict=True)[0]
+    solution = sp.solve(layer.condition, taps[: factor - 1], dict=True)[0]
     assert sp.expand(result.remainder.subs(solution)) == 0
 
 

@@ -78,7 +78,7 @@ def draw_comb(
     --------
     >>> ax = draw_comb([("1", 4000.0), ("2", 8000.0)], [], sample_rate=16000)
     >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['layer 1\\nevery 4 kHz', 'layer 2\\nevery 8 kHz']
+    ['layer 1\nevery 4 kHz', 'layer 2\nevery 8 kHz']
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """

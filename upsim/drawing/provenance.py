@@ -68,7 +68,7 @@ def draw_provenance(
     >>> part = ContributionRow(frequency_hz=4000.0, layer="1", cause="bias", power=0.01, phase=0.0)
     >>> ax = draw_provenance([tone], [part])
     >>> [ascii(label.get_text()) for label in ax.get_xticklabels()]
-    ["'1'", "'\\\\u03a3'"]
+    ["'1'", "'\\u03a3'"]
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """

@@ -107,10 +107,8 @@ class WeightedLayer(LinearLayer):
         return replace(self, weight=weight, bias=bias)  # type: ignore[type-var]
 
     def _check_weights(self) -> None:
-        for name, channels in (
-            ("in_channels", self.in_channels),
-            ("out_channels", self.out_channels),
-        ):
+        made = "out_channels" if self.bias_count == self.out_channels else "out_channels * factor"
+        for name, channels in (("in_channels", self.in_channels), (made, self.bias_count)):
             if channels % self.groups:
                 raise ArgumentError(
                     f"{name} must be a multiple of groups",

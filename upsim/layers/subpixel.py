@@ -8,12 +8,12 @@ from fractions import Fraction
 import numpy as np
 
 from upsim.arguments import one_of, refuse_beyond_memory, whole_number
-from upsim.errors import ShapeError
+from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
-from upsim.weights import TapShape
+from upsim.weights import ICNR, CheckerboardFree, TapShape
 
 #: torch's pixel_shuffle: channel ``c L + i`` is phase ``i`` of channel ``c``.  TensorFlow's
 #: batch_to_space style: channel ``i C + c`` is.
@@ -135,6 +135,14 @@ class SubpixelConv(WeightedLayer):
         one_of(self.padding_mode, "padding_mode", PADDING_MODES)
         whole_number(self.bias_count, "out_channels * factor")
         self._check_weights()
+        straddles = self.order == "tensorflow" or self.out_channels % self.groups
+        if isinstance(self.weight, ICNR | CheckerboardFree) and self.groups > 1 and straddles:
+            raise ArgumentError(
+                "an initialisation by phases needs all phases of a channel in one group",
+                given=f"weight={self.weight!r}, groups={self.groups}, order={self.order!r}",
+                expected="groups that divide out_channels, in torch's order",
+                fix='groups=1, or weight="torch"',
+            )
 
     @property
     def bias_count(self) -> int:

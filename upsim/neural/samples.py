@@ -22,7 +22,8 @@ def add_bias(layer: Bias, samples: Signal) -> Signal:
 def crop(layer: Crop, samples: Signal) -> Signal:
     """Slice ``left : n - right``, after zeros are added where a crop is negative."""
     longer = pad(samples, max(0, -layer.left), max(0, -layer.right), "zeros")
-    kept = longer[:, :, max(0, layer.left) : longer.shape[-1] - max(0, layer.right)]
+    end = max(0, longer.shape[-1] - max(0, layer.right))
+    kept = longer[:, :, max(0, layer.left) : end]
     return _refuse_nothing(kept, samples)
 
 

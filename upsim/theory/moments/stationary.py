@@ -118,7 +118,7 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
     """Return the operator of branches that meet: sum, mean or concatenation of channels."""
     count = len(operators)
     if merging != "concatenate":
-        total = reduce(lambda first, second: first + second, operators)  # type: ignore[operator]
+        total = reduce(lambda first, second: first + second, operators)
         if merging == "sum":
             return total
         scale = StretchFIR(
@@ -133,4 +133,4 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
         start = sum(sizes[:position])
         select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
         widened.append(operator.then(StretchFIR(select)))
-    return reduce(lambda first, second: first + second, widened)  # type: ignore[operator]
+    return reduce(lambda first, second: first + second, widened)

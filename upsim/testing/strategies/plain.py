@@ -1,0 +1,66 @@
+"""Linear layers without weights: interpolators, shuffles, wavelets, samples added, cut or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+
+from hypothesis import strategies as st
+
+from upsim.layers.base import Layer
+from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
+from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.subpixel import PeriodicShuffle
+from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
+from upsim.operators.kernels import WINDOWS
+from upsim.testing.strategies.values import arrays, dyadics
+
+_factors = st.integers(1, 4)
+
+
+def _shuffles(channels: int) -> st.SearchStrategy[Layer]:
+    divisors = [factor for factor in (1, 2, 4) if gcd(factor, channels) == factor]
+    orders = st.sampled_from(["torch", "tensorflow"])
+    return st.builds(PeriodicShuffle, st.sampled_from(divisors), orders)
+
+
+def _biases(channels: int) -> st.SearchStrategy[Layer]:
+    return st.builds(Bias, st.one_of(dyadics(), arrays((channels,))))
+
+
+@st.composite
+def _decimations(draw: st.DrawFn, channels: int) -> Layer:
+    del channels
+    factor = draw(_factors)
+    return Decimate(factor, draw(st.integers(0, factor - 1)))
+
+
+_interpolators: dict[str, st.SearchStrategy[Layer]] = {
+    "Stretch": st.builds(Stretch, _factors),
+    "Nearest": st.builds(Nearest, _factors),
+    "Linear": st.builds(Linear, _factors, st.sampled_from(["half-pixel", "triangle"])),
+    "Cubic": st.builds(Cubic, _factors, st.sampled_from([-0.75, -0.5])),
+    "WindowedSinc": st.builds(
+        WindowedSinc,
+        _factors,
+        st.integers(1, 3),
+        st.sampled_from([0.75, 0.945, 1.0]),
+        st.sampled_from(WINDOWS),
+    ),
+    "HaarSynthesis": st.builds(HaarSynthesis),
+    "LazyWaveletSynthesis": st.builds(LazyWaveletSynthesis),
+    "Hold": st.builds(Hold, _factors, st.integers(1, 3)),
+    "Crop": st.builds(Crop, st.integers(-2, 3), st.integers(-2, 3)),
+}
+
+
+def _any_channels(strategy: st.SearchStrategy[Layer]) -> Callable[[int], st.SearchStrategy[Layer]]:
+    return lambda channels: strategy  # noqa: ARG005 - each channel by itself
+
+
+STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
+    **{name: _any_channels(strategy) for name, strategy in _interpolators.items()},
+    "PeriodicShuffle": _shuffles,
+    "Bias": _biases,
+    "Decimate": _decimations,
+}

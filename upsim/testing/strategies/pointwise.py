@@ -1,0 +1,66 @@
+"""Activations with their parameters, one number for all channels or one a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import strategies as st
+
+from upsim.layers.activations import (
+    ELU,
+    GELU,
+    GLU,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Snake,
+    SnakeBeta,
+    Softplus,
+    Tanh,
+)
+from upsim.layers.base import Layer
+from upsim.testing.strategies.values import Array, arrays
+
+_positive = st.sampled_from([0.5, 1.0, 2.0])
+
+
+def _per_channel(channels: int) -> st.SearchStrategy[float | Array]:
+    vectors = st.lists(_positive, min_size=channels, max_size=channels).map(np.array)
+    return st.one_of(_positive, vectors)
+
+
+@st.composite
+def _prelus(draw: st.DrawFn, channels: int) -> Layer:
+    count = draw(st.sampled_from([1, channels]))
+    weight = draw(st.one_of(st.none(), arrays((count,))))
+    return PReLU(count, draw(st.sampled_from([0.0, 0.25])), weight=weight)
+
+
+_plain: dict[str, st.SearchStrategy[Layer]] = {
+    "ReLU": st.builds(ReLU),
+    "LeakyReLU": st.builds(LeakyReLU, st.sampled_from([0.01, 0.1, 0.25])),
+    "ELU": st.builds(ELU, _positive),
+    "GELU": st.builds(GELU, st.sampled_from(["none", "tanh"])),
+    "Tanh": st.builds(Tanh),
+    "Sigmoid": st.builds(Sigmoid),
+    "SiLU": st.builds(SiLU),
+    "Softplus": st.builds(Softplus, _positive, st.sampled_from([1.0, 20.0])),
+    "GLU": st.builds(GLU),
+}
+
+
+def _any_channels(strategy: st.SearchStrategy[Layer]) -> Callable[[int], st.SearchStrategy[Layer]]:
+    return lambda channels: strategy  # noqa: ARG005 - the same function for every channel
+
+
+STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
+    **{name: _any_channels(strategy) for name, strategy in _plain.items()},
+    "PReLU": _prelus,
+    "Snake": lambda channels: st.builds(Snake, _per_channel(channels)),
+    "SnakeBeta": lambda channels: st.builds(
+        SnakeBeta, _per_channel(channels), _per_channel(channels)
+    ),
+}
