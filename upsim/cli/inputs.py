@@ -106,22 +106,27 @@ def _signal(text: str, stack: Stack, channel: int | None) -> Signal:
 
 
 def _recording(text: str, stack: Stack, channel: int | None) -> Recorded:
+    """Return a recording as the stack needs it: its rate, its channels; say what was changed."""
+    import numpy as np
+
+    from upsim.audio import resampled
+
     found = Recorded.from_file(text, channel=channel)
+    samples = np.atleast_2d(np.asarray(found.samples))
     own, wanted = Fraction(found.sample_rate), stack.input_rate
+    if samples.shape[0] not in (1, stack.in_channels):
+        note(
+            f"the mean of the {samples.shape[0]} channels of {Path(text).name} is used; "
+            "--recording-channel chooses one"
+        )
+        samples = samples.mean(axis=0, keepdims=True)
     if own != wanted:
         note(
-            f"{Path(text).name} is resampled from {format_hertz(own)} to {format_hertz(wanted)}, "
-            "the stack's input rate"
+            f"{Path(text).name} is resampled from {format_hertz(own)} to "
+            f"{format_hertz(wanted)}, the stack's input rate"
         )
-        found = Recorded.from_file(text, sample_rate=wanted, channel=channel)
-    channels = found.samples.shape[0]  # type: ignore[union-attr]
-    if channels not in (1, stack.in_channels):
-        raise ArgumentError(
-            "the recording does not match the stack's input channels",
-            given=f"{channels} channels in {text}, {stack.in_channels} needed",
-            fix="--recording-channel 0",
-        )
-    return found
+        samples = resampled(samples, own, wanted)
+    return Recorded(samples, wanted)
 
 
 def parse_hertz(text: str, name: str) -> int | float | Fraction:

@@ -163,7 +163,7 @@ def boundaries(
         for each in report.transients
     ]
     head = f"{report.input_length} samples in, {report.output_length} out: {verdict}"
-    table = text_table(["unsteady after", "left", "right", "", ""], rows)
+    table = text_table(["unsteady after", "left", "right", "left", "right"], rows)
     answer(f"{head}\n\n{table}")
 
 
