@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from math import lcm
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from upsim.arguments import refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.layers.base import Activation, LinearLayer
+from upsim.layers.base import Activation, Layer, LinearLayer
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
@@ -79,6 +81,7 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
+    _refuse_long_periods(stack, start)
     steps, operators = operators_of(stack)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
@@ -92,6 +95,44 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
     return Trace(steps, tuple(values), operators)
+
+
+def _refuse_long_periods(stack: Stack, start: Moments) -> None:
+    """Refuse, before any array is made, a stack whose periods would not fit in memory together.
+
+    One period after a layer has as many samples as the strides so far multiply to; it is kept for
+    each channel, once in whole and once for each source of lines (input, biases, activations).
+    """
+    mean = start.mean if isinstance(start, StationaryMoments) else start
+    assert isinstance(mean, DeterministicMoments)
+    periods, channels = {0: mean.period.shape[1]}, {0: stack.in_channels}
+    sources = {0: frozenset(source.cause for source in mean.sources)}
+    total = 0
+    for step in lower(stack.layers):
+        given = [channels[value] for value in step.inputs]
+        period = lcm(*(periods[value] for value in step.inputs))
+        found = frozenset[str]().union(*(sources[value] for value in step.inputs))
+        if step.layer is None:
+            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
+        else:
+            up, down = step.layer.block
+            period = lcm(period, down) // down * up
+            channels[step.output] = step.layer.channels_out(given[0])
+            makes_lines = isinstance(step.layer, Activation) or _has_bias(step.layer)
+            found |= {step.label} if makes_lines and mean.provenance else set()
+        periods[step.output] = period
+        sources[step.output] = found
+        total += (len(found) + 1) * channels[step.output] * period
+        refuse_beyond_memory(
+            total,
+            f"the periods up to {step.name}, {period} samples long,",
+            fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
+            "with the input rate",
+        )
+
+
+def _has_bias(layer: Layer) -> bool:
+    return getattr(layer, "bias", False) is not False
 
 
 def fold(stack: Stack) -> Operator:
