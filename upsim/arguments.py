@@ -128,7 +128,7 @@ def finite_array(
         raise ArgumentError(
             f"{name} must be finite",
             given=f"{wrong} of {array.size} entries are NaN or infinite",
-            fix="repair the weights before predicting",
+            fix=f"repair {name} first",
         )
     array.setflags(write=False)
     return array

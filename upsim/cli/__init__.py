@@ -26,12 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Without the program's name; those of the process by default.
     """
     from upsim.cli.app import app
+    from upsim.cli.printing import NobodyReadsError
     from upsim.errors import UpsimError
 
     try:
         try:
             app(args=arguments, prog_name="upsim")
         finally:
+            # The help is printed by typer; what remains must not fail after this function.
             sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, NobodyReadsError):
         _drop_output()
         return _NOBODY_READS
     except RecursionError:

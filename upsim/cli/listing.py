@@ -44,7 +44,7 @@ def models(
         return
     if write is not None or seed is not None:
         raise ArgumentError(
-            "which model is to be written?",
+            "the model that is to be written needs a name",
             given="no name",
             fix=f"upsim models fig7 --write {write or 'stack.json'}",
         )

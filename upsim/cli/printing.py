@@ -13,9 +13,17 @@ from typing import Any
 from upsim.errors import ArgumentError
 
 
+class NobodyReadsError(Exception):
+    """The other end of the pipe is closed: no fault of anybody's."""
+
+
 def answer(text: str) -> None:
-    """Print an answer."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Print an answer; end quietly where nobody reads it."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise NobodyReadsError from None
 
 
 def answer_json(content: object) -> None:

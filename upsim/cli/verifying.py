@@ -48,4 +48,5 @@ def verify(
     else:
         answer(str(report))
     if not report.passed:
-        raise typer.Exit(1)
+        # Where nothing could be compared, nothing disagrees: what was asked for cannot be done.
+        raise typer.Exit(1 if report.checks else 2)

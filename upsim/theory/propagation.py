@@ -55,6 +55,9 @@ class Trace:
 def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
     """Choose the regime: stationary if any part of the signal is random, else deterministic."""
     channels, rate = stack.in_channels, stack.input_rate
+    lines = signal.lines(channels, rate)
+    period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
     if signal.density(np.zeros(1), channels, rate) is None:
         return mean
@@ -81,7 +84,10 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
-    _refuse_long_periods(stack, start)
+    mean = start.mean if isinstance(start, StationaryMoments) else start
+    assert isinstance(mean, DeterministicMoments)
+    causes = frozenset(source.cause for source in mean.sources)
+    _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
     steps, operators = operators_of(stack)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
@@ -97,16 +103,15 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     return Trace(steps, tuple(values), operators)
 
 
-def _refuse_long_periods(stack: Stack, start: Moments) -> None:
+def _refuse_long_periods(
+    stack: Stack, period: int, causes: frozenset[str], *, provenance: bool
+) -> None:
     """Refuse, before any array is made, a stack whose periods would not fit in memory together.
 
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
     """
-    mean = start.mean if isinstance(start, StationaryMoments) else start
-    assert isinstance(mean, DeterministicMoments)
-    periods, channels = {0: mean.period.shape[1]}, {0: stack.in_channels}
-    sources = {0: frozenset(source.cause for source in mean.sources)}
+    periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
     total = 0
     for step in lower(stack.layers):
         given = [channels[value] for value in step.inputs]
@@ -119,7 +124,7 @@ def _refuse_long_periods(stack: Stack, start: Moments) -> None:
             period = lcm(period, down) // down * up
             channels[step.output] = step.layer.channels_out(given[0])
             makes_lines = isinstance(step.layer, Activation) or _has_bias(step.layer)
-            found |= {step.label} if makes_lines and mean.provenance else set()
+            found |= {step.label} if makes_lines and provenance else set()
         periods[step.output] = period
         sources[step.output] = found
         total += (len(found) + 1) * channels[step.output] * period
