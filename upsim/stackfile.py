@@ -168,6 +168,9 @@ def signal_from_dict(content: object) -> Signal:
             "unknown signal", given=repr(content["type"]), expected=", ".join(_SIGNALS)
         )
     values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    for key in ("frequency", "sample_rate"):
+        if key in values:
+            values[key] = _rate(values[key])
     made = _made(kind, values)
     assert isinstance(made, Signal)
     return made
@@ -398,7 +401,7 @@ def _rate(value: object) -> object:
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise FileFormatError(
-            "the sample rate is not a number", given=f"{value!r:.40}", fix="16000"
+            "this is not a frequency or rate", given=f"{value!r:.40}", fix="16000"
         ) from None
 
 
