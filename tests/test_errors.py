@@ -144,5 +144,5 @@ def test_choices():
 
 def test_memory_is_refused_one_number_above_the_budget():
     refuse_beyond_memory(MEMORY_BUDGET // 8, "it", fix="less")
-    with pytest.raises(errors.TooLargeError, match="it would need 2.0 GiB"):
+    with pytest.raises(errors.TooLargeError, match=r"it would need 2\.0 GiB"):
         refuse_beyond_memory(MEMORY_BUDGET // 8 + 1, "it", fix="less")

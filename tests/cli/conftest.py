@@ -42,7 +42,7 @@ def clip() -> Path:
 
 @pytest.fixture
 def refused(upsim_command, tmp_path):
-    """Return a function that runs a command which must be refused with a message, and nothing else."""
+    """Return a function that runs a command which must be refused with one message."""
 
     def run(*arguments: object, what: str, given: str = "") -> str:
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if is_small(path)}

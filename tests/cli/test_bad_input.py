@@ -299,9 +299,15 @@ def test_bad_arguments_of_other_commands(refused, arguments, what):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["predict"], ["nosuch"], ["predict", "fig7", "--seed", "-1"], ["overlap", "-k", "2.5", "-s", "2"],
-     ["explain", "fig7"], ["predict", "fig7", "--nosuch"]],
-)  # fmt: skip
+    [
+        ["predict"],
+        ["nosuch"],
+        ["predict", "fig7", "--seed", "-1"],
+        ["overlap", "-k", "2.5", "-s", "2"],
+        ["explain", "fig7"],
+        ["predict", "fig7", "--nosuch"],
+    ],
+)
 def test_wrong_usage(upsim_command, arguments):
     outcome = upsim_command(*arguments)
     assert outcome.code == 2

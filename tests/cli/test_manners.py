@@ -101,7 +101,7 @@ def test_a_closed_pipe_ends_quietly():
 def test_a_bug_is_called_a_bug_and_shows_no_traceback(upsim_command, monkeypatch):
     from upsim import models
 
-    def broken(name):
+    def broken(_name):
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(models, "build", broken)
@@ -119,7 +119,7 @@ def test_a_bug_is_called_a_bug_and_shows_no_traceback(upsim_command, monkeypatch
 def test_exhaustion_is_refused(refused, monkeypatch, error, word):
     from upsim import models
 
-    def exhausted(name):
+    def exhausted(_name):
         raise error
 
     monkeypatch.setattr(models, "build", exhausted)

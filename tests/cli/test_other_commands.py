@@ -73,7 +73,7 @@ def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, monkey
     import upsim.verification
     from upsim.errors import MissingDependencyError
 
-    def absent(self, stack, samples):
+    def absent(*_):
         raise MissingDependencyError("no such device")
 
     monkeypatch.setattr(upsim.verification._Runner, "__call__", absent)
