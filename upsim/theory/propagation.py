@@ -216,7 +216,7 @@ class _Placed:
     """Add a step's place to an error: the outer ring of two."""
 
     def __init__(self, step: Step, count: int) -> None:
-        self.place = f"{step.name.split(' (')[0]} of {count}"
+        self.step, self.count = step, count
 
     def __enter__(self) -> None:
         return None
@@ -228,4 +228,4 @@ class _Placed:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, UpsimError):
-            raise error.at(self.place) from None
+            raise error.at(f"layer {self.step.label} of {self.count}") from None

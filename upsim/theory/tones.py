@@ -101,6 +101,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     is cut.
     """
     place = repeating(trace.after(len(stack)))
+    if not place.period.any():
+        return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
@@ -114,7 +116,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     strongest_first = np.argsort(-(share_magnitudes**2).sum(axis=1), axis=0, kind="stable")
     share_counts = share_magnitudes.max(axis=1, initial=0.0) > floor
     own = signal.lines(stack.in_channels, stack.input_rate)
-    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
+    ladder = Ladder(stack, turns, steps=trace.steps)
     mechanisms = Mechanisms(trace)
     rate = stack.sample_rate
     found = []
