@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import finite_number, whole_number
+from upsim.arguments import LARGEST_SEED, finite_number, whole_number
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.explanation import Explanation, explain
 from upsim.signals import Signal
@@ -213,7 +213,7 @@ class Prediction:
             return self.waveform[:, :count].copy()
         samples = self.lines(count)
         if self.psd is not None:
-            rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+            rng = np.random.default_rng(whole_number(seed, "seed", least=0, most=LARGEST_SEED))
             grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))
             white = np.fft.rfft(rng.standard_normal((self.channels, count)), axis=1)
             levels = [np.interp(grid, self.frequencies, row) for row in self.psd]

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from upsim.arguments import whole_number
+from upsim.arguments import LARGEST_SEED, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
 from upsim.layers.base import Branch, Layer
 from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple
@@ -143,7 +143,7 @@ class Stack:
             streams = seed.spawn(len(self.layers))
         else:
             if seed is not None:
-                seed = whole_number(seed, "seed", least=0)
+                seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
             sequence = np.random.SeedSequence(seed).spawn(len(self.layers))
             streams = [np.random.default_rng(each) for each in sequence]
         drawn = [layer.draw(stream) for layer, stream in zip(self.layers, streams, strict=True)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import MISSING, fields
 from fractions import Fraction
 from math import prod
@@ -391,6 +392,9 @@ def _rate(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
+        # Fraction("1e999999999") would count to the end of its zeros: no exponents here.
+        if not re.fullmatch(r"\d{1,24}(/\d{1,24}|\.\d{1,24})?", value):
+            raise ValueError(value)
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise FileFormatError(

@@ -18,6 +18,9 @@ from upsim.errors import ArgumentError, ArgumentTypeError
 #: The finest denominator that a decimal number typed by a person is read as.
 _LARGEST_DENOMINATOR = 10**9
 
+#: No frequency or rate, in Hz, is larger; numbers beyond it would not fit a float for long.
+_LARGEST_HERTZ = 10**15
+
 
 def exact(value: object, name: str) -> Fraction:
     """Return a number as the exact fraction that its author meant.
@@ -37,10 +40,21 @@ def exact(value: object, name: str) -> Fraction:
             expected="an int, float or Fraction",
         )
     if isinstance(value, Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
+        found = Fraction(int(value.numerator), int(value.denominator))
+        if abs(found) > _LARGEST_HERTZ:
+            raise ArgumentError(
+                f"{name} is too large", given=name, expected=f"at most {_LARGEST_HERTZ:g} Hz"
+            )
+        return found
     number = float(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
+    if abs(number) > _LARGEST_HERTZ:
+        raise ArgumentError(
+            f"{name} is too large",
+            given=f"{name}={number:g}",
+            expected=f"at most {_LARGEST_HERTZ:g} Hz",
+        )
     simplest = Fraction(number).limit_denominator(_LARGEST_DENOMINATOR)
     return simplest if float(simplest) == number else Fraction(number)
 
@@ -53,6 +67,13 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
             f"{name} must be positive",
             given=f"{name}={value!r}",
             expected="a rate in Hz",
+            fix=f"{name}=44100",
+        )
+    if rate * _LARGEST_HERTZ < 1:
+        raise ArgumentError(
+            f"{name} is too small",
+            given=f"{name}={float(rate):g}",
+            expected=f"at least {1 / _LARGEST_HERTZ:g} Hz",
             fix=f"{name}=44100",
         )
     return rate
