@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import refuse_beyond_memory
+from upsim.arguments import one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ShapeError
-from upsim.operators.edges import extended_index
+from upsim.operators.checks import checked_array, checked_crop, checked_offset
+from upsim.operators.circle import by_phase, filtered
+from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
 
@@ -68,15 +70,23 @@ class StretchFIR(Operator):
     padding_mode: str = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.taps.ndim != 3 or self.taps.shape[0] % self.groups or 0 in self.taps.shape:
+        taps = checked_array(self.taps, "taps", axes="(out, in / groups, K)")
+        whole = {
+            name: whole_number(getattr(self, name), name, most=None)
+            for name in ("factor", "dilation", "groups")
+        }
+        if taps.shape[0] % whole["groups"]:
             raise ShapeError(
-                "taps must have three axes, the first a multiple of the groups",
-                given=f"taps of shape {self.taps.shape}, groups={self.groups}",
+                "the first axis of taps must be a multiple of the groups",
+                given=f"taps of shape {taps.shape}, groups={self.groups}",
                 expected="shape (out, in / groups, K)",
+                fix="groups=1",
             )
-        object.__setattr__(self, "taps", frozen(self.taps))
-        if self.offset is not None:
-            object.__setattr__(self, "offset", frozen(self.offset))
+        one_of(self.padding_mode, "padding_mode", PADDING_MODES)
+        crop = checked_crop(self.crop)
+        offset = checked_offset(self.offset, taps.shape[0])
+        for name, value in {"taps": taps, "crop": crop, "offset": offset, **whole}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def out_channels(self) -> int:  # type: ignore[override]
@@ -165,18 +175,11 @@ class StretchFIR(Operator):
 
     def phase_gains(self) -> Real:
         r"""Return :math:`g_i = \sum_m h[m L + i]` (crops counted), shape (out, in, L)."""
-        return self._by_phase(self.dense_taps())
+        return by_phase(self.dense_taps(), -self.crop[0], self.factor)
 
     def phase_powers(self) -> Real:
         r"""Return :math:`\sum_m h[m L + i]^2`, shape (out, in, L)."""
-        return self._by_phase(self.dense_taps() ** 2)
-
-    def _by_phase(self, dense: Real) -> Real:
-        phases = (np.arange(self.reach) - self.crop[0]) % self.factor
-        gathered = np.zeros((*dense.shape[:2], self.factor))
-        for phase in range(self.factor):
-            gathered[:, :, phase] = dense[:, :, phases == phase].sum(axis=2)
-        return gathered
+        return by_phase(self.dense_taps() ** 2, -self.crop[0], self.factor)
 
     def polyphase(self) -> PolyphaseMatrix:
         """Return the block form: one input sample in, L output samples out."""
@@ -195,7 +198,7 @@ class StretchFIR(Operator):
         padded[:, :, lead : lead + self.reach] = dense
         blocks = padded.reshape(dense.shape[0], dense.shape[1], count, self.factor)
         return PolyphaseMatrix(
-            blocks.transpose(2, 0, 3, 1)[..., None],
+            frozen(blocks.transpose(2, 0, 3, 1)[..., None]),
             first,
             offset=self.offset,
             length=self.length,
@@ -234,7 +237,7 @@ class StretchFIR(Operator):
         if self.offset is not None:
             offset = added_offsets(other.periodic(self.offset), other.offset)
         return StretchFIR(
-            taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach),
+            frozen(taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach)),
             self.factor * other.factor,
             groups=groups,
             offset=offset,
@@ -257,7 +260,7 @@ class StretchFIR(Operator):
             taps[:, :, start : start + part.reach] += part.dense_taps()
         right = reach - self.factor - left - self.length.steps[0][2]
         return StretchFIR(
-            taps,
+            frozen(taps),
             self.factor,
             offset=added_offsets(self.offset, other.offset),
             crop=(left, right),
@@ -268,42 +271,17 @@ class StretchFIR(Operator):
         """Map one period (..., in, P) to one period (..., out, P L), offset left out."""
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
         out, per_group, tap_count = self.taps.shape
-        rows = out // self.groups
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
         columns = np.moveaxis(period.reshape(-1, inward, count), 1, 0).reshape(
             self.groups, per_group, -1, count
         )
         taps, positions = self.taps, self.positions
         if taps.strides[2] < 0:
-            # A correlation kernel is stored back to front: read it in memory order, so that the
-            # reshape below copies nothing.
+            # A correlation kernel is stored back to front: read it in memory order, so that its
+            # reshape copies nothing.
             taps, positions = taps[:, :, ::-1], positions[::-1]
-        copies = columns.shape[2]
-        if self.factor == 1:
-            gathered = np.empty((self.groups, per_group, tap_count, copies, count))
-            for tap, position in enumerate(positions):
-                # gathered[n] = columns[n - position] on a circle: two slices, no index array.
-                turn = int(position) % count
-                gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
-                if turn:
-                    gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-            flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
-            mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
-            answer = mapped.reshape(out, copies, count)
-        else:
-            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L, that
-            # is in one phase, as many samples later as whole factors fit into the position.
-            kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
-            flat = columns.reshape(self.groups, per_group, copies * count)
-            spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
-            spread = spread.reshape(out, tap_count, copies, count)
-            answer = np.zeros((out, copies, count, self.factor))
-            for tap, position in enumerate(positions):
-                late, phase = divmod(int(position), self.factor)
-                turn = late % count
-                answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
-                if turn:
-                    answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
+        kernels = taps.reshape(self.groups, -1, per_group, tap_count)
+        answer = filtered(kernels, positions, columns, self.factor)
         return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
 
     def apply(self, samples: Real) -> Real:
@@ -342,21 +320,18 @@ class StretchFIR(Operator):
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
         rows = np.abs(self.taps).sum(axis=1)
-        phases = self.positions % self.factor
-        sums = np.zeros((rows.shape[0], self.factor))
-        for tap, phase in enumerate(phases):
-            sums[:, phase] += rows[:, tap]
-        return float(sums.max())
+        cells = np.arange(rows.shape[0])[:, None] * self.factor + self.positions % self.factor
+        return float(np.bincount(cells.reshape(-1), weights=rows.reshape(-1)).max())
 
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (L,)."""
         first = np.full(self.factor, np.iinfo(np.intp).max // 2)
         last = -first
-        for position in self.positions:
-            phase = position % self.factor
-            sample = (phase - position) // self.factor
-            first[phase] = min(first[phase], sample)
-            last[phase] = max(last[phase], sample)
+        phases = self.positions % self.factor
+        samples = (phases - self.positions) // self.factor
+        # Later taps see earlier samples, and of several writings to one place the last one stays.
+        first[phases] = samples
+        last[phases[::-1]] = samples[::-1]
         blind = last < first
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
