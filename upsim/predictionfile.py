@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError, UpsimError
+from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.operators.operator import frozen
 from upsim.prediction import Prediction
 from upsim.signalfile import signal_from_dict, signal_to_dict
@@ -33,7 +33,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
         "tones": [_tone_to_dict(tone) for tone in prediction.tones],
-        "replicas": [_replica_to_dict(replica) for replica in prediction.replicas],
+        "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),
         "waveform": None if waveform is None else waveform.tolist(),
     }
@@ -130,6 +130,14 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
             for share in content["contributions"]
         ),
     )
+
+
+def _replicas_to_list(prediction: Prediction) -> list[dict[str, Any]] | None:
+    """Return the replicas as data; None where there are too many to list."""
+    try:
+        return [_replica_to_dict(replica) for replica in prediction.replicas]
+    except TooLargeError:
+        return None
 
 
 def _replica_to_dict(replica: Replica) -> dict[str, Any]:

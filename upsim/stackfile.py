@@ -305,7 +305,7 @@ def exact_rate(value: object) -> object:
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise FileFormatError(
-            "this is not a number of Hz", given=f"{value!r:.40}", expected='16000, or "881/2"'
+            "this is not a frequency or rate", given=f"{value!r:.40}", expected='16000, or "881/2"'
         ) from None
 
 

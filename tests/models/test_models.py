@@ -200,8 +200,18 @@ def test_hifigan_with_an_odd_overlap_gains_6_samples_of_6400():
 
 @pytest.mark.parametrize(
     "name",
-    "melgan hifigan-v1 hifigan-v3 gpt-sovits rvc-32k bigvgan-24k "
-    "wavegan encodec-24k encodec-48k dac-44k".split(),
+    [
+        "melgan",
+        "hifigan-v1",
+        "hifigan-v3",
+        "gpt-sovits",
+        "rvc-32k",
+        "bigvgan-24k",
+        "wavegan",
+        "encodec-24k",
+        "encodec-48k",
+        "dac-44k",
+    ],
 )
 def test_lengths_are_exact_where_every_overlap_is_even(name):
     stack = models.build(name)

@@ -9,7 +9,7 @@ from upsim.cli.printing import note
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
 from upsim.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
 from upsim.stack import Stack
-from upsim.units import format_hertz
+from upsim.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
 _UNITS = {"khz": 1000, "hz": 1, "k": 1000}
@@ -50,11 +50,7 @@ def at_input_rate(stack: Stack, rate: str | None) -> Stack:
     """Return the stack as it would run with another input rate."""
     if rate is None:
         return stack
-    wanted = Fraction(parse_hertz(rate, "--rate"))
-    if wanted <= 0:
-        raise ArgumentError(
-            "the input rate must be positive", given=f"--rate {rate}", fix="--rate 4000"
-        )
+    wanted = positive_rate(parse_hertz(rate, "--rate"), "--rate")
     changed = stack.replace(sample_rate=wanted * stack.rate)
     note(f"the stack runs from {format_hertz(wanted)} to {format_hertz(changed.sample_rate)}")
     return changed

@@ -88,12 +88,19 @@ def _spread(answer: Real, taps: Real, positions: Positions, columns: Real) -> No
     kernels = taps.transpose(0, 2, 1, 3).reshape(groups, per_group, rows * tap_count)
     flat = columns.reshape(groups, per_group, copies * count)
     spread = (kernels.swapaxes(1, 2) @ flat).reshape(groups * rows, tap_count, copies, count)
-    for tap, position in enumerate(positions):
-        late, phase = divmod(int(position), factor)
+    landing = spread.transpose(0, 2, 3, 1)
+    # Without dilation, taps of one factor are neighbours in phase, too, and land together.
+    neighbours = tap_count > 1 and int(positions[1] - positions[0]) == 1
+    first = 0
+    while first < tap_count:
+        late, phase = divmod(int(positions[first]), factor)
         turn = late % count
-        answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
+        last = min(first + factor - phase, tap_count) if neighbours else first + 1
+        phases = slice(phase, phase + last - first)
+        answer[:, :, turn:, phases] += landing[:, :, : count - turn, first:last]
         if turn:
-            answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
+            answer[:, :, :turn, phases] += landing[:, :, count - turn :, first:last]
+        first = last
 
 
 def _by_slot(taps: Real, positions: Positions, columns: Real, factor: int, slots: int) -> Real:
