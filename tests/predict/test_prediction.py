@@ -258,7 +258,7 @@ class TestData:
             ({"version": 99}, "another version"),
             ({"tones": None}, "incomplete"),
             ({"tones": [{}]}, "incomplete"),
-            ({"sample_rate": "fast"}, "incomplete"),
+            ({"sample_rate": "fast"}, "not a frequency or rate"),
         ],
     )
     def test_wrong_content_is_refused(self, change, message):
