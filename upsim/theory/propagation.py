@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.layers.base import Activation, LinearLayer
+from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
@@ -33,7 +33,7 @@ class Trace:
     values : tuple of Moments
         By value number; value 0 is the input.
     operators : tuple of Operator or None
-        By step; None for activations and mergings.
+        By step; None for activations, normalisations and mergings.
     """
 
     steps: tuple[Step, ...]
@@ -88,6 +88,8 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = type(inputs[0]).merged(inputs, step.merging)
             elif operator is not None:
                 made = inputs[0].through_operator(operator, step.label)
+            elif isinstance(step.layer, Normalisation):
+                made = inputs[0].through_normalisation(step.layer, step.label)
             else:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
@@ -100,7 +102,7 @@ def fold(stack: Stack) -> Operator:
     Parameters
     ----------
     stack : Stack
-        Without activations; weights drawn.
+        Without activations and normalisations; weights drawn.
 
     Returns
     -------
@@ -117,8 +119,10 @@ def fold(stack: Stack) -> Operator:
             if step.layer is None:
                 values.append(merged_operators(inputs, step.merging))
             elif operator is None:
+                normalises = isinstance(step.layer, Normalisation)
                 raise NotPredictableError(
-                    "a stack with an activation is not one linear operator",
+                    f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
+                    "one linear operator",
                     given=step.name,
                     fix="fold the layers before it: upsim.fold(stack.upto(n))",
                 )
@@ -137,8 +141,9 @@ def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
 
 
 def is_linear(stack: Stack) -> bool:
-    """Tell whether a stack has no activation."""
-    return not any(isinstance(step.layer, Activation) for step in lower(stack.layers))
+    """Tell whether a stack has no activation and no normalisation."""
+    kinds = (Activation, Normalisation)
+    return not any(isinstance(step.layer, kinds) for step in lower(stack.layers))
 
 
 def finite_matrix(stack: Stack, length: int) -> csr_array:
@@ -151,7 +156,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     if any(operator is None for operator in operators):
         raise NotPredictableError(
             "a finite matrix needs a chain of linear layers",
-            given="a stack with an activation or a branch",
+            given="a stack with an activation, a normalisation or a branch",
             fix="upsim.fold(stack) for branches, far from the ends",
         )
     matrices = []

@@ -9,9 +9,16 @@ import numpy as np
 
 from upsim import neural
 from upsim.errors import ShapeError, UnknownNameError
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.operators.operator import Real
-from upsim.testing.laws.comparison import agree, largest_row, margin, probe, room
+from upsim.testing.laws.comparison import (
+    agree,
+    largest_row,
+    margin,
+    normalisation_margin,
+    probe,
+    room,
+)
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import is_linear, operator_of, run_finite
 from upsim.tolerance import rounding
@@ -45,6 +52,8 @@ def witness_margin(layer: Layer, channels: int, samples: Real) -> float:
     if isinstance(layer, Activation):
         # Arguments grow at most with the square of the sample; slopes are at most of its order.
         return rounding(_EVALUATION, 4 * (1 + largest) ** 2)
+    if isinstance(layer, Normalisation):
+        return normalisation_margin(layer, samples)
     if isinstance(layer, Branch):
         parts = [chain_margin(part, channels, samples) for part in layer.parts]
         ends = [float(np.abs(run_finite(part, samples)).max(initial=0.0)) for part in layer.parts]
@@ -72,7 +81,7 @@ def chain_margin(layers: Iterable[Layer], channels: int, samples: Real) -> float
 
 
 @law(
-    of=(LinearLayer, Branch, Activation),
+    of=(LinearLayer, Branch, Activation, Normalisation),
     when=_has_a_witness,
     formula="A x + b = the layer's matrix product, overlap-add, reshape or gathering of x",
     source="upsim.neural, which shares no mathematics with the operators",
