@@ -28,6 +28,7 @@ from upsim.stack import Stack, lower
 from upsim.tables import text_table
 from upsim.theory.boundaries import boundary_report
 from upsim.theory.moments import DeterministicMoments, Moments
+from upsim.theory.power import response_span
 from upsim.theory.propagation import Trace, is_linear, propagate, transfer_chain
 from upsim.tolerance import probable, rounding
 
@@ -412,9 +413,11 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
         )
     whole = _unit_length(stack)
     length = _shortest(stack, whole)
+    # The whole response of an impulse in the middle must lie clear of both ends.
+    span = response_span(transfer_chain(stack))
     while True:
         edges = boundary_report(stack, 2 * length).transients[-1]
-        if 2 * (edges.left + edges.right) < stack.output_length(2 * length):
+        if 2 * (edges.left + edges.right + span) < stack.output_length(2 * length):
             break
         length *= 2
     centre = length // unit * unit

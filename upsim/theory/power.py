@@ -16,7 +16,7 @@ from upsim.theory.transfer import density_through
 Real = NDArray[np.float64]
 
 #: Least points of the grid on which a density that is not flat is averaged.
-_POINTS = 4096
+_POINTS = 2**14
 
 
 def response_span(chain: Sequence[Operator]) -> int:
