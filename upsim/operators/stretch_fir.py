@@ -14,6 +14,7 @@ from upsim.errors import ShapeError
 from upsim.operators.edges import extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.tolerance import rounding
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -147,8 +148,18 @@ class StretchFIR(Operator):
             fix="ask for fewer frequencies",
             itemsize=16,
         )
-        turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
-        grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
+        size = _whole_grid(grid)
+        # A product a tap, pair and frequency, and an exponential (some 20 products) a tap and
+        # frequency; or, for frequencies k / n, an FFT of n points a pair.
+        direct = grid.size * count * (20 + 2 * out * per_group)
+        if size and 3 * out * per_group * size * np.log2(size) < direct:
+            circle = np.zeros((out, per_group, size))
+            for tap, position in enumerate(self.positions):
+                circle[:, :, position % size] += self.taps[:, :, tap]
+            grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
+        else:
+            turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
+            grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
         if self.groups == 1:
             return np.ascontiguousarray(grouped.transpose(2, 0, 1))
         dense = np.zeros((grid.size, out, self.in_channels), dtype=np.complex128)
@@ -383,6 +394,17 @@ class StretchFIR(Operator):
             return coo_array(shape, dtype=np.float64).tocsr()
         entries = (np.concatenate(rows), np.concatenate(columns))
         return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+
+
+def _whole_grid(frequencies: Real) -> int:
+    """Return n if the frequencies are ``k / n`` for k = 0, 1, ... up to at most 1/2, else 0."""
+    count = frequencies.size
+    if count < 3 or frequencies[0] != 0 or not 0 < frequencies[-1] <= 0.5:
+        return 0
+    size = round((count - 1) / float(frequencies[-1]))
+    # Two roundings, of k and of the quotient, are the same frequency.
+    off = np.abs(frequencies * size - np.arange(count)).max()
+    return size if off <= rounding(2, float(count)) else 0
 
 
 def _common_groups(first: StretchFIR, second: StretchFIR) -> tuple[Real, Real, int]:

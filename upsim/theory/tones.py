@@ -151,14 +151,16 @@ def _layer_and_cause(
         strongest = contributions[0] if contributions else None
         return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
     origin = ladder.origin(fraction)
-    if origin is None:
-        # Neither an image of an input line nor of an offset: an activation distorted a line.
-        makers = [each.layer for each in contributions if each.cause == "activation"]
-        makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
-        return (makers[0] if makers else ""), "activation"
-    if origin.step < 0:
+    if origin is not None and origin.step < 0:
         return origin.moved_by, "input"
-    return origin.layer, mechanisms.cause(origin)
+    cause = mechanisms.cause(origin) if origin is not None else ""
+    if origin is not None and cause:
+        return origin.layer, cause
+    # No image of an input line, and no layer that could make it of an offset did so: an activation
+    # behind them distorted other lines.
+    makers = [each.layer for each in contributions if each.cause == "activation"]
+    makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
+    return (makers[0] if makers else ""), "activation"
 
 
 class Mechanisms:
@@ -178,7 +180,7 @@ class Mechanisms:
         self._causes: dict[tuple[int, int, int], str] = {}
 
     def cause(self, origin: Origin) -> str:
-        """Return "overlap", "weights" or "bias"."""
+        """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding."""
         key = (origin.step, origin.at.numerator, origin.at.denominator)
         if key not in self._causes:
             if origin.step not in self._parts:
@@ -187,8 +189,15 @@ class Mechanisms:
                 cause: _strength(pattern, origin.at)
                 for cause, pattern in self._parts[origin.step].items()
             }
-            self._causes[key] = max(strengths, key=lambda cause: strengths[cause])
+            strongest = max(strengths, key=lambda cause: strengths[cause])
+            is_there = strengths[strongest] > self._floor(origin.step)
+            self._causes[key] = strongest if is_there else ""
         return self._causes[key]
+
+    def _floor(self, number: int) -> float:
+        """Return the rounding of a line at a layer's output."""
+        made = repeating(self._trace.values[self._trace.steps[number].output])
+        return line_floor(made) * float(np.sqrt(made.channels))
 
     def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
         """Return one period of each part, (out, L) or (out, period of the bias)."""
