@@ -149,6 +149,19 @@ def test_a_small_ripple_on_a_large_offset_keeps_its_lines():
     assert tone.power[0] == pytest.approx(ripple**2 / (ripple**2 + 1e-20), rel=1e-6)
 
 
+@pytest.mark.parametrize("small", [0.0, 1e-300, 1e-9])
+def test_a_channel_without_gain_hides_no_later_line(small):
+    # Channel 1 is constant: its gain is large, and nothing is left of it. Channel 2 alternates.
+    weight = np.array([[[1.0, 1.0], [1.0, 2.0]]])
+    norm = upsim.InstanceNorm(2, affine=True, weight=[1.0, small])
+    stack = upsim.Stack(
+        [transposed(1, 2, 2, 2, bias=False, weight=weight), norm, upsim.Bias(0.5)], RATE
+    )
+    found = upsim.predict(stack, upsim.Constant(1 / 3)).tones
+    assert (found[0].fraction, found[0].layer) == (0, "3")
+    assert [tone.fraction for tone in found[1:]] == ([Fraction(1, 2)] if small == 1e-9 else [])
+
+
 # --- noise -----------------------------------------------------------------------------------
 
 

@@ -216,9 +216,11 @@ class DeterministicMoments(Moments):
         if self.sources:
             shares = moved(shares, rounding(operations, float(np.abs(shares).max())))
         # The error of the period passes with the gain; the size of the period may have shrunk (a
-        # small ripple on a large offset), so more operations' worth of rounding stand in it.
+        # small ripple on a large offset), so more operations' worth of rounding stand in it.  A
+        # channel that was set to zero has no error.
         kept = float(np.abs(total).max(initial=0.0))
-        grown = float(np.abs(gains).max()) * size / kept if kept else 1.0
+        passed = np.abs(gains) * np.any(total, axis=1, keepdims=True)
+        grown = float(passed.max()) * size / kept if kept else 1.0
         if bias is not None:
             own = np.broadcast_to(bias[:, None], total.shape)
             total = total + own
