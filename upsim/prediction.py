@@ -23,7 +23,7 @@ from upsim.theory.cost import Cost, cost
 from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
-from upsim.theory.replicas import Replica, find_replicas, linear_gains
+from upsim.theory.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
 from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
 
@@ -85,7 +85,8 @@ class Prediction:
 
     Notes
     -----
-    The tones' powers and the integral of the density add up to the mean square of the output.
+    The tones' powers and the integral of the density add up to the mean square of the output; for
+    a recording, whose finite samples are not orthogonal to the lines, up to their product.
     """
 
     stack: Stack
@@ -97,7 +98,7 @@ class Prediction:
     assumptions: tuple[str, ...]
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
-    cyclic: Callable[[int, Array], NDArray[np.complex128]] | None = field(default=None, repr=False)
+    cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:
@@ -160,16 +161,9 @@ class Prediction:
                 given=f"signal {self.signal!r}",
                 fix="upsim.predict(stack, upsim.WhiteNoise())",
             )
-        spacing = self.sample_rate / self._block
+        spacing = self.sample_rate / repeats(self.stack)[0]
         turns = self.frequencies / float(self.sample_rate)
-        return float(order * spacing), self.cyclic(order, turns)
-
-    @property
-    def _block(self) -> int:
-        block = 1
-        for layer in self.stack:
-            block *= layer.block[0]
-        return block
+        return float(order * spacing), self.cyclic(turns, order)
 
     @property
     def tone_power(self) -> Array:
@@ -274,7 +268,7 @@ class Prediction:
         if self.psd is not None:
             kind = "recording" if self.waveform is not None else "noise"
             parts.append(f"{kind} {format_decibels(float(self.noise_power.max()))}")
-        images = self._block - 1
+        images = sum(each.is_image for each in find_bands(self.stack))
         if images:
             band = format_hertz(self.stack.input_rate / 2)
             parts.append(f"{images} image{'s' if images > 1 else ''} of the band to {band}")

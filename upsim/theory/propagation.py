@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -43,6 +42,11 @@ class Trace:
     def after(self, number: int) -> Moments:
         """Return the record after top-level layer ``number``; 0 is the input."""
         return self.values[self.value_after(number)]
+
+    def upto(self, number: int) -> Trace:
+        """Return the trace of the first ``number`` top-level layers."""
+        end = self.value_after(number)
+        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end])
 
     def value_after(self, number: int) -> int:
         """Return the number of the value that top-level layer ``number`` makes."""
@@ -184,12 +188,3 @@ class _Placed:
     ) -> None:
         if isinstance(error, UpsimError):
             raise error.at(self.place) from None
-
-
-def rate_at(stack: Stack) -> list[Fraction]:
-    """Return the rate of every value of a stack, in samples per output sample."""
-    rates = {0: 1 / stack.rate}
-    for step in lower(stack.layers):
-        own = Fraction(1) if step.layer is None else step.layer.rate
-        rates[step.output] = rates[step.inputs[0]] * own
-    return [rates[value] for value in sorted(rates)]

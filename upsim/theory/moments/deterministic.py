@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import ceil, lcm
+from math import lcm
 from typing import Self
 
 import numpy as np
@@ -26,6 +26,9 @@ from upsim.tolerance import rounding
 from upsim.units import format_hertz
 
 Array = NDArray[np.float64]
+
+#: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
+_FEW_TAPS = 2**9
 
 _WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
 
@@ -44,8 +47,8 @@ class DeterministicMoments(Moments):
         What each source contributes; they add up to ``period``.
     waveform : array (channels, n) or None
         The finite output for a finite recording, all offsets included.
-    operations : int
-        Products and sums so far along the longest path: what rounding bounds count.
+    error : float
+        How far rounding may have moved a sample of the period so far.
     provenance : bool
         Whether shares are carried.
     normalised : tuple of str
@@ -56,7 +59,7 @@ class DeterministicMoments(Moments):
     sources: tuple[Source, ...] = ()
     shares: Array = field(default_factory=lambda: np.zeros((0, 1, 1)))
     waveform: Array | None = None
-    operations: int = 0
+    error: float = 0.0
     provenance: bool = True
     normalised: tuple[str, ...] = ()
 
@@ -94,7 +97,7 @@ class DeterministicMoments(Moments):
             tuple(sources) if provenance else (),
             kept if provenance else np.zeros((0, *total.shape)),
             waveform,
-            operations=count,
+            error=rounding(4, float(np.abs(total).max())) if others else 0.0,
             provenance=provenance,
         )
 
@@ -135,6 +138,7 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, own[None]])
                 sources = (*sources, Source("bias", label))
+        error = _rounding_through(operator, self.period, mapped[0], self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -151,7 +155,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + operator.terms + 1,
+            error=error,
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -182,7 +186,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + 1,
+            error=_rounding_of_function(self.period, total, self.error),
         )
 
     def levels(self) -> Levels:
@@ -203,8 +207,8 @@ class DeterministicMoments(Moments):
         """
         gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
         size = float(np.abs(self.period).max(initial=0.0))
-        operations = self.operations + self.period.shape[1] + self.channels
-        floor = rounding(operations, size)
+        # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
+        floor = 2 * self.error + rounding(self.period.size + 2, size)
 
         def moved(samples: Array, least: float) -> Array:
             centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
@@ -214,13 +218,13 @@ class DeterministicMoments(Moments):
 
         total, shares, sources = moved(self.period, floor), self.shares, self.sources
         if self.sources:
-            shares = moved(shares, rounding(operations, float(np.abs(shares).max())))
-        # The error of the period passes with the gain; the size of the period may have shrunk (a
-        # small ripple on a large offset), so more operations' worth of rounding stand in it.  A
-        # channel that was set to zero has no error.
-        kept = float(np.abs(total).max(initial=0.0))
-        passed = np.abs(gains) * np.any(total, axis=1, keepdims=True)
-        grown = float(passed.max()) * size / kept if kept else 1.0
+            largest = float(np.abs(shares).max())
+            shares = moved(shares, floor + rounding(self.period.size + 2, largest))
+        # The error passes with the gain, but for channels that were set to zero.  What it does to
+        # the level moves a sample by at most the root of the number of samples times as much: of
+        # n samples of variance 1 none is beyond sqrt(n).
+        passed = float((np.abs(gains) * np.any(total, axis=1, keepdims=True)).max())
+        error = passed * floor * (1 + self.period.size**0.5)
         if bias is not None:
             own = np.broadcast_to(bias[:, None], total.shape)
             total = total + own
@@ -238,7 +242,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=ceil(operations * max(1.0, grown)) + 3,
+            error=error + rounding(2, float(np.abs(total).max(initial=0.0))),
             normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
         )
 
@@ -270,7 +274,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
-            operations=max(part.operations for part in parts) + len(parts),
+            error=sum(part.error for part in parts),
             normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
         )
 
@@ -281,6 +285,28 @@ class DeterministicMoments(Moments):
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P)."""
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+
+
+def _rounding_through(operator: Operator, before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind a linear layer.
+
+    Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
+    For layers of many taps, which a second pass would cost as much as the first, the gain is taken
+    from the largest samples instead; only few taps can cancel to nothing.
+    """
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
+        gain = operator.largest_gain()
+    else:
+        gain = made / size
+    return gain * error + rounding(operator.terms, gain * size)
+
+
+def _rounding_of_function(before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind an activation of slope up to one."""
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    slope = max(1.0, made / size) if size else 1.0
+    return slope * error + rounding(8, made)
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
