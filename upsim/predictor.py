@@ -86,6 +86,11 @@ def predict(
         )
     grid = _grid(frequencies, stack.sample_rate)
     start = starting_moments(stack, signal, provenance=provenance)
+    if isinstance(start, StationaryMoments):
+        count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
+        count = count if grid is None else grid.size
+        widest = max(stack.channel_counts())
+        refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
     trace = propagate(stack, start)
     if grid is None and frequencies is not None:
         return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]

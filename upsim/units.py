@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentError, ArgumentTypeError
 
+#: No frequency or rate, in Hz, is larger; numbers beyond it would not fit a float for long.
+_LARGEST_HERTZ = 10**15
+
 
 def exact(value: object, name: str) -> Fraction:
     """Return a number as the exact fraction that its author meant.
@@ -34,10 +37,21 @@ def exact(value: object, name: str) -> Fraction:
             expected="an int, float or Fraction",
         )
     if isinstance(value, Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
+        found = Fraction(int(value.numerator), int(value.denominator))
+        if abs(found) > _LARGEST_HERTZ:
+            raise ArgumentError(
+                f"{name} is too large", given=name, expected=f"at most {_LARGEST_HERTZ:g} Hz"
+            )
+        return found
     number = float(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
+    if abs(number) > _LARGEST_HERTZ:
+        raise ArgumentError(
+            f"{name} is too large",
+            given=f"{name}={number:g}",
+            expected=f"at most {_LARGEST_HERTZ:g} Hz",
+        )
     half_step = Fraction(math.ulp(number)) / 2
     return _simplest_between(Fraction(number) - half_step, Fraction(number) + half_step)
 
@@ -67,6 +81,13 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
             f"{name} must be positive",
             given=f"{name}={value!r}",
             expected="a rate in Hz",
+            fix=f"{name}=44100",
+        )
+    if rate * _LARGEST_HERTZ < 1:
+        raise ArgumentError(
+            f"{name} is too small",
+            given=f"{name}={float(rate):g}",
+            expected=f"at least {1 / _LARGEST_HERTZ:g} Hz",
             fix=f"{name}=44100",
         )
     return rate

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from upsim import neural
-from upsim.arguments import one_of, whole_number
+from upsim.arguments import LARGEST_SEED, one_of, whole_number
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimError
 from upsim.layers.base import Normalisation
 from upsim.operators import Operator, StretchFIR
@@ -186,7 +186,12 @@ def verify(
     parts: list[tuple[str, Callable[[], Check]]] = [
         ("lengths", partial(_lengths, stack, runner)),
         ("lines", partial(_lines, stack, signal, runner)),
-        ("samples", partial(_samples, stack, runner, whole_number(seed, "seed", least=0))),
+        (
+            "samples",
+            partial(
+                _samples, stack, runner, whole_number(seed, "seed", least=0, most=LARGEST_SEED)
+            ),
+        ),
     ]
     if prediction.cyclic is not None:
         parts.append(("density", partial(_density, stack, prediction, runner)))

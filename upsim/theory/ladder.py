@@ -8,6 +8,7 @@ cannot come from an offset in this stack.  All positions are exact fractions of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
@@ -102,10 +103,18 @@ class Ladder:
     stack : Stack
     lines : collection of Fraction
         Frequencies of the input's own lines, cycles per input sample, folded into [0, 1/2].
+    steps : sequence of Step, optional
+        Those of the stack, where they are known already.
     """
 
-    def __init__(self, stack: Stack, lines: frozenset[Fraction] = frozenset()) -> None:
-        self.steps = lower(stack.layers)
+    def __init__(
+        self,
+        stack: Stack,
+        lines: frozenset[Fraction] = frozenset(),
+        *,
+        steps: Sequence[Step] | None = None,
+    ) -> None:
+        self.steps = steps if steps is not None else lower(stack.layers)
         self.lines = lines - {Fraction(0)}
         self._makers = {step.output: number for number, step in enumerate(self.steps)}
         # A value whose lines are all those of an earlier value stands for that one: layers that

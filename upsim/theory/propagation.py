@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import reduce
+from math import lcm
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from upsim.arguments import refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
+from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
@@ -57,6 +61,9 @@ class Trace:
 def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
     """Choose the regime: stationary if any part of the signal is random, else deterministic."""
     channels, rate = stack.in_channels, stack.input_rate
+    lines = signal.lines(channels, rate)
+    period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
     if signal.density(np.zeros(1), channels, rate) is None:
         return mean
@@ -83,6 +90,10 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
+    mean = start.mean if isinstance(start, StationaryMoments) else start
+    assert isinstance(mean, DeterministicMoments)
+    causes = frozenset(source.cause for source in mean.sources)
+    _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
     steps, operators = operators_of(stack)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
@@ -98,6 +109,45 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
     return Trace(steps, tuple(values), operators)
+
+
+def _refuse_long_periods(
+    stack: Stack, period: int, causes: frozenset[str], *, provenance: bool
+) -> None:
+    """Refuse, before any array is made, a stack whose periods would not fit in memory together.
+
+    One period after a layer has as many samples as the strides so far multiply to; it is kept for
+    each channel, once in whole and once for each source of lines (input, biases, activations).
+    """
+    periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
+    total = 0
+    for step in lower(stack.layers):
+        given = [channels[value] for value in step.inputs]
+        period = lcm(*(periods[value] for value in step.inputs))
+        found = frozenset[str]().union(*(sources[value] for value in step.inputs))
+        if step.layer is None:
+            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
+        else:
+            up, down = step.layer.block
+            period = lcm(period, down) // down * up
+            channels[step.output] = step.layer.channels_out(given[0])
+            makes_lines = isinstance(step.layer, Activation) or _has_bias(step.layer)
+            found |= {step.label} if makes_lines and provenance else set()
+        periods[step.output] = period
+        sources[step.output] = found
+        total += (len(found) + 1) * channels[step.output] * period
+        refuse_beyond_memory(
+            total,
+            f"the periods up to {step.name}, {period} samples long,",
+            fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
+            "with the input rate",
+        )
+
+
+def _has_bias(layer: Layer) -> bool:
+    inner = layer.layer if isinstance(layer, WeightNorm) else layer
+    bias = getattr(inner, "bias", None)
+    return bias is not None and bias is not False
 
 
 def fold(stack: Stack) -> Operator:
@@ -175,7 +225,7 @@ class _Placed:
     """Add a step's place to an error: the outer ring of two."""
 
     def __init__(self, step: Step, count: int) -> None:
-        self.place = f"{step.name.split(' (')[0]} of {count}"
+        self.step, self.count = step, count
 
     def __enter__(self) -> None:
         return None
@@ -187,4 +237,4 @@ class _Placed:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, UpsimError):
-            raise error.at(self.place) from None
+            raise error.at(f"layer {self.step.label} of {self.count}") from None

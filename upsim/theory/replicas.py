@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import refuse_beyond_memory
 from upsim.errors import TooLargeError
 from upsim.operators.operator import frozen
 from upsim.stack import Stack, lower
@@ -194,6 +195,10 @@ class _Paths:
 
 def linear_gains(stack: Stack) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the power gains of a linear stack, summed over input channels: (F,) to (out, D, F)."""
+    widest = max(stack.channel_counts())
+    down = prod(layer.block[1] for layer in stack)
+    count = 2 * _POINTS * stack.in_channels * widest * down
+    refuse_beyond_memory(count, "the gains of all channel pairs", fix="fewer channels")
     chain = transfer_chain(stack)
 
     def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers.base import Activation
+from upsim.layers.base import Activation, Normalisation
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
@@ -101,6 +101,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     is cut.
     """
     place = repeating(trace.after(len(stack)))
+    if not place.period.any():
+        return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
@@ -114,7 +116,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     strongest_first = np.argsort(-(share_magnitudes**2).sum(axis=1), axis=0, kind="stable")
     share_counts = share_magnitudes.max(axis=1, initial=0.0) > floor
     own = signal.lines(stack.in_channels, stack.input_rate)
-    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
+    ladder = Ladder(stack, turns, steps=trace.steps)
     mechanisms = Mechanisms(trace)
     rate = stack.sample_rate
     found = []
@@ -175,6 +178,8 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
         return contributions[0].layer, contributions[0].cause
     for step, operator in zip(trace.steps[::-1], trace.operators[::-1], strict=True):
         if operator is not None and operator.offset is not None and operator.offset.any():
+            return step.label, "bias"
+        if isinstance(step.layer, Normalisation) and step.layer.bias_array() is not None:
             return step.label, "bias"
         if isinstance(step.layer, Activation):
             return step.label, "activation"

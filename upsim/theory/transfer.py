@@ -44,6 +44,8 @@ def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> 
     """
     count = frequencies.size
     chain = shortened(chain, count)
+    if len(chain) == 1 and chain[0].down == 1:
+        return chain[0].gains(frequencies)
     out = chain[-1].out_channels if chain else channels
     # paths: (F, D so far) frequencies, unreduced; rows: their gains.
     paths = frequencies.reshape(count, 1)

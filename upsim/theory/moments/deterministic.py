@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
 from math import lcm
 from typing import Self
 
@@ -133,10 +134,10 @@ class DeterministicMoments(Moments):
         mapped = _tiled(operator.periodic(batch), whole)
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
-            own = _tiled(offset, whole)
+            own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
             total = total + own
             if self.provenance:
-                shares = np.concatenate([shares, own[None]])
+                shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
         error = _rounding_through(operator, self.period, mapped[0], self.error)
         waveform = None
@@ -329,5 +330,5 @@ def _merge(parts: Sequence[Array], merging: str) -> Array:
     """Merge along the channels, the second axis from the end."""
     if merging == "concatenate":
         return np.concatenate(parts, axis=-2)
-    total = np.sum(parts, axis=0)
+    total = reduce(np.add, parts)
     return np.asarray(total / len(parts) if merging == "mean" else total)
