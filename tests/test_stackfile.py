@@ -24,13 +24,17 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    BatchNorm,
     Bias,
     Conv,
     Crop,
     Cubic,
     Decimate,
+    GroupNorm,
     HaarSynthesis,
     Hold,
+    InstanceNorm,
+    LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
     LearnedInterpolation,
@@ -50,6 +54,7 @@ from upsim.layers import (
     SubpixelConv,
     Tanh,
     TransposedConv,
+    WeightNorm,
     WindowedSinc,
 )
 from upsim.signalfile import signal_from_dict, signal_to_dict
@@ -93,6 +98,11 @@ EXAMPLES = [
     GLU(),
     Snake([1.0, 2.0]),
     SnakeBeta(2.0, 3.0),
+    BatchNorm(2, 1e-3, running_mean=[0.5, 1.5], running_var=[1.0, 2.0]),
+    GroupNorm(2, 2, weight=[0.5, 1.5]),
+    InstanceNorm(2, affine=True),
+    LayerNorm(2, elementwise_affine=False),
+    WeightNorm(TransposedConv(2, 2, 4, 2, bias=False, weight="normal"), gain=[1.0, 2.0]),
 ]
 
 

@@ -84,16 +84,20 @@ def schema() -> dict[str, Any]:
 def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if name in _BRANCH_FIELDS:
         return {"$ref": "#/$defs/layers"}
+    if name == "layer":
+        return {"$ref": "#/$defs/layer"}
     if name == "branches":
         return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
     text = str(annotation)
-    if "Weight" in text or "BiasLike" in text or "Array" in text:
+    if any(kind in text for kind in ("Weight", "BiasLike", "Array", "Vector")):
         choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
     if text == "int":
         return {"type": "integer"}
     if text == "float":
         return {"type": "number"}
+    if text == "bool":
+        return {"type": "boolean"}
     if text == "int | str":
         return {"type": ["integer", "string"]}
     return {"type": "string"}

@@ -19,7 +19,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from upsim import neural
 from upsim.arguments import LARGEST_SEED, one_of, whole_number
-from upsim.errors import ArgumentError, ShapeError, UpsimError
+from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimError
+from upsim.layers.base import Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.prediction import Prediction
 from upsim.predictor import predict
@@ -148,7 +149,8 @@ def verify(
     stack : Stack
         With drawn weights.
     signal : Signal, optional
-        By default that of :func:`upsim.predict`; a constant if the stack has activations.
+        By default that of :func:`upsim.predict`; a constant if the stack has activations or
+        normalisations.
     dtype : float64 or float32
         Precision of the witness.
     backend : str
@@ -244,6 +246,11 @@ def _tolerance(trace: Trace, dtype: np.dtype[Any]) -> float:
     for step, operator in zip(trace.steps, trace.operators, strict=True):
         given, made = max(sizes[value] for value in step.inputs), sizes[step.output]
         before = float(np.hypot.reduce([errors[value] for value in step.inputs]))
+        if isinstance(step.layer, Normalisation):
+            errors[step.output] = _normalised(
+                trace.values[step.inputs[0]], step.layer, before, made, dtype
+            )
+            continue
         passed = made / given if given else 0.0
         if operator is None:
             # Activations and mergings: a few roundings, and a slope that may reach one or more.
@@ -255,6 +262,39 @@ def _tolerance(trace: Trace, dtype: np.dtype[Any]) -> float:
         own = probable(operator.terms + 1, most * given + offset, dtype)
         errors[step.output] = float(np.hypot(min(passed, most) * before, own))
     return errors[-1]
+
+
+def _normalised(
+    value: Moments, layer: Normalisation, before: float, made: float, dtype: np.dtype[Any]
+) -> float:
+    r"""Return the error behind a normalisation of a finite signal.
+
+    With :math:`\hat x = (x - m) / s` an error ``d`` of the input makes
+    :math:`g\,(d - \overline d - \hat x\,\overline{\hat x d})`, at most
+    :math:`g\,|d|\,(2 + \sqrt n)`: of ``n`` samples of variance 1 none is beyond
+    :math:`\sqrt n`, and the mean of :math:`|\hat x|` is at most 1.  The statistics are sums over
+    all samples of a group, at most all samples that there are.
+    """
+    assert isinstance(value, DeterministicMoments)
+    held = value.period if value.waveform is None else value.waveform
+    levels = value.levels()
+    gain = float(np.abs(layer.gains(levels.mean, levels.variance)).max())
+    # A sample less its centre is at most twice the largest sample.
+    size = max(made, 2 * gain * float(np.abs(held).max(initial=0.0)))
+    own = probable(held.size + 8, size, dtype)
+    return float(np.hypot(gain * (2 + held.size**0.5) * before, own))
+
+
+def _refuse_normalisations(stack: Stack, what: str) -> None:
+    """Refuse a check that a finite run cannot make behind a normalisation."""
+    for step in lower(stack.layers):
+        if isinstance(step.layer, Normalisation):
+            raise NotPredictableError(
+                f"a finite run's {what} includes its ends, a long signal's does not",
+                given=step.name,
+                expected="no normalisation over time; the samples check covers finite signals",
+                fix="upsim.verify(stack.upto(n)), the layers before it",
+            )
 
 
 def _size(value: Moments) -> float:
@@ -296,6 +336,7 @@ def _finite(stack: Stack, samples: Array) -> Trace:
 
 def _lines(stack: Stack, signal: Signal, runner: _Runner) -> Check:
     """Compare one period of the predicted steady state with the middle of a long run."""
+    _refuse_normalisations(stack, "level")
     start = DeterministicMoments.from_signal(
         _LinesOf(signal), stack.in_channels, stack.input_rate, provenance=False
     )
@@ -364,6 +405,7 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
     gain from ``f_K = (U g + K) / D`` to ``g`` is
     :math:`\frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n] e^{-j 2\pi g n}`.
     """
+    _refuse_normalisations(stack, "level")
     unit = prod(layer.block[1] for layer in stack)
     ups = prod(layer.block[0] for layer in stack)
     channels = stack.in_channels

@@ -78,6 +78,11 @@ EXAMPLES = [
     upsim.GLU(),
     upsim.Snake([0.5, 2.0]),
     upsim.SnakeBeta(2.0, 0.5),
+    upsim.BatchNorm(2, bias=[0.5, -0.25], running_mean=[1.0, 0.0], running_var=[2.0, 0.5]),
+    upsim.GroupNorm(2, 4, weight=[1.0, 2.0, -1.0, 0.5], bias=[0.0, 1.0, 0.0, 2.0]),
+    upsim.InstanceNorm(3),
+    upsim.LayerNorm(16),
+    upsim.WeightNorm(upsim.TransposedConv(2, 1, 4, stride=2, padding=1), gain=[1.0, -3.0]),
 ]
 
 

@@ -21,14 +21,18 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    BatchNorm,
     Bias,
     Conv,
     Crop,
     Cubic,
     Decimate,
+    GroupNorm,
     HaarSynthesis,
     Hold,
+    InstanceNorm,
     Layer,
+    LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
     LearnedInterpolation,
@@ -48,6 +52,7 @@ from upsim.layers import (
     SubpixelConv,
     Tanh,
     TransposedConv,
+    WeightNorm,
     WindowedSinc,
 )
 from upsim.tolerance import rounding
@@ -257,3 +262,46 @@ def _snake(layer: Snake, bound: Bound) -> Bound:
     slope = 1 + float(np.max(alpha / beta))
     size = bound.size + float(np.max((1 + 2 * alpha * bound.size) / beta))
     return bound.pointwise(slope, size)
+
+
+@through.register(BatchNorm)
+def _batch_norm(layer: BatchNorm, bound: Bound) -> Bound:
+    variance = np.ones(1) if layer.running_var is None else layer.running_var
+    mean = 0.0 if layer.running_mean is None else float(np.abs(layer.running_mean).max())
+    gain = float(np.max(np.abs(layer.weight_array()) / np.sqrt(variance + layer.eps)))
+    # Sum, square root, quotient and product: four roundings more than those of the terms.
+    return bound.linear(gain, 4, bias=gain * mean + _shift(layer))
+
+
+@through.register(GroupNorm)
+@through.register(InstanceNorm)
+@through.register(LayerNorm)
+def _standardised(layer: GroupNorm, bound: Bound) -> Bound:
+    """Samples less their mean are at most 2 size, and the deviation is at least sqrt(eps).
+
+    An error d of the input moves the quotient by at most |d| (2 + sqrt n) / sqrt(eps): of n
+    samples of variance 1 none is beyond sqrt n, and the mean of their sizes is at most 1.  Mean
+    and variance are sums of n terms, and the variance enters under a root.
+    """
+    count = layer.channels_in * (1 if isinstance(layer, LayerNorm) else bound.length)
+    scale = float(np.abs(layer.weight_array()).max())
+    gain = scale / sqrt(layer.eps)
+    shift = _shift(layer)
+    sums = rounding(2 * count + 8, 2 * gain * bound.size * (1 + sqrt(count)), bound.dtype)
+    made = gain * (2 + sqrt(count)) * bound.distance + sums + rounding(1, shift, bound.dtype)
+    return Bound(scale * sqrt(count) + shift, made, bound.dtype, bound.length)
+
+
+def _shift(layer: GroupNorm) -> float:
+    bias = layer.bias_array()
+    return 0.0 if bias is None else float(np.abs(bias).max())
+
+
+@through.register(WeightNorm)
+def _weight_norm(layer: WeightNorm, bound: Bound) -> Bound:
+    inner = layer.effective()
+    made = through(inner, bound)
+    # Each weight is made of the norm of a slice, a quotient and a product, also where the gain is
+    # that norm.
+    more = rounding(inner.weight_array()[0].size + 8, made.size, bound.dtype)
+    return Bound(made.size, made.distance + more, bound.dtype, made.length)

@@ -6,13 +6,17 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    BatchNorm,
     Bias,
     Conv,
     Crop,
     Cubic,
     Decimate,
+    GroupNorm,
     HaarSynthesis,
     Hold,
+    InstanceNorm,
+    LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
     LearnedInterpolation,
@@ -32,6 +36,7 @@ from upsim.layers import (
     SubpixelConv,
     Tanh,
     TransposedConv,
+    WeightNorm,
     WindowedSinc,
 )
 from upsim.weights import Normal
@@ -134,6 +139,26 @@ CASES = [
     (Snake([0.5, 3.0]), 2),
     (SnakeBeta(2.0, 0.5), 2),
     (SnakeBeta([0.5, 3.0], [2.0, 0.7]), 2),
+    (BatchNorm(2), 2),
+    (BatchNorm(2, affine=False, running_mean=[0.5, -2.0], running_var=[0.0, 4.0]), 2),
+    (
+        BatchNorm(
+            2, 0.1, weight=[2.0, -1.0], bias=[0.3, 0.0], running_mean=[1.0, 0.0], running_var=[2, 3]
+        ),
+        2,
+    ),
+    (GroupNorm(2, 4), 4),
+    (GroupNorm(1, 2, affine=False), 2),
+    (GroupNorm(2, 6, 0.1, weight=[1, 2, -3, 4, 5, 0], bias=[0, 1, 0, -1, 0, 2]), 6),
+    (InstanceNorm(2), 2),
+    (InstanceNorm(2, 0.1, affine=True, weight=[2.0, -1.0], bias=[0.3, 0.0]), 2),
+    (LayerNorm(3), 3),
+    (LayerNorm(3, elementwise_affine=False), 3),
+    (LayerNorm(3, 0.1, weight=[2.0, -1.0, 0.0], bias=[0.3, 0.0, 1.0]), 3),
+    (WeightNorm(Conv(2, 3, 3, padding=1)), 2),
+    (WeightNorm(Conv(2, 3, 3, bias=False), gain=[1.0, -2.0, 0.0]), 2),
+    (WeightNorm(TransposedConv(2, 3, 4, stride=2, padding=1), gain=[1.0, 3.0]), 2),
+    (WeightNorm(SubpixelConv(2, 2, 3, 2), gain=[1.0, 2.0, 3.0, -4.0]), 2),
 ]
 
 

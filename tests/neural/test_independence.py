@@ -12,8 +12,10 @@ SOURCES = sorted(Path(upsim.neural.__file__).parent.glob("**/*.py"))
 ALLOWED = ("upsim.errors", "upsim.units", "upsim.layers", "upsim.stack", "upsim.neural")
 # What a layer's prediction is made of …
 METHODS = {"operator", "function", "kernel", "length_rule", "output_length", "carrier"}
+METHODS |= {"operator_for", "gains", "centre"}
 # … and what it works out on the way: a witness works it out again.
 DERIVED = {"convolution", "slopes", "edge", "pads", "crop", "reach", "parts", "merging"}
+DERIVED |= {"effective", "group_count", "is_affine"}
 
 
 def breaches(source):

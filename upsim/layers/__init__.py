@@ -14,7 +14,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.branches import Parallel, Residual
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.interpolation import (
@@ -26,9 +26,11 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.samples import Bias, Crop, Decimate
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
+from upsim.layers.weight_norm import WeightNorm
 
 #: Every layer by its name; stack files and the law tests read it.
 CATALOGUE: dict[str, type[Layer]] = {
@@ -64,6 +66,11 @@ CATALOGUE: dict[str, type[Layer]] = {
         GLU,
         Snake,
         SnakeBeta,
+        BatchNorm,
+        GroupNorm,
+        InstanceNorm,
+        LayerNorm,
+        WeightNorm,
     )
 }
 
@@ -73,21 +80,26 @@ __all__ = [
     "GELU",
     "GLU",
     "Activation",
+    "BatchNorm",
     "Bias",
     "Branch",
     "Conv",
     "Crop",
     "Cubic",
     "Decimate",
+    "GroupNorm",
     "HaarSynthesis",
     "Hold",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
     "LazyWaveletSynthesis",
     "LeakyReLU",
     "LearnedInterpolation",
     "Linear",
     "LinearLayer",
     "Nearest",
+    "Normalisation",
     "PReLU",
     "Parallel",
     "PeriodicShuffle",
@@ -102,5 +114,6 @@ __all__ = [
     "SubpixelConv",
     "Tanh",
     "TransposedConv",
+    "WeightNorm",
     "WindowedSinc",
 ]

@@ -2,6 +2,8 @@
 
 * :class:`LinearLayer`: :meth:`~LinearLayer.operator`, the linear map that it performs;
 * :class:`Activation`: :meth:`~Activation.function`, its pointwise function;
+* :class:`Normalisation`: :meth:`~Normalisation.gains` and :meth:`~Normalisation.centre`, what it
+  makes of a signal's statistics over time;
 * :class:`Branch`: its parts and how they are merged.
 """
 
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError, ShapeError, UpsimError
-from upsim.operators import LengthRule, Operator
+from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.weights import NAMED, Initialisation
 
 Array = NDArray[np.float64]
@@ -151,6 +153,56 @@ class Activation(Layer):
     def carrier(self, samples: Array) -> Array:
         """Return the part of the input that passes through: all of it, save for gates."""
         return samples
+
+
+class Normalisation(Layer):
+    r"""Statistics over time decide a gain and an offset; given them, the layer is linear.
+
+    .. math:: y_c[n] = g_c\,(x_c[n] - m_c) + b_c
+
+    with the gains ``g`` a function of each channel's mean and variance over time, and the centre
+    ``m`` linear in the means: a sum of signals has the sum of their centres.
+    """
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        refuse_other_channels(self, channels)
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return the law that keeps the length."""
+        return LengthRule()
+
+    def macs(self, channels: int) -> Fraction:
+        """Return two a number: one for its square in the variance, one for its gain."""
+        return Fraction(2 * channels)
+
+    @abstractmethod
+    def gains(self, mean: Array, variance: Array) -> Array:
+        """Return ``g``, (..., channels), for means and variances over time, (..., channels)."""
+
+    @abstractmethod
+    def centre(self, mean: Array) -> Array:
+        """Return what is subtracted from each channel, (..., channels); linear in the means."""
+
+    def bias_array(self) -> Array | None:
+        """Return ``b``, (channels,), None if nothing is added."""
+        return None
+
+    def operator_for(self, mean: Array, variance: Array) -> StretchFIR:
+        """Return the linear map that the layer is for a signal of these statistics, (channels,)."""
+        gains, bias = self.gains(mean, variance), self.bias_array()
+        offset = -gains * self.centre(mean)
+        offset = offset if bias is None else offset + bias
+        return StretchFIR(gains[:, None, None], groups=gains.size, offset=offset[:, None])
+
+    def function(self, samples: Array) -> Array:
+        """Return what becomes of finite samples (..., channels, time) by their own statistics."""
+        mean, variance = samples.mean(axis=-1), samples.var(axis=-1)
+        centred = samples - self.centre(mean)[..., None]
+        made = self.gains(mean, variance)[..., None] * centred
+        bias = self.bias_array()
+        return made if bias is None else made + bias[:, None]
 
 
 class Branch(Layer):

@@ -18,6 +18,7 @@ from upsim.neural import (  # noqa: F401
     convolution,
     hold,
     interpolation,
+    normalisation,
     samples,
     shuffle,
     sinc,

@@ -13,7 +13,8 @@ import numpy as np
 
 from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.layers.base import Activation, Layer, LinearLayer
+from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
+from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
@@ -35,7 +36,7 @@ class Trace:
     values : tuple of Moments
         By value number; value 0 is the input.
     operators : tuple of Operator or None
-        By step; None for activations and mergings.
+        By step; None for activations, normalisations and mergings.
     """
 
     steps: tuple[Step, ...]
@@ -103,6 +104,8 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = type(inputs[0]).merged(inputs, step.merging)
             elif operator is not None:
                 made = inputs[0].through_operator(operator, step.label)
+            elif isinstance(step.layer, Normalisation):
+                made = inputs[0].through_normalisation(step.layer, step.label)
             else:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
@@ -143,7 +146,9 @@ def _refuse_long_periods(
 
 
 def _has_bias(layer: Layer) -> bool:
-    return getattr(layer, "bias", False) is not False
+    inner = layer.layer if isinstance(layer, WeightNorm) else layer
+    bias = getattr(inner, "bias", None)
+    return bias is not None and bias is not False
 
 
 def fold(stack: Stack) -> Operator:
@@ -152,7 +157,7 @@ def fold(stack: Stack) -> Operator:
     Parameters
     ----------
     stack : Stack
-        Without activations; weights drawn.
+        Without activations and normalisations; weights drawn.
 
     Returns
     -------
@@ -169,8 +174,10 @@ def fold(stack: Stack) -> Operator:
             if step.layer is None:
                 values.append(merged_operators(inputs, step.merging))
             elif operator is None:
+                normalises = isinstance(step.layer, Normalisation)
                 raise NotPredictableError(
-                    "a stack with an activation is not one linear operator",
+                    f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
+                    "one linear operator",
                     given=step.name,
                     fix="fold the layers before it: upsim.fold(stack.upto(n))",
                 )
@@ -189,8 +196,9 @@ def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
 
 
 def is_linear(stack: Stack) -> bool:
-    """Tell whether a stack has no activation."""
-    return not any(isinstance(step.layer, Activation) for step in lower(stack.layers))
+    """Tell whether a stack has no activation and no normalisation."""
+    kinds = (Activation, Normalisation)
+    return not any(isinstance(step.layer, kinds) for step in lower(stack.layers))
 
 
 def finite_matrix(stack: Stack, length: int) -> csr_array:
@@ -203,7 +211,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     if any(operator is None for operator in operators):
         raise NotPredictableError(
             "a finite matrix needs a chain of linear layers",
-            given="a stack with an activation or a branch",
+            given="a stack with an activation, a normalisation or a branch",
             fix="upsim.fold(stack) for branches, far from the ends",
         )
     matrices = []

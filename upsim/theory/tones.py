@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers.base import Activation
+from upsim.layers.base import Activation, Normalisation
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
@@ -178,6 +178,8 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
         return contributions[0].layer, contributions[0].cause
     for step, operator in zip(trace.steps[::-1], trace.operators[::-1], strict=True):
         if operator is not None and operator.offset is not None and operator.offset.any():
+            return step.label, "bias"
+        if isinstance(step.layer, Normalisation) and step.layer.bias_array() is not None:
             return step.label, "bias"
         if isinstance(step.layer, Activation):
             return step.label, "activation"

@@ -62,6 +62,7 @@ BROKEN: dict[str, tuple[Layer, ...]] = {
     "shuffle_order": (layers.OrderIgnored(2, "tensorflow"),),
     "decimation": (layers.PhaseIgnored(3, 1),),
     "pointwise": (layers.Remembering(),),
+    "time_statistics": (layers.UnbiasedVariance(2), layers.MeanKept(1, 2)),
     "repr_round_trip": (_upsampler(layers.ReprForgets),),
     "immutable": (_upsampler(layers.Writable),),
     "drawing": (_upsampler(layers.DrawsWithoutSeed),),
@@ -73,6 +74,9 @@ BROKEN: dict[str, tuple[Layer, ...]] = {
         layers.NearestTooShort(3),
         layers.PhaseIgnored(3, 1),
         layers.Remembering(),
+        layers.UnbiasedVariance(2),
+        layers.MeansOfGroupsLost(1, 2),
+        layers.MeanKept(1, 2),
     ),
     "parameters": (_upsampler(layers.BiasNotCounted),),
 }

@@ -12,6 +12,7 @@ from upsim.layers.activations import ReLU
 from upsim.layers.base import Array
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.interpolation import Nearest
+from upsim.layers.normalisation import GroupNorm, InstanceNorm
 from upsim.layers.samples import Decimate
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators import LengthRule, Operator, StretchFIR
@@ -206,3 +207,29 @@ class BiasNotCounted(TransposedConv):
     def parameters(self, channels: int) -> int:
         """Return the numbers in the weight."""
         return super().parameters(channels) - self.out_channels
+
+
+class UnbiasedVariance(InstanceNorm):
+    """Divides the variance by one sample fewer than there are."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation with Bessel's correction."""
+        count = samples.shape[-1]
+        mean, variance = samples.mean(axis=-1), samples.var(axis=-1) * count / max(1, count - 1)
+        return self.gains(mean, variance)[..., None] * (samples - self.centre(mean)[..., None])
+
+
+class MeansOfGroupsLost(GroupNorm):
+    """Takes each channel's own mean where it should take its group's."""
+
+    def centre(self, mean: Array) -> Array:
+        """Return the channels' means."""
+        return mean
+
+
+class MeanKept(GroupNorm):
+    """Divides by the deviation and forgets to subtract the mean."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the samples times their gain."""
+        return self.gains(samples.mean(axis=-1), samples.var(axis=-1))[..., None] * samples

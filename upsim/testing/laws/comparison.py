@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.layers.base import Normalisation
 from upsim.operators import Operator
 from upsim.operators.operator import Real
 from upsim.tolerance import rounding
@@ -73,6 +74,19 @@ def margin(samples: Any, *operators: Operator, more: int = 0) -> float:
 def largest_row(operator: Operator) -> float:
     """Return the largest sum of absolute weights that one output sample meets."""
     return float(np.abs(operator.polyphase().blocks).sum(axis=(0, 3, 4)).max())
+
+
+def normalisation_margin(layer: Normalisation, samples: Real) -> float:
+    """Return how far two computations of a normalisation of finite samples may lie apart.
+
+    Means and variances are sums of at most as many terms as there are samples; a sample less its
+    centre is at most twice the largest, and the variance enters under a root.
+    """
+    gains = layer.gains(samples.mean(axis=-1), samples.var(axis=-1))
+    bias = layer.bias_array()
+    shift = 0.0 if bias is None else float(np.abs(bias).max())
+    size = 2 * float(np.abs(gains).max()) * float(np.abs(samples).max(initial=0.0))
+    return rounding(2 * samples.size + 16, size + shift)
 
 
 def spectral_margin(operator: Operator, points: int, scale: float) -> float:

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from upsim.layers.base import Activation, Layer
+from upsim.layers.base import Activation, Layer, Normalisation
 from upsim.layers.convolution import Conv
 from upsim.layers.samples import Decimate
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators.operator import Real
-from upsim.testing.laws.comparison import agree, margin, probe, room
+from upsim.testing.laws.comparison import agree, margin, normalisation_margin, probe, room
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import operator_of
 
@@ -121,3 +121,31 @@ def pointwise(layer: Layer, channels: int) -> None:
     alone = [layer.function(samples[:, n : n + 1]) for n in range(12)]
     agree(np.concatenate(alone, axis=1), output, within=0.0, what="sample by sample")
     agree(layer.function(samples[None])[0], output, within=0.0, what="in a batch of one")
+
+
+@law(
+    of=Normalisation,
+    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x + a) = f(x); f(x) = g (x - m) + b",
+    source="means over time do not know its order, nor how often a signal is repeated",
+)
+def time_statistics(layer: Layer, channels: int) -> None:
+    """Check that a normalisation hears means over time only, and is linear once they are known."""
+    assert isinstance(layer, Normalisation)
+    samples = probe(channels, 12) / 4
+    output = layer.function(samples)
+    if output.shape != (layer.channels_out(channels), 12):
+        raise AssertionError(f"{samples.shape} becomes {output.shape}")
+    order = np.random.default_rng(0).permutation(12)
+    # The offset below is the largest number that any of these computations meets.
+    within = normalisation_margin(layer, np.tile(samples, 2)) + normalisation_margin(
+        layer, samples + 8
+    )
+    agree(layer.function(samples[:, order]), output[:, order], within=within, what="permuted")
+    twice = layer.function(np.tile(samples, 2))
+    agree(twice, np.tile(output, 2), within=within, what="the signal once and twice")
+    agree(layer.function(samples + 8), output, within=within, what="with and without an offset")
+    mean, variance = samples.mean(axis=1), samples.var(axis=1)
+    operator = layer.operator_for(mean, variance)
+    linear = operator.apply(samples) + operator.offset_samples(12)
+    agree(linear, output, within=within, what="the linear map of these statistics")
+    agree(layer.function(samples[None])[0], output, within=within, what="in a batch of one")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from upsim.errors import ShapeError
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.samples import Crop
 from upsim.operators.operator import Real
@@ -34,7 +34,7 @@ def _length(count_of: object, length: int) -> int | None:
 
 
 @law(
-    of=(LinearLayer, Branch, Activation),
+    of=(LinearLayer, Branch, Activation, Normalisation),
     formula="n' = floor((n U + extra) / D), step by step",
     source="torch.nn.Conv1d and ConvTranspose1d: the length formulas in their documentation",
 )

@@ -9,9 +9,18 @@ import numpy as np
 
 from upsim import neural
 from upsim.errors import ShapeError, UnknownNameError
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.normalisation import BatchNorm
+from upsim.layers.weight_norm import WeightNorm
 from upsim.operators.operator import Real
-from upsim.testing.laws.comparison import agree, largest_row, margin, probe, room
+from upsim.testing.laws.comparison import (
+    agree,
+    largest_row,
+    margin,
+    normalisation_margin,
+    probe,
+    room,
+)
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import is_linear, operator_of, run_finite
 from upsim.tolerance import rounding
@@ -20,6 +29,9 @@ from upsim.tolerance import rounding
 #: a window and two quotients) or in one activation: each elementary function is good to 4 u, and
 #: none of them takes more than a dozen.
 _EVALUATION = 48
+
+#: Layers whose numbers are not the given weights, but computed from them by each side for itself.
+_COMPUTED = (BatchNorm, WeightNorm)
 
 
 def _has_a_witness(layer: Layer, channels: int) -> bool:
@@ -45,6 +57,8 @@ def witness_margin(layer: Layer, channels: int, samples: Real) -> float:
     if isinstance(layer, Activation):
         # Arguments grow at most with the square of the sample; slopes are at most of its order.
         return rounding(_EVALUATION, 4 * (1 + largest) ** 2)
+    if isinstance(layer, Normalisation):
+        return normalisation_margin(layer, samples)
     if isinstance(layer, Branch):
         parts = [chain_margin(part, channels, samples) for part in layer.parts]
         ends = [float(np.abs(run_finite(part, samples)).max(initial=0.0)) for part in layer.parts]
@@ -53,7 +67,7 @@ def witness_margin(layer: Layer, channels: int, samples: Real) -> float:
     operator = operator_of(layer, channels)
     offset = operator.offset_samples(operator.up)
     within = margin(np.abs(samples) + np.abs(offset).max(initial=0.0), operator)
-    if within == 0.0:
+    if within == 0.0 and not isinstance(layer, _COMPUTED):
         return within
     blocks = operator.polyphase().blocks
     terms = blocks.shape[0] * blocks.shape[3] * blocks.shape[4]
@@ -72,7 +86,7 @@ def chain_margin(layers: Iterable[Layer], channels: int, samples: Real) -> float
 
 
 @law(
-    of=(LinearLayer, Branch, Activation),
+    of=(LinearLayer, Branch, Activation, Normalisation),
     when=_has_a_witness,
     formula="A x + b = the layer's matrix product, overlap-add, reshape or gathering of x",
     source="upsim.neural, which shares no mathematics with the operators",

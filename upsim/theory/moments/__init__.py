@@ -1,7 +1,7 @@
 """The records that flow through a stack, one regime a file."""
 
-from upsim.theory.moments.base import Moments, Source
+from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.stationary import StationaryMoments
 
-__all__ = ["DeterministicMoments", "Moments", "Source", "StationaryMoments"]
+__all__ = ["DeterministicMoments", "Levels", "Moments", "Source", "StationaryMoments"]

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import ShapeError, TooLargeError
-from upsim.layers.base import Activation
+from upsim.layers.base import Activation, Normalisation
 from upsim.operators import Operator
 from upsim.signals import Line, Signal
-from upsim.theory.moments.base import Moments, Source
+from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.tolerance import rounding
 from upsim.units import format_hertz
 
@@ -52,6 +52,8 @@ class DeterministicMoments(Moments):
         How far rounding may have moved a sample of the period so far.
     provenance : bool
         Whether shares are carried.
+    normalised : tuple of str
+        Names of the normalisations on the way.
     """
 
     period: Array
@@ -60,6 +62,7 @@ class DeterministicMoments(Moments):
     waveform: Array | None = None
     error: float = 0.0
     provenance: bool = True
+    normalised: tuple[str, ...] = ()
 
     @classmethod
     def from_signal(
@@ -108,6 +111,12 @@ class DeterministicMoments(Moments):
     def assumptions(self) -> tuple[str, ...]:
         """Nothing is assumed but the steady state."""
         found = ["lines: exact, in the steady state far from the ends"]
+        if self.normalised and self.waveform is None:
+            listed = ", ".join(self.normalised)
+            found.append(f"{listed}: statistics of a long signal, its ends left out")
+        if self.normalised and self.waveform is not None:
+            listed = ", ".join(self.normalised)
+            found.append(f"{listed}: statistics of the recording, edges included")
         if self.waveform is not None:
             found.append("recording: carried exactly, edges included")
         return tuple(found)
@@ -181,6 +190,63 @@ class DeterministicMoments(Moments):
             error=_rounding_of_function(self.period, total, self.error),
         )
 
+    def levels(self) -> Levels:
+        """Return mean and variance of the recording if there is one, of the period if not."""
+        measured = self.period if self.waveform is None else self.waveform
+        return Levels(measured.mean(axis=1), measured.var(axis=1))
+
+    def through_normalisation(self, layer: Normalisation, label: str) -> Self:
+        """Apply the gain that the levels decide; a bias is a new source."""
+        return self.normalised_by(layer, label, self.levels())
+
+    def normalised_by(self, layer: Normalisation, label: str, levels: Levels) -> Self:
+        r"""Apply the gain that given levels decide, and take each part's own centre from it.
+
+        With the gains ``g`` fixed, :math:`g (x - m(x)) + b` is linear in ``x`` but for the bias,
+        as the centre ``m`` is linear in the means over time.  So each share loses its own centre,
+        the shares still add up, and the bias is a source of its own.
+        """
+        gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
+        size = float(np.abs(self.period).max(initial=0.0))
+        # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
+        floor = 2 * self.error + rounding(self.period.size + 2, size)
+
+        def moved(samples: Array, least: float) -> Array:
+            centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
+            # What rounding left of a constant is no signal to be blown up by the gain.
+            moving = np.abs(centred).max(axis=-1, keepdims=True) > least
+            return np.where(moving, gains * centred, 0.0)
+
+        total, shares, sources = moved(self.period, floor), self.shares, self.sources
+        if self.sources:
+            largest = float(np.abs(shares).max())
+            shares = moved(shares, floor + rounding(self.period.size + 2, largest))
+        # The error passes with the gain, but for channels that were set to zero.  What it does to
+        # the level moves a sample by at most the root of the number of samples times as much: of
+        # n samples of variance 1 none is beyond sqrt(n).
+        passed = float((np.abs(gains) * np.any(total, axis=1, keepdims=True)).max())
+        error = passed * floor * (1 + self.period.size**0.5)
+        if bias is not None:
+            own = np.broadcast_to(bias[:, None], total.shape)
+            total = total + own
+            if self.provenance:
+                sources = (*sources, Source("bias", label))
+                shares = np.concatenate([shares, own[None]]) if shares.size else own[None]
+        waveform = None
+        if self.waveform is not None:
+            centre = layer.centre(self.waveform.mean(axis=1))[:, None]
+            waveform = gains * (self.waveform - centre)
+            waveform = waveform if bias is None else waveform + bias[:, None]
+        return replace(
+            self,
+            period=total,
+            sources=sources,
+            shares=shares,
+            waveform=waveform,
+            error=error + rounding(2, float(np.abs(total).max(initial=0.0))),
+            normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
+        )
+
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
         """Add, average or stack the branches over their common period, source by source."""
@@ -210,6 +276,7 @@ class DeterministicMoments(Moments):
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
             error=sum(part.error for part in parts),
+            normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
         )
 
     def amplitudes(self) -> NDArray[np.complex128]:

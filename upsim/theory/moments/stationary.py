@@ -2,7 +2,8 @@
 
 The random part is kept as its density at the input and the chain of operators since then; it is
 evaluated only at the frequencies that are asked for.  The repeating part is carried beside it as
-in regime 1.  Activations act on the two together and are refused here.
+in regime 1.  Activations act on the two together and are refused here; normalisations divide both
+by a level that is known, so they are linear again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.layers.base import Activation
+from upsim.layers.base import Activation, Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal
-from upsim.theory.moments.base import Moments
+from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
 
 Array = NDArray[np.float64]
@@ -42,6 +44,8 @@ class StationaryMoments(Moments):
         In Hz.
     chain : tuple of Operator
         From the input to this place.
+    notes : tuple of str
+        How far off the levels are that normalisations were given.
     """
 
     mean: DeterministicMoments
@@ -49,6 +53,7 @@ class StationaryMoments(Moments):
     input_channels: int
     input_rate: Fraction
     chain: tuple[Operator, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -58,7 +63,7 @@ class StationaryMoments(Moments):
     @property
     def assumptions(self) -> tuple[str, ...]:
         """The density is exact through linear layers."""
-        return (*self.mean.assumptions, "density: exact, averaged over time")
+        return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Add the operator to the chain."""
@@ -76,6 +81,29 @@ class StationaryMoments(Moments):
             "upsim.predict(stack.upto(n))",
         )
 
+    def levels(self) -> Levels:
+        """Return mean and variance over time: of the repeating part, plus the noise's power."""
+        return self._levels()[0]
+
+    def through_normalisation(self, layer: Normalisation, label: str) -> Self:
+        """Divide the repeating part and the noise by their common level."""
+        levels, error = self._levels()
+        note = f"layer {label} ({type(layer).__name__}): noise power within {error:.1e} of itself"
+        operator = layer.operator_for(levels.mean, levels.variance)
+        return replace(
+            self,
+            mean=self.mean.normalised_by(layer, label, levels),
+            chain=(*self.chain, operator),
+            notes=(*self.notes, note) if error else self.notes,
+        )
+
+    def _levels(self) -> tuple[Levels, float]:
+        """Return the levels, and the largest relative error of a channel's noise power."""
+        steady = self.mean.levels()
+        power, error = noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
+        relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
+        return Levels(steady.mean, steady.variance + power), float(relative.max())
+
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
         """Fold each branch since the fork into one operator and merge the operators."""
@@ -91,6 +119,7 @@ class StationaryMoments(Moments):
             parts[0],
             mean=DeterministicMoments.merged([part.mean for part in parts], merging),
             chain=(*fork, merged_operators(branches, merging)),
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
 
     @property

@@ -21,7 +21,7 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
-from upsim.layers.base import Branch, Layer, LinearLayer
+from upsim.layers.base import Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
 from upsim.layers.wavelet import HaarSynthesis
@@ -75,8 +75,9 @@ def chain_transfer(
 def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Transfer:
     """Return one layer's exact transfer; an offset (a bias) is no part of it."""
     if not isinstance(layer, LinearLayer):
+        kind = "a normalisation" if isinstance(layer, Normalisation) else "an activation"
         raise NotPredictableError(
-            "an activation is not linear and has no transfer function",
+            f"{kind} is not linear and has no transfer function",
             given=f"{layer!r}",
             expected="linear layers",
             fix="upsim.symbolic of the layers before or behind it, one stack each; or "
