@@ -235,7 +235,7 @@ def test_a_sound_of_2_gib_of_nothing_is_not_read(refused, tmp_path):
         ("sine:3kHz", "the sine lies above the Nyquist frequency"),
         ("sine:-1", "frequency must not be negative"),
         ("sine:1/0", "this is not a frequency"),
-        ("sine:440.123456789", "would need"),
+        ("sine:440.123456789", "the signal repeats only after"),
         ("gone.wav", "there is no such sound file"),
         ("gone.flac", "there is no such sound file"),
     ],

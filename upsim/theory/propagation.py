@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from upsim.arguments import refuse_beyond_memory
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer
 from upsim.operators import Operator, StretchFIR
@@ -57,7 +57,8 @@ def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Momen
     channels, rate = stack.in_channels, stack.input_rate
     lines = signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
-    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
+    if period * channels * 8 <= MEMORY_BUDGET:  # else from_signal says so in the signal's words
+        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
     if signal.density(np.zeros(1), channels, rate) is None:
         return mean
