@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -90,7 +91,7 @@ class Stack:
         """Channels of the output."""
         return self.channel_counts()[-1]
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample."""
         return prod((layer.rate for layer in self.layers), start=Fraction(1))

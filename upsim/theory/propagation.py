@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
 from math import lcm
 from types import TracebackType
@@ -45,6 +44,11 @@ class Trace:
     def after(self, number: int) -> Moments:
         """Return the record after top-level layer ``number``; 0 is the input."""
         return self.values[self.value_after(number)]
+
+    def upto(self, number: int) -> Trace:
+        """Return the trace of the first ``number`` top-level layers."""
+        end = self.value_after(number)
+        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end])
 
     def value_after(self, number: int) -> int:
         """Return the number of the value that top-level layer ``number`` makes."""
@@ -213,7 +217,7 @@ class _Placed:
     """Add a step's place to an error: the outer ring of two."""
 
     def __init__(self, step: Step, count: int) -> None:
-        self.place = f"{step.name.split(' (')[0]} of {count}"
+        self.step, self.count = step, count
 
     def __enter__(self) -> None:
         return None
@@ -225,13 +229,4 @@ class _Placed:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, UpsimError):
-            raise error.at(self.place) from None
-
-
-def rate_at(stack: Stack) -> list[Fraction]:
-    """Return the rate of every value of a stack, in samples per output sample."""
-    rates = {0: 1 / stack.rate}
-    for step in lower(stack.layers):
-        own = Fraction(1) if step.layer is None else step.layer.rate
-        rates[step.output] = rates[step.inputs[0]] * own
-    return [rates[value] for value in sorted(rates)]
+            raise error.at(f"layer {self.step.label} of {self.count}") from None
