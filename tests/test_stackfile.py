@@ -52,13 +52,12 @@ from upsim.layers import (
     TransposedConv,
     WindowedSinc,
 )
+from upsim.signalfile import signal_from_dict, signal_to_dict
 from upsim.stackfile import (
-    schema,
-    signal_from_dict,
-    signal_to_dict,
     stack_from_dict,
     stack_to_dict,
 )
+from upsim.stackschema import schema
 
 SCHEMA = Path(upsim.__file__).with_name("stack.schema.json")
 

@@ -10,10 +10,10 @@ from math import prod
 
 import numpy as np
 
-from upsim.arguments import LARGEST_SEED, whole_number
+from upsim.arguments import LARGEST_LENGTH, LARGEST_SEED, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
 from upsim.layers.base import Branch, Layer
-from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple
+from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple, refuse_deep_nesting
 from upsim.operators import LengthRule
 from upsim.units import format_hertz, positive_rate
 
@@ -61,6 +61,7 @@ class Stack:
             )
         if not isinstance(name, str):
             raise ArgumentTypeError("name must be a string", given=f"name={name!r}")
+        refuse_deep_nesting(found)
         rate = positive_rate(sample_rate)
         wanted = chain_channels_in(found)
         if in_channels is None:
@@ -114,7 +115,7 @@ class Stack:
 
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
-        length = whole_number(length, "length")
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
         for number, layer in enumerate(self.layers, 1):
             try:
                 length = layer.output_length(length)
@@ -162,6 +163,14 @@ class Stack:
 
     def upto(self, count: int) -> Stack:
         """Return the first ``count`` layers as a stack of their own, at their own rate."""
+        count = whole_number(count, "count")
+        if count > len(self):
+            raise ArgumentError(
+                "the stack has fewer layers",
+                given=f"count={count}, {len(self)} layers",
+                expected=f"at most {len(self)}",
+                fix=f"count={len(self)}",
+            )
         return self.replace(layers=self.layers[:count], sample_rate=self.rates()[count])
 
     def label(self, number: int) -> str:

@@ -73,6 +73,6 @@ def models(
 def schema() -> None:
     """Print the JSON Schema of a stack file."""
     from upsim.cli.printing import answer_json
-    from upsim.stackfile import schema as stack_schema
+    from upsim.stackschema import schema as stack_schema
 
     answer_json(stack_schema())

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import refuse_beyond_memory
+from upsim.arguments import one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ShapeError
-from upsim.operators.edges import extended_index
+from upsim.operators.checks import checked_array, checked_crop, checked_offset
+from upsim.operators.circle import by_phase, filtered
+from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
 from upsim.tolerance import rounding
@@ -69,15 +71,23 @@ class StretchFIR(Operator):
     padding_mode: str = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.taps.ndim != 3 or self.taps.shape[0] % self.groups or 0 in self.taps.shape:
+        taps = checked_array(self.taps, "taps", axes="(out, in / groups, K)")
+        whole = {
+            name: whole_number(getattr(self, name), name, most=None)
+            for name in ("factor", "dilation", "groups")
+        }
+        if taps.shape[0] % whole["groups"]:
             raise ShapeError(
-                "taps must have three axes, the first a multiple of the groups",
-                given=f"taps of shape {self.taps.shape}, groups={self.groups}",
+                "the first axis of taps must be a multiple of the groups",
+                given=f"taps of shape {taps.shape}, groups={self.groups}",
                 expected="shape (out, in / groups, K)",
+                fix="groups=1",
             )
-        object.__setattr__(self, "taps", frozen(self.taps))
-        if self.offset is not None:
-            object.__setattr__(self, "offset", frozen(self.offset))
+        one_of(self.padding_mode, "padding_mode", PADDING_MODES)
+        crop = checked_crop(self.crop)
+        offset = checked_offset(self.offset, taps.shape[0])
+        for name, value in {"taps": taps, "crop": crop, "offset": offset, **whole}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def out_channels(self) -> int:  # type: ignore[override]
@@ -176,18 +186,11 @@ class StretchFIR(Operator):
 
     def phase_gains(self) -> Real:
         r"""Return :math:`g_i = \sum_m h[m L + i]` (crops counted), shape (out, in, L)."""
-        return self._by_phase(self.dense_taps())
+        return by_phase(self.dense_taps(), -self.crop[0], self.factor)
 
     def phase_powers(self) -> Real:
         r"""Return :math:`\sum_m h[m L + i]^2`, shape (out, in, L)."""
-        return self._by_phase(self.dense_taps() ** 2)
-
-    def _by_phase(self, dense: Real) -> Real:
-        phases = (np.arange(self.reach) - self.crop[0]) % self.factor
-        gathered = np.zeros((*dense.shape[:2], self.factor))
-        for phase in range(self.factor):
-            gathered[:, :, phase] = dense[:, :, phases == phase].sum(axis=2)
-        return gathered
+        return by_phase(self.dense_taps() ** 2, -self.crop[0], self.factor)
 
     def polyphase(self) -> PolyphaseMatrix:
         """Return the block form: one input sample in, L output samples out."""
@@ -206,7 +209,7 @@ class StretchFIR(Operator):
         padded[:, :, lead : lead + self.reach] = dense
         blocks = padded.reshape(dense.shape[0], dense.shape[1], count, self.factor)
         return PolyphaseMatrix(
-            blocks.transpose(2, 0, 3, 1)[..., None],
+            frozen(blocks.transpose(2, 0, 3, 1)[..., None]),
             first,
             offset=self.offset,
             length=self.length,
@@ -245,7 +248,7 @@ class StretchFIR(Operator):
         if self.offset is not None:
             offset = added_offsets(other.periodic(self.offset), other.offset)
         return StretchFIR(
-            taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach),
+            frozen(taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach)),
             self.factor * other.factor,
             groups=groups,
             offset=offset,
@@ -268,7 +271,7 @@ class StretchFIR(Operator):
             taps[:, :, start : start + part.reach] += part.dense_taps()
         right = reach - self.factor - left - self.length.steps[0][2]
         return StretchFIR(
-            taps,
+            frozen(taps),
             self.factor,
             offset=added_offsets(self.offset, other.offset),
             crop=(left, right),
@@ -281,51 +284,14 @@ class StretchFIR(Operator):
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
         channels_first = period.reshape(-1, inward, count).swapaxes(0, 1)
         columns = channels_first.reshape(self.groups, inward // self.groups, -1, count)
-        made = self._gathered(columns) if self.factor == 1 else self._overlap_added(columns)
-        return made.swapaxes(0, 1).reshape(*batch, self.out_channels, -1)
-
-    def _gathered(self, columns: Real) -> Real:
-        """Filter on a circle at one rate: every tap's input side by side, then one product."""
-        copies, count = columns.shape[2:]
-        out, per_group, tap_count = self.taps.shape
         taps, positions = self.taps, self.positions
-        if taps.strides[2] < 0:
-            # A correlation kernel is stored back to front: read it in memory order, so that the
-            # reshape below copies nothing.
+        if self.factor == 1 and taps.strides[2] < 0:
+            # A correlation kernel is stored back to front: read it in memory order, so that its
+            # reshape copies nothing.
             taps, positions = taps[:, :, ::-1], positions[::-1]
-        seen = np.empty((self.groups, per_group, tap_count, copies, count))
-        for tap, position in enumerate(positions):
-            # seen[n] = columns[n - position] on the circle: two slices, no index array.
-            turn = int(position) % count
-            seen[:, :, tap, :, turn:] = columns[..., : count - turn]
-            if turn:
-                seen[:, :, tap, :, :turn] = columns[..., count - turn :]
-        flat = seen.reshape(self.groups, per_group * tap_count, copies * count)
-        mapped = taps.reshape(self.groups, -1, per_group * tap_count) @ flat
-        return np.asarray(mapped.reshape(out, copies, count))
-
-    def _overlap_added(self, columns: Real) -> Real:
-        """Stretch and filter on a circle: one product, then every tap's answer to its place."""
-        copies, count = columns.shape[2:]
-        out, per_group, tap_count = self.taps.shape
-        grouped = self.taps.reshape(self.groups, -1, per_group, tap_count)
-        kernels = grouped.transpose(0, 2, 1, 3).reshape(self.groups, per_group, -1)
-        flat = columns.reshape(self.groups, per_group, copies * count)
-        spread = (kernels.swapaxes(1, 2) @ flat).reshape(out, tap_count, copies, count)
-        landing = spread.transpose(0, 2, 3, 1)
-        # Tap k lands at m L + d k, that is in one phase, as many samples later as whole factors
-        # fit into d k.  Without dilation the L phases of a factor follow one another.
-        circle = np.zeros((out, copies, count, self.factor))
-        together = self.factor if self.dilation == 1 else 1
-        for first in range(0, tap_count, together):
-            late, phase = divmod(first * self.dilation, self.factor)
-            turn, last = late % count, min(first + together, tap_count)
-            phases = slice(phase, phase + last - first)
-            circle[:, :, turn:, phases] += landing[:, :, : count - turn, first:last]
-            if turn:
-                circle[:, :, :turn, phases] += landing[:, :, count - turn :, first:last]
-        whole = circle.reshape(out, copies, -1)
-        return np.roll(whole, -self.crop[0], axis=2) if self.crop[0] else whole
+        kernels = taps.reshape(self.groups, -1, *taps.shape[1:])
+        made = filtered(kernels, positions, columns, self.factor)
+        return made.swapaxes(0, 1).reshape(*batch, self.out_channels, -1)
 
     def apply(self, samples: Real) -> Real:
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
@@ -363,21 +329,18 @@ class StretchFIR(Operator):
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
         rows = np.abs(self.taps).sum(axis=1)
-        phases = self.positions % self.factor
-        sums = np.zeros((rows.shape[0], self.factor))
-        for tap, phase in enumerate(phases):
-            sums[:, phase] += rows[:, tap]
-        return float(sums.max())
+        cells = np.arange(rows.shape[0])[:, None] * self.factor + self.positions % self.factor
+        return float(np.bincount(cells.reshape(-1), weights=rows.reshape(-1)).max())
 
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (L,)."""
         first = np.full(self.factor, np.iinfo(np.intp).max // 2)
         last = -first
-        for position in self.positions:
-            phase = position % self.factor
-            sample = (phase - position) // self.factor
-            first[phase] = min(first[phase], sample)
-            last[phase] = max(last[phase], sample)
+        phases = self.positions % self.factor
+        samples = (phases - self.positions) // self.factor
+        # Later taps see earlier samples, and of several writings to one place the last one stays.
+        first[phases] = samples
+        last[phases[::-1]] = samples[::-1]
         blind = last < first
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
