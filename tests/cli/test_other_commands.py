@@ -160,6 +160,14 @@ def test_replicas_are_the_input_band_again_and_again(upsim_command):
     assert len(csv_rows) == 9
 
 
+def test_replicas_of_a_branch_name_the_layer_inside(upsim_command, tmp_path):
+    stack = upsim.Stack([upsim.Parallel(upsim.Nearest(2), upsim.Linear(2))], 16000)
+    upsim.save_stack(stack, tmp_path / "branch.json")
+    outcome = upsim_command("replicas", "branch.json")
+    assert outcome.code == 0
+    assert "layer 1" in outcome.out
+
+
 def test_frequencies_as_typed():
     from upsim.cli.inputs import parse_hertz
 

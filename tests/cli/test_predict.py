@@ -143,3 +143,7 @@ def test_an_existing_picture_is_replaced_only_when_asked(upsim_command, refused,
     refused("predict", "fig7", "--plot", "out.png", what="the output file exists and is kept")
     assert upsim_command("predict", "fig7", "--plot", "out.png", "--overwrite").code == 0
     assert (tmp_path / "out.png").read_bytes().startswith(SIGNATURES["png"])
+
+
+def test_any_whole_number_is_a_seed(upsim_command):
+    assert upsim_command("predict", "fig7", "--csv", "--seed", 2**64).code == 0

@@ -78,6 +78,7 @@ def replicas(
     """List the bands of the output: what lands there, how strong, moved by which layer."""
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
+    from upsim.stack import lower
     from upsim.tables import text_table
     from upsim.theory.propagation import is_linear
     from upsim.theory.replicas import find_replicas, linear_gains
@@ -85,6 +86,7 @@ def replicas(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
+    names = {step.label: step.name for step in lower(found.layers)}
     gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
     bands = find_replicas(found, gains)
     records = [
@@ -107,7 +109,7 @@ def replicas(
             f"{format_hertz(band.input_low)} to {format_hertz(band.input_high)}",
             "mirrored" if band.mirrored else "upright",
             "" if band.gain is None else format_decibels(float(band.gain.max())),
-            ", ".join(map(found.label, map(int, band.made_by))) or "the input's own place",
+            ", ".join(names[label] for label in band.made_by) or "the input's own place",
         ]
         for band in bands[:64]
     ]
