@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, LinearLayer
 from upsim.operators import Operator, StretchFIR
@@ -50,13 +51,18 @@ class Trace:
         return ends[0] if ends else 0
 
 
-def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
+def starting_moments(
+    stack: Stack, signal: Signal, *, provenance: bool, budget: float = MEMORY_BUDGET
+) -> Moments:
     """Choose the regime: stationary if any part of the signal is random, else deterministic."""
     channels, rate = stack.in_channels, stack.input_rate
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
-    if signal.density(np.zeros(1), channels, rate) is None:
+    random = signal.density(np.zeros(1), channels, rate) is not None
+    # Noise through an activation makes lines of its own, which only their shares tell apart.
+    shared = provenance or (random and not is_linear(stack))
+    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
+    if not random:
         return mean
-    return StationaryMoments(mean, signal, channels, rate)
+    return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
 
 
 def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None, ...]]:
@@ -133,6 +139,7 @@ def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
     start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
     end = propagate(stack, start).after(len(stack))
     assert isinstance(end, StationaryMoments)
+    assert end.chain is not None
     return end.chain
 
 

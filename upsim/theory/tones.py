@@ -27,7 +27,7 @@ class Contribution:
     Parameters
     ----------
     cause : str
-        "input", "input offset", "bias" or "activation".
+        "input", "input offset", "bias", "activation" or "modulation".
     layer : str
         Label of the layer, "" for the input.
     amplitude : array (channels,)
@@ -63,7 +63,8 @@ class Tone:
     cause : str
         What that layer did: "overlap" (an all-ones kernel of its shape would do it too),
         "weights" (its kernel's phase gains differ beyond that), "bias" (its own periodic bias),
-        "activation", "input" (an image of the input's own line), "input offset" (the line at 0).
+        "activation", "modulation" (mostly noise whose power repeats, made a line by an
+        activation: see :mod:`upsim.theory.moments.modulation`), "input" (an image of the input's own line), "input offset" (the line at 0).
     contributions : tuple of Contribution
         By source, strongest first; empty without provenance.
     """
@@ -96,7 +97,9 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
     is cut.
     """
-    place = repeating(trace.after(len(stack)))
+    end = trace.after(len(stack))
+    place = repeating(end)
+    shown = not isinstance(end, StationaryMoments) or end.provenance
     period = place.period.shape[1]
     amplitudes, floor = place.amplitudes(), line_floor(place)
     shares = place.share_amplitudes()
@@ -125,7 +128,7 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
                 np.abs(amplitude) ** 2 * (2 if mirrored else 1),
                 layer,
                 cause,
-                tuple(contributions),
+                tuple(contributions) if shown else (),
             )
         )
     return tuple(found)
@@ -142,14 +145,26 @@ def _layer_and_cause(
         strongest = contributions[0] if contributions else None
         return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
     origin = ladder.origin(fraction)
+    modulated = _mostly_modulated(contributions)
     if origin is None:
         # Neither an image of an input line nor of an offset: an activation distorted a line.
         makers = [each.layer for each in contributions if each.cause == "activation"]
         makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
-        return (makers[0] if makers else ""), "activation"
+        return (makers[0] if makers else ""), "modulation" if modulated else "activation"
+    if modulated:
+        return origin.layer or origin.moved_by, "modulation"
     if origin.step < 0:
         return origin.moved_by, "input"
     return origin.layer, mechanisms.cause(origin)
+
+
+def _mostly_modulated(contributions: list[Contribution]) -> bool:
+    """Tell whether noise of changing power makes more of a line than all else together."""
+    parts = [np.zeros(1, np.complex128), np.zeros(1, np.complex128)]
+    for each in contributions:
+        own = each.cause == "modulation"
+        parts[own] = parts[own] + each.amplitude
+    return float(np.linalg.norm(parts[1])) > float(np.linalg.norm(parts[0]))
 
 
 class Mechanisms:
