@@ -77,9 +77,7 @@ def activated(
     if np.any(modulation):
         shares.append(modulation[None])
         sources.append(Source("modulation", label))
-    return replace(
-        made, shares=np.concatenate(shares), sources=(*mean.sources, *sources)
-    ), moments
+    return replace(made, shares=np.concatenate(shares), sources=(*mean.sources, *sources)), moments
 
 
 def _tiled(samples: Array, whole: int) -> Array:

@@ -64,8 +64,7 @@ class Place(ABC):
         """Refuse a covariance of ``size`` numbers that would pass the budget."""
         if 8 * size > self.budget:
             raise TooLargeError(
-                f"the covariance of {self.channels} channels would need "
-                f"{8 * size / 2**30:.1f} GiB",
+                f"the covariance of {self.channels} channels would need {8 * size / 2**30:.1f} GiB",
                 given=f"{size} numbers",
                 expected=f"at most {self.budget / 2**30:.2g} GiB",
                 fix="predict(..., memory=<bytes>) for more, or fewer channels",

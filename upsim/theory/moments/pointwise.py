@@ -110,9 +110,7 @@ def _mapped(
     close = np.nonzero(np.abs(rho) > limits[-1])
     if close[0].size:
         p, t, c, d = close
-        answer[close] = covariance(
-            left[phases[p], c], right[moments[p, t], d], rho[close]
-        ).values
+        answer[close] = covariance(left[phases[p], c], right[moments[p, t], d], rho[close]).values
     return answer
 
 
@@ -138,7 +136,5 @@ def _rest(left: ActivationMoments, right: ActivationMoments, order: int) -> floa
 def _tail_share(moments: ActivationMoments, order: int) -> float:
     energy = np.sum(moments.coefficients[1 : order + 1] ** 2, axis=0)
     tail = np.maximum(moments.variance - energy, 0.0) + 1e-15 * moments.variance
-    share = np.divide(
-        tail, moments.variance, out=np.zeros_like(tail), where=moments.variance > 0
-    )
+    share = np.divide(tail, moments.variance, out=np.zeros_like(tail), where=moments.variance > 0)
     return float(share.max(initial=0.0))

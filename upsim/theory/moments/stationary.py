@@ -150,7 +150,6 @@ class StationaryMoments(Moments):
 
         return density_through(self.chain, frequencies, at_input, self.input_channels, shift)
 
-
     def _closed_density(self, frequencies: Array, shift: int) -> NDArray[np.complex128]:
         r"""Return :math:`\frac{1}{F} \sum_d \bar R[d] e^{-j 2 \pi g d}`, F the rate here."""
         if shift:
