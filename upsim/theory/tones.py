@@ -64,7 +64,8 @@ class Tone:
         What that layer did: "overlap" (an all-ones kernel of its shape would do it too),
         "weights" (its kernel's phase gains differ beyond that), "bias" (its own periodic bias),
         "activation", "modulation" (mostly noise whose power repeats, made a line by an
-        activation: see :mod:`upsim.theory.moments.modulation`), "input" (an image of the input's own line), "input offset" (the line at 0).
+        activation: see :mod:`upsim.theory.moments.modulation`), "input" (an image of the input's
+        own line), "input offset" (the line at 0).
     contributions : tuple of Contribution
         By source, strongest first; empty without provenance.
     """

@@ -12,8 +12,9 @@ different rates, so that what meets after a branch keeps its covariance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,15 +62,15 @@ class Covariance:
         """``T``, samples of y in a window."""
         return int(self.values.shape[1])
 
-    def tiled(self, times: int) -> Covariance:
+    def tiled(self, times: int) -> Self:
         """Return the same covariance over ``times`` periods."""
         if times == 1:
             return self
         later = np.arange(times)[:, None] * self.period + self.starts
         values = np.tile(self.values, (times, 1, 1, 1))
-        return Covariance(values, later.reshape(-1), self.period * times)
+        return replace(self, values=values, starts=later.reshape(-1), period=self.period * times)
 
-    def over(self, phases: int, period: int) -> Covariance:
+    def over(self, phases: int, period: int) -> Self:
         """Return it over the shortest span that holds whole periods of both arguments."""
         times = 1
         while (self.phases * times) % phases or (self.period * times) % period:
@@ -85,9 +86,12 @@ class Covariance:
         A row ``(p, c)`` is a finite signal over m with channels c', and the operator acts on it.
         """
         tiled = self.over(1, operator.down)
-        if isinstance(operator, StretchFIR) and operator.groups == operator.out_channels:
-            if operator.taps.shape[1] == 1:
-                return tiled._by_channel(operator)
+        if (
+            isinstance(operator, StretchFIR)
+            and operator.groups == operator.out_channels
+            and operator.taps.shape[1] == 1
+        ):
+            return tiled._by_channel(operator)
         return tiled._by_blocks(operator)
 
     def _by_channel(self, operator: StretchFIR) -> Covariance:
@@ -151,7 +155,22 @@ class Covariance:
 
     def on_both_sides(self, operator: Operator) -> Covariance:
         """Return the covariance of ``A x`` and ``A y``."""
-        return self.through(operator).transposed().through(operator).transposed()
+        half = self.through(operator)._trimmed().transposed()
+        return half._trimmed().through(operator)._trimmed().transposed()._trimmed()
+
+    def _trimmed(self) -> Covariance:
+        """Cut from each window what is exactly zero at its ends."""
+        used = np.asarray(self.values.any(axis=(2, 3)))
+        first = np.argmax(used, axis=1)
+        last = self.width - 1 - np.argmax(used[:, ::-1], axis=1)
+        width = int((last - first).max()) + 1
+        if width == self.width or not used.any():
+            return self
+        # A window that would pass the end of the old one begins earlier instead.
+        first = np.minimum(first, self.width - width)
+        places = first[:, None] + np.arange(width)
+        values = self.values[np.arange(self.phases)[:, None], places]
+        return Covariance(values, self.starts + first, self.period)
 
     def scaled(self, left: Array, right: Array | None = None) -> Covariance:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
@@ -170,33 +189,25 @@ class Covariance:
         place = np.arange(self.phases) + lag - self.starts
         inside = (place >= 0) & (place < self.width)
         values = self.values[np.arange(self.phases), np.where(inside, place, 0)]
-        return np.where(inside[:, None, None], values, 0.0)
+        return np.asarray(np.where(inside[:, None, None], values, 0.0))
 
     def variance(self) -> Array:
         """Return the variances of an autocovariance, (P, C), rounding below zero cut off."""
-        return np.maximum(np.einsum("pcc->pc", self.lagged(0)), 0.0)
+        return np.asarray(np.maximum(np.einsum("pcc->pc", self.lagged(0)), 0.0))
 
-    def centred(self) -> Covariance:
+    def centred(self) -> Self:
         """Return an autocovariance with windows from ``p - D`` to ``p + D``."""
         lead = np.arange(self.phases) - self.starts
         reach = int(max(lead.max(), (self.width - 1 - lead).max(), 0))
         values = np.zeros((self.phases, 2 * reach + 1, *self.values.shape[2:]))
         places = reach - lead[:, None] + np.arange(self.width)
         values[np.arange(self.phases)[:, None], places] = self.values
-        return Covariance(values, np.arange(self.phases) - reach, self.period)
+        return replace(self, values=values, starts=np.arange(self.phases) - reach)
 
     def averaged(self) -> Array:
         """Return each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
         centred = self.centred()
         return np.asarray(np.einsum("ptcc->tc", centred.values) / centred.phases)
-
-    def cyclic(self, order: int) -> NDArray[np.complex128]:
-        """Return the cyclic autocovariance at ``order / P``: (2 D + 1, C), lags -D to D."""
-        centred = self.centred()
-        turns = np.exp(-2j * np.pi * order * np.arange(centred.phases) / centred.phases)
-        return np.asarray(
-            np.einsum("p,ptcc->tc", turns, centred.values, optimize=True) / centred.phases
-        )
 
 
 def white(power: Array) -> Covariance:

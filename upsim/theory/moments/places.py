@@ -20,6 +20,7 @@ from upsim.errors import TooLargeError
 from upsim.gaussian import ActivationMoments
 from upsim.operators import Operator
 from upsim.theory.moments.covariance import Covariance, added, stacked
+from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.pointwise import both_mapped, left_mapped
 
 
@@ -40,6 +41,10 @@ class Place(ABC):
         Bytes that one covariance may take.
     """
 
+    depth: int
+    activations: int
+    budget: float
+
     def __init__(self, parents: tuple[Place, ...], channels: int, rate: Fraction) -> None:
         self.parents = parents
         self.channels = channels
@@ -59,16 +64,6 @@ class Place(ABC):
     @abstractmethod
     def _with(self, other: Place, known: _Known) -> Covariance:
         """Return the covariance with a place that does not come later, by one step back."""
-
-    def refuse_beyond_budget(self, size: int) -> None:
-        """Refuse a covariance of ``size`` numbers that would pass the budget."""
-        if 8 * size > self.budget:
-            raise TooLargeError(
-                f"the covariance of {self.channels} channels would need {8 * size / 2**30:.1f} GiB",
-                given=f"{size} numbers",
-                expected=f"at most {self.budget / 2**30:.2g} GiB",
-                fix="predict(..., memory=<bytes>) for more, or fewer channels",
-            )
 
 
 _Known = dict[tuple[int, int], Covariance]
@@ -93,15 +88,35 @@ class Filtered(Place):
         super().__init__((parent,), operator.out_channels, parent.rate * operator.length.rate)
         self.operator = operator
 
+    def _refuse_beyond_budget(self, size: int) -> None:
+        """Refuse a covariance of ``size`` numbers that would pass the budget."""
+        if 8 * size > self.budget:
+            raise TooLargeError(
+                f"the covariances of {self.channels} channels would need "
+                f"{8 * size / 2**20:.1f} MiB",
+                given="each channel by itself, the least form",
+                expected=f"at most {self.budget / 2**20:.1f} MiB",
+                fix="predict(..., memory=<bytes>) for more, or shorter kernels",
+            )
+
+    def _size(self, half: Covariance, *, pairs: bool) -> int:
+        """Return about how many numbers the largest array on the way takes."""
+        up, down = self.operator.up, self.operator.down
+        phases = max(half.phases, half.phases * lcm(half.period, down) // half.period * up // down)
+        first, last = self.operator.support()
+        # One output sees this many inputs; the windows of two outputs that overlap add up.
+        seen = int((last - first).max()) + 1
+        width = max(half.width + seen, (half.width + 2 * seen) * up // down)
+        inward, out = self.parents[0].channels, self.channels
+        return phases * width * (out * max(out, inward) if pairs else max(out, inward))
+
     def _with(self, other: Place, known: _Known) -> Covariance:
         (parent,) = self.parents
         if other is self:
             half = _between(parent, parent, known)
-            times = lcm(half.period, self.operator.down) // half.period
-            grown = half.phases * times * self.operator.up // self.operator.down
-            self.refuse_beyond_budget(
-                grown * self.channels**2 * (half.width * self.operator.up // self.operator.down)
-            )
+            if isinstance(half, IndependentCovariance) or 8 * self._size(half, pairs=True) > self.budget:
+                self._refuse_beyond_budget(self._size(half, pairs=False))
+                half = IndependentCovariance.of(half)
             return half.on_both_sides(self.operator)
         across = _between(parent, other, known).transposed()
         return across.through(self.operator).transposed()

@@ -3,7 +3,8 @@ r"""A covariance through pointwise functions, pair by pair.
 For jointly Gaussian ``x ~ N(mu, s^2)`` and ``y ~ N(mu', s'^2)`` of correlation rho, with the
 Hermite coefficients ``alpha_k`` of f at x and ``alpha'_k`` of g at y (Mehler 1866, Price 1958)::
 
-    Cov(f(x), g(y)) = sum_{k >= 1} alpha_k alpha'_k rho^k,     Cov(f(x), y) = (alpha_1 / s) Cov(x, y).
+    Cov(f(x), g(y)) = sum_{k >= 1} alpha_k alpha'_k rho^k
+    Cov(f(x), y)    = (alpha_1 / s) Cov(x, y)
 
 Most pairs of a long window are nearly independent and need few terms; how many is decided lag by
 lag.  Pairs that no series of that length can give (neighbours of one channel, mostly) are left to
@@ -12,11 +13,14 @@ lag.  Pairs that no series of that length can give (neighbours of one channel, m
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
 from upsim.theory.moments.covariance import Covariance
+from upsim.theory.moments.independent import IndependentCovariance
 
 Array = NDArray[np.float64]
 
@@ -55,18 +59,20 @@ def both_mapped(
     values = record.values[:, half:]
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, half:] % right.shape[0]
-    mapped = _mapped(values, left, right, phases, moments)
+    apart = isinstance(record, IndependentCovariance)
+    mapped = _mapped(values, left, right, phases, moments, apart=apart)
     if not same:
-        return Covariance(mapped, record.starts, record.period)
+        return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
-    mapped[:, 0, channels, channels] = left.variance[phases]
+    mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
     whole = np.empty_like(record.values)
     whole[:, half:] = mapped
     # Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
     for lag in range(1, half + 1):
         earlier = (np.arange(record.phases) - lag) % record.phases
-        whole[:, half - lag] = mapped[earlier, lag].swapaxes(1, 2)
-    return Covariance(whole, record.starts, record.period)
+        before = mapped[earlier, lag]
+        whole[:, half - lag] = before if apart else before.swapaxes(1, 2)
+    return replace(record, values=whole)
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:
@@ -80,10 +86,16 @@ def _mapped(
     right: ActivationMoments,
     phases: NDArray[np.intp],
     moments: NDArray[np.intp],
+    *,
+    apart: bool,
 ) -> Array:
-    """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T)."""
+    """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T).
+
+    Channels that are kept ``apart`` have windows (P, T, 1, C).
+    """
+    axis = 2 if apart else 3
     inverse_left, inverse_right = _inverse(left), _inverse(right)
-    rho = values * inverse_left[phases][:, None, :, None]
+    rho = values * np.expand_dims(inverse_left[phases], (1, axis))
     rho *= inverse_right[moments][:, :, None, :]
     np.clip(rho, -1.0, 1.0, out=rho)
     largest = np.abs(rho).max(axis=(0, 2, 3), initial=0.0)
@@ -104,21 +116,26 @@ def _mapped(
             chosen = lags[start : start + size]
             answer[:, chosen] = _summed(
                 rho[:, chosen],
-                left.coefficients[: order + 1, phases],
+                np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
                 right.coefficients[: order + 1, moments[:, chosen]],
             )
     close = np.nonzero(np.abs(rho) > limits[-1])
     if close[0].size:
         p, t, c, d = close
-        answer[close] = covariance(left[phases[p], c], right[moments[p, t], d], rho[close]).values
+        answer[close] = covariance(
+            left[phases[p], d if apart else c], right[moments[p, t], d], rho[close]
+        ).values
     return answer
 
 
 def _summed(rho: Array, left: Array, right: Array) -> Array:
-    """Return the series by Horner's rule: rho (P, T, C, C'), left (K+1, P, C), right (K+1, P, T, C')."""
+    """Return the series by Horner's rule.
+
+    Shapes: rho (P, T, C, C'), left (K + 1, P, 1, C, 1), right (K + 1, P, T, C').
+    """
     total = np.zeros_like(rho)
     for k in range(len(left) - 1, 0, -1):
-        total += left[k][:, None, :, None] * right[k][:, :, None, :]
+        total += left[k] * right[k][:, :, None, :]
         total *= rho
     return total
 

@@ -29,6 +29,7 @@ from upsim.theory.moments.base import Moments
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.forms import gaussian_form
+from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.modulation import activated
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Start
 from upsim.theory.transfer import density_through
@@ -72,7 +73,7 @@ class StationaryMoments(Moments):
     place: Place = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        if self.place is None:
+        if getattr(self, "place", None) is None:
             start = Start(self.input_channels, self._at_input, self.budget)
             object.__setattr__(self, "place", start)
 
@@ -97,6 +98,11 @@ class StationaryMoments(Moments):
                 f"lines and density: Gaussian closure, the signals before the last "
                 f"{self.place.activations - 1} of {self.place.activations} activations in a row "
                 "are taken as jointly Gaussian"
+            )
+        if isinstance(self.place.covariance, IndependentCovariance):
+            found.append(
+                f"channels: taken as independent of each other where all pairs would pass "
+                f"{self.budget / 2**20:.0f} MiB"
             )
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
@@ -169,7 +175,7 @@ class StationaryMoments(Moments):
             waves = np.cos(2 * np.pi * np.outer(lags, grid))
             answer[:, start : start + block] += 2 * averaged[reach + 1 :].T @ waves
         rate = float(self.input_rate * self.place.rate)
-        return np.maximum(answer, 0.0).astype(np.complex128) / rate
+        return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
 
 
 def _joined(
