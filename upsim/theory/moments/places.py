@@ -114,7 +114,8 @@ class Filtered(Place):
         (parent,) = self.parents
         if other is self:
             half = _between(parent, parent, known)
-            if isinstance(half, IndependentCovariance) or 8 * self._size(half, pairs=True) > self.budget:
+            apart = isinstance(half, IndependentCovariance)
+            if apart or 8 * self._size(half, pairs=True) > self.budget:
                 self._refuse_beyond_budget(self._size(half, pairs=False))
                 half = IndependentCovariance.of(half)
             return half.on_both_sides(self.operator)

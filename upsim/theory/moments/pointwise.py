@@ -122,9 +122,9 @@ def _mapped(
     close = np.nonzero(np.abs(rho) > limits[-1])
     if close[0].size:
         p, t, c, d = close
-        answer[close] = covariance(
-            left[phases[p], d if apart else c], right[moments[p, t], d], rho[close]
-        ).values
+        own = d if apart else c
+        found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
+        answer[close] = found.values
     return answer
 
 
