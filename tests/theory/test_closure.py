@@ -264,16 +264,16 @@ def test_without_noise_it_is_the_exact_regime():
 )
 def test_the_covariances_of_a_linear_stack_give_its_exact_density(signal):
     stack = upsim.Stack([upsim.TransposedConv(2, 3, 8, 4), upsim.Conv(3, 1, 4, 2)], 4000).draw(5)
-    exact = upsim.predict(stack, signal, frequencies=257)
+    exact = upsim.predict(stack, signal, frequencies=4097)
     closed = upsim.predict(
-        stack.replace(layers=[*stack, upsim.LeakyReLU(1.0)]), signal, frequencies=257
+        stack.replace(layers=[*stack, upsim.LeakyReLU(1.0)]), signal, frequencies=4097
     )
     # Coloured noise is cut to 256 lags, and says how much is missing of its root mean square.
     found = [re.search(r"leaves out ([\d.e-]+) %", line) for line in closed.assumptions]
     missing = max([float(hit[1]) / 100 for hit in found if hit], default=0.0)
     # Two input frequencies meet in each output frequency; percentages are rounded to two digits.
     flat = upsim.Density([0, 1000], [1.0, 1.0])
-    gain = float(upsim.predict(stack, flat, frequencies=257).psd.max())
+    gain = float(upsim.predict(stack, flat, frequencies=4097).psd.max())
     levels = np.interp(np.linspace(0, 1000, 4001), [0, 500, 1000], [1e-3, 2e-3, 0])
     slack = 1.05 * missing * np.sqrt(2 * np.mean(levels**2)) * gain
     error = np.sqrt(np.mean((closed.psd - exact.psd) ** 2))
