@@ -14,6 +14,7 @@ from upsim.errors import ShapeError
 from upsim.operators.edges import extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.tolerance import rounding
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -147,8 +148,18 @@ class StretchFIR(Operator):
             fix="ask for fewer frequencies",
             itemsize=16,
         )
-        turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
-        grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
+        size = _whole_grid(grid)
+        # A product a tap, pair and frequency, and an exponential (some 20 products) a tap and
+        # frequency; or, for frequencies k / n, an FFT of n points a pair.
+        direct = grid.size * count * (20 + 2 * out * per_group)
+        if size and 3 * out * per_group * size * np.log2(size) < direct:
+            circle = np.zeros((out, per_group, size))
+            for tap, position in enumerate(self.positions):
+                circle[:, :, position % size] += self.taps[:, :, tap]
+            grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
+        else:
+            turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
+            grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
         if self.groups == 1:
             return np.ascontiguousarray(grouped.transpose(2, 0, 1))
         dense = np.zeros((grid.size, out, self.in_channels), dtype=np.complex128)
@@ -280,23 +291,30 @@ class StretchFIR(Operator):
             taps, positions = taps[:, :, ::-1], positions[::-1]
         copies = columns.shape[2]
         if self.factor == 1:
-            shift = (np.arange(count) - positions[:, None]) % count
-            gathered = columns[..., shift].transpose(0, 1, 3, 2, 4)
+            gathered = np.empty((self.groups, per_group, tap_count, copies, count))
+            for tap, position in enumerate(positions):
+                # gathered[n] = columns[n - position] on a circle: two slices, no index array.
+                turn = int(position) % count
+                gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
+                if turn:
+                    gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
             flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
             mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
             answer = mapped.reshape(out, copies, count)
         else:
-            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L.
+            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L, that
+            # is in one phase, as many samples later as whole factors fit into the position.
             kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
             flat = columns.reshape(self.groups, per_group, copies * count)
             spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
             spread = spread.reshape(out, tap_count, copies, count)
-            total = count * self.factor
-            answer = np.zeros((out, copies, total))
-            starts = np.arange(count) * self.factor
+            answer = np.zeros((out, copies, count, self.factor))
             for tap, position in enumerate(positions):
-                # Within one tap the landing places are distinct, so a plain += is enough.
-                answer[:, :, (starts + position) % total] += spread[:, tap]
+                late, phase = divmod(int(position), self.factor)
+                turn = late % count
+                answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
+                if turn:
+                    answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
         return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
 
     def apply(self, samples: Real) -> Real:
@@ -376,6 +394,17 @@ class StretchFIR(Operator):
             return coo_array(shape, dtype=np.float64).tocsr()
         entries = (np.concatenate(rows), np.concatenate(columns))
         return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+
+
+def _whole_grid(frequencies: Real) -> int:
+    """Return n if the frequencies are ``k / n`` for k = 0, 1, ... up to at most 1/2, else 0."""
+    count = frequencies.size
+    if count < 3 or frequencies[0] != 0 or not 0 < frequencies[-1] <= 0.5:
+        return 0
+    size = round((count - 1) / float(frequencies[-1]))
+    # Two roundings, of k and of the quotient, are the same frequency.
+    off = np.abs(frequencies * size - np.arange(count)).max()
+    return size if off <= rounding(2, float(count)) else 0
 
 
 def _common_groups(first: StretchFIR, second: StretchFIR) -> tuple[Real, Real, int]:
