@@ -55,17 +55,19 @@ def activated(
     slack = rounding(operations, 1.0) * variance.max(axis=1, keepdims=True)
     equal = np.abs(variance - average).max(axis=1, keepdims=True) <= slack
     deviation = np.sqrt(np.where(equal, average, variance))
-    moments = form.moments(before.T, deviation.T, order=ORDER)
+    found = form.moments(before, deviation, order=ORDER)
+    # Phases first, as covariances have them.
+    moments = found[np.arange(mean.channels)[None, :], np.arange(whole)[:, None]]
     # A mean that is not told from rounding is none (odd functions of symmetric noise).
-    total = np.where(np.abs(moments.mean) > moments.mean_error, moments.mean, 0.0).T
+    total = np.where(np.abs(found.mean) > found.mean_error, found.mean, 0.0)
     modulation = np.zeros_like(total)
     if not np.all(equal):
-        flat = form.expectation(before.T, np.broadcast_to(np.sqrt(average), before.shape).T).T
+        flat = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
         modulation = np.where(equal, 0.0, total - flat)
     made = replace(mean, period=total, operations=mean.operations + operations)
     if not mean.provenance:
         return made, moments
-    silent = form.expectation(np.zeros(mean.channels), np.sqrt(average[:, 0]))[:, None]
+    silent = form.expectation(np.zeros_like(average), np.sqrt(average))
     flat = total - modulation
     energy = (before**2).sum(axis=1, keepdims=True)
     agreement = (before * (flat - silent)).sum(axis=1, keepdims=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
+from upsim.layers import GLU
 from upsim.layers.base import Activation
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal
@@ -28,7 +29,6 @@ from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.forms import gaussian_form
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.modulation import activated
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Start
@@ -124,7 +124,15 @@ class StationaryMoments(Moments):
                 expected="either of the two",
                 fix="predict the recording alone, or noise with its density: upsim.Density(...)",
             )
-        form = gaussian_form(activation, label)
+        if isinstance(activation, GLU):
+            raise NotPredictableError(
+                "noise through a gate is not predicted: its two halves act on each other",
+                given=f"GLU at layer {label}, signal {self.signal!r}",
+                expected="an activation of one variable",
+                fix="upsim.predict(stack, upsim.Constant(1.0)) for its exact lines, a Recorded "
+                "signal for one realisation, or the layers before it: upsim.predict(stack.upto(n))",
+            )
+        form = activation.form()
         mean, moments = activated(self.mean, self.place, form, label)
         return replace(self, mean=mean, chain=None, place=Activated(self.place, moments))
 
