@@ -14,30 +14,36 @@ from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, TooLargeE
 #: before an array of that size is asked for.
 LARGEST_COUNT = 2**24
 
+#: Seeds are no counts.
+LARGEST_SEED = 2**64 - 1
+
 #: Bytes that one array of a prediction may take before the question is refused.
 MEMORY_BUDGET = 2 * 2**30
 
 
-def whole_number(value: object, name: str, *, least: int = 1) -> int:
+def whole_number(value: object, name: str, *, least: int = 1, most: int = LARGEST_COUNT) -> int:
     """Return ``value`` as an int of at least ``least``, or say what is wrong with it."""
     rule = "positive whole number" if least == 1 else f"whole number >= {least}"
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise ArgumentTypeError(
             f"{name} must be a {rule}", given=f"{name}={value!r}", expected=f"an int >= {least}"
         )
-    number = int(float(value)) if np.isfinite(float(value)) else None
+    whole = isinstance(value, Integral) or np.isfinite(float(value))
+    number: int | None = int(value) if whole else None  # type: ignore[call-overload]
     if number is None or number != value or number < least:
         raise ArgumentError(
             f"{name} must be a {rule}",
-            given=f"{name}={value!r}",
+            given=f"{name}={_short(value)}",
             expected=f"an int >= {least}",
-            fix=f"{name}={max(least, number or least)}",
+            fix=f"{name}={max(least, min(number or least, most))}",
         )
-    if number > LARGEST_COUNT:
+    if number > most:
         raise TooLargeError(
-            f"{name} is larger than any layer's",
-            given=f"{name}={number}",
-            expected=f"at most {LARGEST_COUNT}",
+            f"{name} is larger than any layer's"
+            if most == LARGEST_COUNT
+            else f"{name} is too large",
+            given=f"{name}={_short(number)}",
+            expected=f"at most {most}",
             fix=f"check {name}",
         )
     return number
@@ -53,10 +59,16 @@ def signed_number(value: object, name: str) -> int:
     if abs(number) > LARGEST_COUNT:
         raise TooLargeError(
             f"{name} is larger than any layer's",
-            given=f"{name}={number}",
+            given=f"{name}={_short(number)}",
             expected=f"at most {LARGEST_COUNT} in size",
         )
     return number
+
+
+def _short(value: object) -> str:
+    """Return a number as text, one of hundreds of digits by its beginning."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a huge integer"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def one_of(value: object, name: str, choices: Collection[str]) -> str:
@@ -65,7 +77,7 @@ def one_of(value: object, name: str, choices: Collection[str]) -> str:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ArgumentError(
             f"{name} is not known",
-            given=f"{name}={value!r}",
+            given=f"{name}={_short(value)}",
             expected=f"one of {listed}",
             fix=f"{name}={next(iter(choices))!r}",
         )
@@ -78,7 +90,10 @@ def finite_number(value: object, name: str) -> float:
         raise ArgumentTypeError(
             f"{name} must be a number", given=f"{name}={value!r}", expected="an int or a float"
         )
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
     if not np.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
     return number
@@ -90,7 +105,7 @@ def finite_array(
     """Return a read-only float64 array, checked for shape (None: any size) and finiteness."""
     try:
         array = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ArgumentTypeError(
             f"{name} must be an array of real numbers",
             given=f"{name} of type {type(value).__name__}",
@@ -113,7 +128,7 @@ def finite_array(
         raise ArgumentError(
             f"{name} must be finite",
             given=f"{wrong} of {array.size} entries are NaN or infinite",
-            fix="repair the weights before predicting",
+            fix=f"repair {name} first",
         )
     array.setflags(write=False)
     return array

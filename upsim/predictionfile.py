@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError
+from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.operators.operator import frozen
 from upsim.prediction import Prediction
 from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
@@ -30,7 +30,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
         "tones": [_tone_to_dict(tone) for tone in prediction.tones],
-        "replicas": [_replica_to_dict(replica) for replica in prediction.replicas],
+        "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),
         "waveform": None if waveform is None else waveform.tolist(),
     }
@@ -58,6 +58,8 @@ def prediction_from_dict(content: object) -> Prediction:
             tuple(content["assumptions"]),
             _optional_array(content["waveform"]),
         )
+    except UpsimError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(
             "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
@@ -114,6 +116,14 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
             for share in content["contributions"]
         ),
     )
+
+
+def _replicas_to_list(prediction: Prediction) -> list[dict[str, Any]] | None:
+    """Return the replicas as data; None where there are too many to list."""
+    try:
+        return [_replica_to_dict(replica) for replica in prediction.replicas]
+    except TooLargeError:
+        return None
 
 
 def _replica_to_dict(replica: Replica) -> dict[str, Any]:

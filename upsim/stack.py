@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
-from upsim.arguments import whole_number
+from upsim.arguments import LARGEST_SEED, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
 from upsim.layers.base import Branch, Layer
 from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple
@@ -90,7 +91,7 @@ class Stack:
         """Channels of the output."""
         return self.channel_counts()[-1]
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample."""
         return prod((layer.rate for layer in self.layers), start=Fraction(1))
@@ -143,7 +144,7 @@ class Stack:
             streams = seed.spawn(len(self.layers))
         else:
             if seed is not None:
-                seed = whole_number(seed, "seed", least=0)
+                seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
             sequence = np.random.SeedSequence(seed).spawn(len(self.layers))
             streams = [np.random.default_rng(each) for each in sequence]
         drawn = [layer.draw(stream) for layer, stream in zip(self.layers, streams, strict=True)]

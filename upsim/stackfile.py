@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import MISSING, fields
 from fractions import Fraction
 from math import prod
@@ -167,6 +168,9 @@ def signal_from_dict(content: object) -> Signal:
             "unknown signal", given=repr(content["type"]), expected=", ".join(_SIGNALS)
         )
     values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    for key in ("frequency", "sample_rate"):
+        if key in values:
+            values[key] = _rate(values[key])
     made = _made(kind, values)
     assert isinstance(made, Signal)
     return made
@@ -391,10 +395,13 @@ def _rate(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
+        # Fraction("1e999999999") would count to the end of its zeros: no exponents here.
+        if not re.fullmatch(r"\d{1,24}(/\d{1,24}|\.\d{1,24})?", value):
+            raise ValueError(value)
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise FileFormatError(
-            "the sample rate is not a number", given=f"{value!r:.40}", fix="16000"
+            "this is not a frequency or rate", given=f"{value!r:.40}", fix="16000"
         ) from None
 
 

@@ -213,7 +213,9 @@ class WindowedSinc(Interpolator):
 
     def kernel(self) -> tuple[NDArray[np.float64], int]:
         """Return the windowed sinc."""
-        refuse_beyond_memory(2 * self.zeros * self.factor, "the kernel", fix="use fewer zeros")
+        # Sinc, window and their parts are alive at once: eight arrays of the kernel's length.
+        taps = min(2.0 * self.zeros * self.factor / self.rolloff, 2.0**62)
+        refuse_beyond_memory(8 * int(taps), "the kernel", fix="use fewer zeros")
         return windowed_sinc(self.factor, self.zeros, self.rolloff, self.window)
 
 

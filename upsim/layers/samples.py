@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, signed_number, whole_number
+from upsim.arguments import finite_array, refuse_beyond_memory, signed_number, whole_number
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
@@ -135,6 +135,9 @@ class Decimate(LinearLayer):
 
     def operator(self, channels: int) -> Operator:
         """Return the polyphase matrix with a single one a channel."""
+        refuse_beyond_memory(
+            channels**2 * self.factor, "the polyphase matrix", fix="fewer channels"
+        )
         blocks = np.zeros((1, channels, 1, channels, self.factor))
         each = np.arange(channels)
         blocks[0, each, 0, each, self.phase] = 1

@@ -9,6 +9,7 @@ the numerical operators.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import accumulate
 from math import ceil, floor
 
 import numpy as np
@@ -116,14 +117,12 @@ def hold(factor: int, order: int) -> tuple[Fraction, ...]:
     >>> [str(tap) for tap in hold(2, 2)]
     ['1/4', '1/2', '1/4']
     """
-    taps = [Fraction(1)]
+    counts = [1]
     for _ in range(order):
-        longer = [Fraction(0)] * (len(taps) + factor - 1)
-        for n, tap in enumerate(taps):
-            for step in range(factor):
-                longer[n + step] += tap / factor
-        taps = longer
-    return tuple(taps)
+        # A box is a running sum less itself, factor samples later; whole numbers until the end.
+        sums = list(accumulate(counts + [0] * (factor - 1)))
+        counts = [total - before for total, before in zip(sums, [0] * factor + sums, strict=False)]
+    return tuple(Fraction(count, factor**order) for count in counts)
 
 
 def equal_phase_gains(taps: NDArray[np.float64], factor: int) -> NDArray[np.float64]:

@@ -278,44 +278,54 @@ class StretchFIR(Operator):
     def periodic(self, period: Real) -> Real:
         """Map one period (..., in, P) to one period (..., out, P L), offset left out."""
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
-        out, per_group, tap_count = self.taps.shape
-        rows = out // self.groups
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
-        columns = np.moveaxis(period.reshape(-1, inward, count), 1, 0).reshape(
-            self.groups, per_group, -1, count
-        )
+        channels_first = period.reshape(-1, inward, count).swapaxes(0, 1)
+        columns = channels_first.reshape(self.groups, inward // self.groups, -1, count)
+        made = self._gathered(columns) if self.factor == 1 else self._overlap_added(columns)
+        return made.swapaxes(0, 1).reshape(*batch, self.out_channels, -1)
+
+    def _gathered(self, columns: Real) -> Real:
+        """Filter on a circle at one rate: every tap's input side by side, then one product."""
+        copies, count = columns.shape[2:]
+        out, per_group, tap_count = self.taps.shape
         taps, positions = self.taps, self.positions
         if taps.strides[2] < 0:
             # A correlation kernel is stored back to front: read it in memory order, so that the
             # reshape below copies nothing.
             taps, positions = taps[:, :, ::-1], positions[::-1]
-        copies = columns.shape[2]
-        if self.factor == 1:
-            gathered = np.empty((self.groups, per_group, tap_count, copies, count))
-            for tap, position in enumerate(positions):
-                # gathered[n] = columns[n - position] on a circle: two slices, no index array.
-                turn = int(position) % count
-                gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
-                if turn:
-                    gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-            flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
-            mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
-            answer = mapped.reshape(out, copies, count)
-        else:
-            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L, that
-            # is in one phase, as many samples later as whole factors fit into the position.
-            kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
-            flat = columns.reshape(self.groups, per_group, copies * count)
-            spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
-            spread = spread.reshape(out, tap_count, copies, count)
-            answer = np.zeros((out, copies, count, self.factor))
-            for tap, position in enumerate(positions):
-                late, phase = divmod(int(position), self.factor)
-                turn = late % count
-                answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
-                if turn:
-                    answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
-        return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
+        seen = np.empty((self.groups, per_group, tap_count, copies, count))
+        for tap, position in enumerate(positions):
+            # seen[n] = columns[n - position] on the circle: two slices, no index array.
+            turn = int(position) % count
+            seen[:, :, tap, :, turn:] = columns[..., : count - turn]
+            if turn:
+                seen[:, :, tap, :, :turn] = columns[..., count - turn :]
+        flat = seen.reshape(self.groups, per_group * tap_count, copies * count)
+        mapped = taps.reshape(self.groups, -1, per_group * tap_count) @ flat
+        return np.asarray(mapped.reshape(out, copies, count))
+
+    def _overlap_added(self, columns: Real) -> Real:
+        """Stretch and filter on a circle: one product, then every tap's answer to its place."""
+        copies, count = columns.shape[2:]
+        out, per_group, tap_count = self.taps.shape
+        grouped = self.taps.reshape(self.groups, -1, per_group, tap_count)
+        kernels = grouped.transpose(0, 2, 1, 3).reshape(self.groups, per_group, -1)
+        flat = columns.reshape(self.groups, per_group, copies * count)
+        spread = (kernels.swapaxes(1, 2) @ flat).reshape(out, tap_count, copies, count)
+        landing = spread.transpose(0, 2, 3, 1)
+        # Tap k lands at m L + d k, that is in one phase, as many samples later as whole factors
+        # fit into d k.  Without dilation the L phases of a factor follow one another.
+        circle = np.zeros((out, copies, count, self.factor))
+        together = self.factor if self.dilation == 1 else 1
+        for first in range(0, tap_count, together):
+            late, phase = divmod(first * self.dilation, self.factor)
+            turn, last = late % count, min(first + together, tap_count)
+            phases = slice(phase, phase + last - first)
+            circle[:, :, turn:, phases] += landing[:, :, : count - turn, first:last]
+            if turn:
+                circle[:, :, :turn, phases] += landing[:, :, count - turn :, first:last]
+        whole = circle.reshape(out, copies, -1)
+        return np.roll(whole, -self.crop[0], axis=2) if self.crop[0] else whole
 
     def apply(self, samples: Real) -> Real:
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""

@@ -44,6 +44,8 @@ def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> 
     """
     count = frequencies.size
     chain = shortened(chain, count)
+    if len(chain) == 1 and chain[0].down == 1:
+        return chain[0].gains(frequencies)
     out = chain[-1].out_channels if chain else channels
     # paths: (F, D so far) frequencies, unreduced; rows: their gains.
     paths = frequencies.reshape(count, 1)
@@ -152,7 +154,9 @@ def density_through(
     downs = prod(operator.down for operator in chain)
     out = chain[-1].out_channels if chain else channels
     widest = max([channels, *(operator.in_channels for operator in chain)])
-    block = max(1, _BLOCK // (downs * out * widest))
+    # One layer's matrices of a block, and the rows that pass through them.
+    matrices = [each.down * each.out_channels * each.in_channels for each in chain]
+    block = max(1, _BLOCK // max([downs * out * widest, *matrices]))
     answer = np.empty((out, frequencies.size), dtype=np.complex128)
     for start in range(0, frequencies.size, block):
         grid = frequencies[start : start + block]
