@@ -96,19 +96,15 @@ def predict(
             fix="upsim.Constant(1.0)",
         )
     grid = _grid(frequencies, stack.sample_rate)
-<<<<<<< HEAD
     budget = finite_number(memory, "memory")
     if budget <= 0:
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
     start = starting_moments(stack, signal, provenance=provenance, budget=budget)
-=======
-    start = starting_moments(stack, signal, provenance=provenance)
     if isinstance(start, StationaryMoments):
         count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
         count = count if grid is None else grid.size
         widest = max(stack.channel_counts())
         refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
->>>>>>> main
     trace = propagate(stack, start)
     if grid is None and frequencies is not None:
         return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]
@@ -152,26 +148,6 @@ def _read(
         if array is not None:
             array.setflags(write=False)
 
-<<<<<<< HEAD
-    def after(number: int) -> Prediction:
-        shorter = stack.upto(number)
-        part = Trace(
-            trace.steps[: trace.value_after(number)],
-            trace.values[: trace.value_after(number) + 1],
-            trace.operators[: trace.value_after(number)],
-        )
-        count = frequencies if isinstance(frequencies, int) else None
-        return _read(shorter, signal, part, count)
-
-    cyclic = None
-    if isinstance(place, StationaryMoments) and place.chain is not None:
-        stationary = place
-
-        def cyclic(order: int, turns: Array) -> NDArray[np.complex128]:
-            return stationary.density(turns, order)
-
-=======
->>>>>>> main
     return Prediction(
         stack,
         signal,
@@ -182,7 +158,7 @@ def _read(
         tuple(assumptions),
         waveform,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),
-        place.density if isinstance(place, StationaryMoments) else None,
+        place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
     )
 
 

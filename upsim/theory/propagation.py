@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import reduce
 from math import lcm
 from types import TracebackType
@@ -10,11 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-<<<<<<< HEAD
-from upsim.arguments import MEMORY_BUDGET
-=======
-from upsim.arguments import refuse_beyond_memory
->>>>>>> main
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer
 from upsim.operators import Operator, StretchFIR
@@ -65,19 +62,14 @@ def starting_moments(
 ) -> Moments:
     """Choose the regime: stationary if any part of the signal is random, else deterministic."""
     channels, rate = stack.in_channels, stack.input_rate
-<<<<<<< HEAD
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and not is_linear(stack))
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
-    if not random:
-=======
     lines = signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
-    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
-    if signal.density(np.zeros(1), channels, rate) is None:
->>>>>>> main
+    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
+    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
+    if not random:
         return mean
     return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
 

@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import refuse_beyond_memory
 from upsim.errors import TooLargeError
 from upsim.operators.operator import frozen
 from upsim.stack import Stack, lower

@@ -102,15 +102,11 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
     is cut.
     """
-<<<<<<< HEAD
     end = trace.after(len(stack))
     place = repeating(end)
     shown = not isinstance(end, StationaryMoments) or end.provenance
-=======
-    place = repeating(trace.after(len(stack)))
     if not place.period.any():
         return ()
->>>>>>> main
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
@@ -162,22 +158,12 @@ def _layer_and_cause(
     contributions: tuple[Contribution, ...],
 ) -> tuple[str, str]:
     if not fraction:
-<<<<<<< HEAD
-        strongest = contributions[0] if contributions else None
-        return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
-    origin = ladder.origin(fraction)
-    if _mostly_modulated(contributions):
-        makers = [each.layer for each in contributions if each.cause == "modulation"]
-        place = makers[0] if origin is None else origin.layer or origin.moved_by
-        return place, "modulation"
-    if origin is not None and origin.step < 0:
-        return origin.moved_by, "input"
-    cause = mechanisms.cause(origin) if origin is not None else ""
-    if origin is not None and cause:
-        return origin.layer, cause
-=======
         return _offset_source(trace, contributions)
     origins = ladder.origins(fraction)
+    if _mostly_modulated(contributions):
+        first = origins[0].layer or origins[0].moved_by if origins else ""
+        makers = [each.layer for each in contributions if each.cause == "modulation"]
+        return first or makers[0], "modulation"
     for origin in origins:
         cause = "input" if origin.step < 0 else mechanisms.cause(origin)
         if cause == "channels":
@@ -185,7 +171,6 @@ def _layer_and_cause(
             cause = contributions[0].cause if contributions else "input offset"
         if cause:
             return origin.layer or origin.moved_by, cause
->>>>>>> main
     # No image of an input line, and no layer that could make it of an offset did so: an activation
     # behind them distorted other lines.
     makers = [each.layer for each in contributions if each.cause == "activation"]

@@ -49,7 +49,7 @@ def activated(
         fix="use a signal or strides with a shorter common period",
     )
     before, variance = _tiled(before, whole), _tiled(variance, whole)
-    operations = 2 * mean.operations + _FORMULA + (_CLOSURE if place.activations else 0)
+    operations = 2 * place.terms + _FORMULA + (_CLOSURE if place.activations else 0)
     average = variance.mean(axis=1, keepdims=True)
     # Variances that differ by rounding only are equal: they must not make a line.
     slack = rounding(operations, 1.0) * variance.max(axis=1, keepdims=True)
@@ -64,7 +64,11 @@ def activated(
     if not np.all(equal):
         flat = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
         modulation = np.where(equal, 0.0, total - flat)
-    made = replace(mean, period=total, operations=mean.operations + operations)
+    # Errors of the mean pass with the mean slope; a deviation's reach the mean at most whole.
+    slope = max(1.0, float(np.abs(found.slope).max()))
+    error = slope * mean.error + float(found.mean_error.max())
+    error += rounding(operations, float(deviation.max()))
+    made = replace(mean, period=total, error=error)
     if not mean.provenance:
         return made, moments
     silent = form.expectation(np.zeros_like(average), np.sqrt(average))

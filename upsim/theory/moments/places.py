@@ -35,6 +35,8 @@ class Place(ABC):
         Samples per input sample.
     depth : int
         Steps from the input along the longest way.
+    terms : int
+        Products that are added for one sample, along the longest way.
     activations : int
         Activations along the way with the most of them.
     budget : float
@@ -42,6 +44,7 @@ class Place(ABC):
     """
 
     depth: int
+    terms: int
     activations: int
     budget: float
 
@@ -50,6 +53,7 @@ class Place(ABC):
         self.channels = channels
         self.rate = rate
         self.depth = 1 + max((parent.depth for parent in parents), default=-1)
+        self.terms = max((parent.terms for parent in parents), default=0)
         self.activations = max((parent.activations for parent in parents), default=0)
         self.budget = parents[0].budget if parents else float(MEMORY_BUDGET)
         self.ancestors: frozenset[Place] = frozenset(parents).union(
@@ -87,6 +91,7 @@ class Filtered(Place):
     def __init__(self, parent: Place, operator: Operator) -> None:
         super().__init__((parent,), operator.out_channels, parent.rate * operator.length.rate)
         self.operator = operator
+        self.terms += operator.terms + 1
 
     def _refuse_beyond_budget(self, size: int) -> None:
         """Refuse a covariance of ``size`` numbers that would pass the budget."""

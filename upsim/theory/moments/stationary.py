@@ -152,6 +152,8 @@ class StationaryMoments(Moments):
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
+        if self.chain is None:
+            return self.place.covariance.centred().width
         length = 1
         for operator in self.chain:
             if isinstance(operator, StretchFIR):
