@@ -67,7 +67,8 @@ def starting_moments(
     shared = provenance or (random and not is_linear(stack))
     lines = signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
-    _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
+    if period * channels * 8 <= MEMORY_BUDGET:  # else from_signal says so in the signal's words
+        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
     if not random:
         return mean
