@@ -174,6 +174,7 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
         "weights": "made there by unequal phase gains of the weights",
         "bias": "made there by the layer's own bias",
         "activation": "made there by the activation",
+        "modulation": "noise whose power repeats there, made a line by an activation",
         "input": "carried over from the input",
         "input offset": "carried over from the input",
     }[tone.cause]

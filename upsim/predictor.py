@@ -8,7 +8,13 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import finite_array, refuse_beyond_memory, whole_number
+from upsim.arguments import (
+    MEMORY_BUDGET,
+    finite_array,
+    finite_number,
+    refuse_beyond_memory,
+    whole_number,
+)
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
@@ -33,6 +39,7 @@ def predict(
     *,
     frequencies: int | ArrayLike | None = None,
     provenance: bool = True,
+    memory: float = MEMORY_BUDGET,
 ) -> Prediction:
     """Predict in closed form what a stack makes of a signal.
 
@@ -48,6 +55,9 @@ def predict(
         then its density is averaged as ``scipy.signal.welch`` does.
     provenance : bool
         Whether each line is split by its sources; the lines alone are faster.
+    memory : float
+        Bytes that one covariance may take, where noise meets activations; about three are held at
+        once.  2 GiB by default.
 
     Returns
     -------
@@ -56,9 +66,10 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise through an activation, or weights that are not drawn yet.
+        For noise and a recording together through an activation, noise through a GLU, or weights
+        that are not drawn yet.
     TooLargeError
-        If the period of the signal would not fit in memory.
+        If the period of the signal, or a covariance, would not fit in memory.
 
     Examples
     --------
@@ -85,7 +96,10 @@ def predict(
             fix="upsim.Constant(1.0)",
         )
     grid = _grid(frequencies, stack.sample_rate)
-    start = starting_moments(stack, signal, provenance=provenance)
+    budget = finite_number(memory, "memory")
+    if budget <= 0:
+        raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
+    start = starting_moments(stack, signal, provenance=provenance, budget=budget)
     if isinstance(start, StationaryMoments):
         count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
         count = count if grid is None else grid.size
@@ -144,7 +158,7 @@ def _read(
         tuple(assumptions),
         waveform,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),
-        place.density if isinstance(place, StationaryMoments) else None,
+        place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
     )
 
 

@@ -195,6 +195,10 @@ def verify(
     ]
     if prediction.cyclic is not None:
         parts.append(("density", partial(_density, stack, prediction, runner)))
+    elif prediction.psd is not None and prediction.waveform is None:
+        skipped.append(
+            "density: through activations it is a prediction for long runs, see assumptions"
+        )
     if prediction.waveform is not None:
         parts.append(("recording", partial(_recording, stack, prediction, runner)))
     for number, (name, check) in enumerate(parts):

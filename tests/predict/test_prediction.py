@@ -320,12 +320,12 @@ class TestAudio:
 
 
 class TestRefusals:
-    def test_noise_through_an_activation_names_the_ways_out(self):
+    def test_noise_through_a_gate_names_the_ways_out(self):
         with pytest.raises(NotPredictableError) as caught:
-            upsim.predict(drawn([upsim.Nearest(2), upsim.ReLU()]))
+            upsim.predict(upsim.Stack([upsim.Nearest(2), upsim.GLU()], 8000, in_channels=2))
         text = str(caught.value)
-        assert "ReLU at layer 2" in text
-        for way in ("upsim.Constant(1.0)", "upsim.Silence()", "Recorded", "upto(n)"):
+        assert "GLU at layer 2" in text
+        for way in ("upsim.Constant(1.0)", "Recorded", "upto(n)"):
             assert way in text
 
     def test_weights_that_are_not_drawn(self):

@@ -58,17 +58,22 @@ class Trace:
         return ends[0] if ends else 0
 
 
-def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
+def starting_moments(
+    stack: Stack, signal: Signal, *, provenance: bool, budget: float = MEMORY_BUDGET
+) -> Moments:
     """Choose the regime: stationary if any part of the signal is random, else deterministic."""
     channels, rate = stack.in_channels, stack.input_rate
+    random = signal.density(np.zeros(1), channels, rate) is not None
+    # Noise through an activation makes lines of its own, which only their shares tell apart.
+    shared = provenance or (random and _has_activation(stack))
     lines = signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
     if period * channels * 8 <= MEMORY_BUDGET:  # else from_signal says so in the signal's words
-        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
-    if signal.density(np.zeros(1), channels, rate) is None:
+        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
+    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
+    if not random:
         return mean
-    return StationaryMoments(mean, signal, channels, rate)
+    return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
 
 
 def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None, ...]]:
@@ -192,6 +197,7 @@ def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
     start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
     end = propagate(stack, start).after(len(stack))
     assert isinstance(end, StationaryMoments)
+    assert end.chain is not None
     return end.chain
 
 
@@ -199,6 +205,10 @@ def is_linear(stack: Stack) -> bool:
     """Tell whether a stack has no activation and no normalisation."""
     kinds = (Activation, Normalisation)
     return not any(isinstance(step.layer, kinds) for step in lower(stack.layers))
+
+
+def _has_activation(stack: Stack) -> bool:
+    return any(isinstance(step.layer, Activation) for step in lower(stack.layers))
 
 
 def finite_matrix(stack: Stack, length: int) -> csr_array:

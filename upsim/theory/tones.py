@@ -30,7 +30,7 @@ class Contribution:
     Parameters
     ----------
     cause : str
-        "input", "input offset", "bias" or "activation".
+        "input", "input offset", "bias", "activation" or "modulation".
     layer : str
         Label of the layer, "" for the input.
     amplitude : array (channels,)
@@ -66,7 +66,9 @@ class Tone:
     cause : str
         What that layer did: "overlap" (an all-ones kernel of its shape would do it too),
         "weights" (its kernel's phase gains differ beyond that), "bias" (its own periodic bias),
-        "activation", "input" (an image of the input's own line), "input offset" (the line at 0).
+        "activation", "modulation" (mostly noise whose power repeats, made a line by an
+        activation: see :mod:`upsim.theory.moments.modulation`), "input" (an image of the input's
+        own line), "input offset" (the line at 0).
     contributions : tuple of Contribution
         By source, strongest first; empty without provenance.
     """
@@ -100,7 +102,9 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
     is cut.
     """
-    place = repeating(trace.after(len(stack)))
+    end = trace.after(len(stack))
+    place = repeating(end)
+    shown = not isinstance(end, StationaryMoments) or end.provenance
     if not place.period.any():
         return ()
     period, floor = place.period.shape[1], line_floor(place)
@@ -140,7 +144,7 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
                 powers[:, number],
                 layer,
                 cause,
-                contributions,
+                contributions if shown else (),
             )
         )
     return tuple(found)
@@ -156,6 +160,10 @@ def _layer_and_cause(
     if not fraction:
         return _offset_source(trace, contributions)
     origins = ladder.origins(fraction)
+    if _mostly_modulated(contributions):
+        first = origins[0].layer or origins[0].moved_by if origins else ""
+        makers = [each.layer for each in contributions if each.cause == "modulation"]
+        return first or makers[0], "modulation"
     for origin in origins:
         cause = "input" if origin.step < 0 else mechanisms.cause(origin)
         if cause == "channels":
@@ -184,6 +192,15 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
         if isinstance(step.layer, Activation):
             return step.label, "activation"
     return "", "input offset"
+
+
+def _mostly_modulated(contributions: tuple[Contribution, ...]) -> bool:
+    """Tell whether noise of changing power makes more of a line than all else together."""
+    parts = [np.zeros(1, np.complex128), np.zeros(1, np.complex128)]
+    for each in contributions:
+        own = each.cause == "modulation"
+        parts[own] = parts[own] + each.amplitude
+    return float(np.linalg.norm(parts[1])) > float(np.linalg.norm(parts[0]))
 
 
 class Mechanisms:

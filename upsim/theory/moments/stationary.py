@@ -1,15 +1,17 @@
-"""Regime 2, given weights and a stationary random input: exact through linear layers.
+"""Regime 2, given weights and a stationary random input.
 
-The random part is kept as its density at the input and the chain of operators since then; it is
-evaluated only at the frequencies that are asked for.  The repeating part is carried beside it as
-in regime 1.  Activations act on the two together and are refused here; normalisations divide both
-by a level that is known, so they are linear again.
+Up to the first activation the random part is kept as its density at the input and the chain of
+operators since then; it is evaluated only at the frequencies that are asked for.  The repeating
+part is carried beside it as in regime 1.  An activation acts on the two together: from there on
+the random part is a place whose cyclostationary covariances are known
+(:mod:`~upsim.theory.moments.places`), exactly after one activation, by the Gaussian closure after
+more.  Normalisations divide both by a level that is known, so they are linear again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from typing import Self
@@ -17,21 +19,31 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
+from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal
+from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
+from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.modulation import activated
+from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Start
 from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
 
 Array = NDArray[np.float64]
 
+#: Cosines in one block of a frequency sweep (32 MiB).
+_BLOCK = 2**22
+
 
 @dataclass(frozen=True, eq=False)
 class StationaryMoments(Moments):
-    """A repeating part, and a random part as an input density and a chain of operators.
+    """A repeating part, and a random part.
 
     Parameters
     ----------
@@ -42,18 +54,35 @@ class StationaryMoments(Moments):
     input_channels : int
     input_rate : Fraction
         In Hz.
-    chain : tuple of Operator
-        From the input to this place.
+    chain : tuple of Operator or None
+        From the input to this place; None after an activation.
     notes : tuple of str
         How far off the levels are that normalisations were given.
+    budget : float
+        Bytes that one covariance may take.
+    provenance : bool
+        Whether tones are to be split by their sources.
+    place : Place
+        The random part, for what comes after an activation.
     """
 
     mean: DeterministicMoments
     signal: Signal
     input_channels: int
     input_rate: Fraction
-    chain: tuple[Operator, ...] = ()
+    chain: tuple[Operator, ...] | None = ()
     notes: tuple[str, ...] = ()
+    budget: float = MEMORY_BUDGET
+    provenance: bool = True
+    place: Place = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if getattr(self, "place", None) is None:
+            start = Start(self.input_channels, self._at_input, self.budget)
+            object.__setattr__(self, "place", start)
+
+    def _at_input(self) -> Covariance:
+        return from_density(self.signal, self.input_channels, self.input_rate).covariance
 
     @property
     def channels(self) -> int:
@@ -62,24 +91,63 @@ class StationaryMoments(Moments):
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """The density is exact through linear layers."""
-        return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
+        """What is exact and what is closed."""
+        if self.chain is not None:
+            return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
+        found = []
+        if self.place.activations == 1:
+            found.append("lines and density: exact after one activation, far from the ends")
+        else:
+            found.append(
+                f"lines and density: Gaussian closure, the signals before the last "
+                f"{self.place.activations - 1} of {self.place.activations} activations in a row "
+                "are taken as jointly Gaussian"
+            )
+        if isinstance(self.place.covariance, IndependentCovariance):
+            found.append(
+                f"channels: taken as independent of each other where all pairs would pass "
+                f"{self.budget / 2**20:.0f} MiB"
+            )
+        cut = from_density(self.signal, self.input_channels, self.input_rate).cut
+        if cut:
+            found.append(cut)
+        return (*found, *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Add the operator to the chain."""
         mean = self.mean.through_operator(operator, label)
-        return replace(self, mean=mean, chain=(*self.chain, operator))
+        chain = None if self.chain is None else (*self.chain, operator)
+        return replace(self, mean=mean, chain=chain, place=Filtered(self.place, operator))
 
     def through_activation(self, activation: Activation, label: str) -> Self:
-        """Refuse: an activation mixes the noise with the lines."""
-        raise NotPredictableError(
-            "random input through an activation has no exact spectrum",
-            given=f"{type(activation).__name__} at layer {label}, signal {self.signal!r}",
-            expected="a signal without noise, or a stack without activations",
-            fix="upsim.predict(stack, upsim.Constant(1.0)) or upsim.Silence() for its exact lines, "
-            "a Recorded signal for one realisation, or the layers before the activation: "
-            "upsim.predict(stack.upto(n))",
-        )
+        """Map the mean and, by way of its place, every covariance."""
+        if self.mean.waveform is not None:
+            raise NotPredictableError(
+                "a recording and noise together cannot be carried through an activation",
+                given=f"{type(activation).__name__} at layer {label}, signal {self.signal!r}",
+                expected="either of the two",
+                fix="predict the recording alone, or noise with its density: upsim.Density(...)",
+            )
+        if isinstance(activation, GLU):
+            raise NotPredictableError(
+                "noise through a gate is not predicted: its two halves act on each other",
+                given=f"GLU at layer {label}, signal {self.signal!r}",
+                expected="an activation of one variable",
+                fix="upsim.predict(stack, upsim.Constant(1.0)) for its exact lines, a Recorded "
+                "signal for one realisation, or the layers before it: upsim.predict(stack.upto(n))",
+            )
+        if isinstance(activation, LayerNorm):
+            raise NotPredictableError(
+                "noise through a normalisation over the channels is not predicted: its channels "
+                "act on each other",
+                given=f"LayerNorm at layer {label}, signal {self.signal!r}",
+                expected="an activation of one variable",
+                fix="upsim.predict(stack, upsim.Constant(1.0)) for its exact lines, a Recorded "
+                "signal for one realisation, or the layers before it: upsim.predict(stack.upto(n))",
+            )
+        form = activation.form()
+        mean, moments = activated(self.mean, self.place, form, label)
+        return replace(self, mean=mean, chain=None, place=Activated(self.place, moments))
 
     def levels(self) -> Levels:
         """Return mean and variance over time: of the repeating part, plus the noise's power."""
@@ -93,38 +161,40 @@ class StationaryMoments(Moments):
         return replace(
             self,
             mean=self.mean.normalised_by(layer, label, levels),
-            chain=(*self.chain, operator),
+            chain=None if self.chain is None else (*self.chain, operator),
             notes=(*self.notes, note) if error else self.notes,
+            place=Filtered(self.place, operator),
         )
 
     def _levels(self) -> tuple[Levels, float]:
         """Return the levels, and the largest relative error of a channel's noise power."""
         steady = self.mean.levels()
+        if self.chain is None:
+            power = self.place.covariance.variance().mean(axis=0)
+            return Levels(steady.mean, steady.variance + power), 0.0
         power, error = noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
         relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
         return Levels(steady.mean, steady.variance + power), float(relative.max())
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
-        """Fold each branch since the fork into one operator and merge the operators."""
-        shared = 0
-        while all(len(part.chain) > shared for part in parts) and all(
-            part.chain[shared] is parts[0].chain[shared] for part in parts
-        ):
-            shared += 1
-        fork = parts[0].chain[:shared]
-        channels = fork[-1].out_channels if fork else parts[0].input_channels
-        branches = [_folded(part.chain[shared:], channels) for part in parts]
+        """Merge the places; while all is linear, fold the branches into one operator."""
+        chains = [part.chain for part in parts if part.chain is not None]
         return replace(
             parts[0],
             mean=DeterministicMoments.merged([part.mean for part in parts], merging),
-            chain=(*fork, merged_operators(branches, merging)),
+            chain=_joined(chains, parts[0].input_channels, merging)
+            if len(chains) == len(parts)
+            else None,
+            place=Merged([part.place for part in parts], merging),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
 
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
+        if self.chain is None:
+            return self.place.covariance.centred().width
         length = 1
         for operator in self.chain:
             if isinstance(operator, StretchFIR):
@@ -139,6 +209,8 @@ class StationaryMoments(Moments):
 
         ``shift`` numbers the cyclic frequency; 0 is the time average.
         """
+        if self.chain is None:
+            return self._closed_density(frequencies, shift)
         rate = float(self.input_rate)
 
         def at_input(turns: Array) -> Array:
@@ -146,6 +218,42 @@ class StationaryMoments(Moments):
             return np.zeros((self.input_channels, turns.size)) if found is None else found
 
         return density_through(self.chain, frequencies, at_input, self.input_channels, shift)
+
+    def _closed_density(self, frequencies: Array, shift: int) -> NDArray[np.complex128]:
+        r"""Return :math:`\frac{1}{F} \sum_d \bar R[d] e^{-j 2 \pi g d}`, F the rate here."""
+        if shift:
+            raise NotPredictableError(
+                "cyclic densities are known for linear stacks only",
+                given="a stack with an activation",
+                fix="the layers before it: upsim.predict(stack.upto(n))",
+            )
+        averaged = self.place.covariance.averaged()
+        reach = len(averaged) // 2
+        # The average over time is even in the lag: a sum of cosines.
+        lags = np.arange(1, reach + 1)
+        answer = np.repeat(averaged[reach][:, None], frequencies.size, axis=1)
+        block = max(1, _BLOCK // max(1, reach))
+        for start in range(0, frequencies.size, block):
+            grid = frequencies[start : start + block]
+            waves = np.cos(2 * np.pi * np.outer(lags, grid))
+            answer[:, start : start + block] += 2 * averaged[reach + 1 :].T @ waves
+        rate = float(self.input_rate * self.place.rate)
+        return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
+
+
+def _joined(
+    chains: Sequence[tuple[Operator, ...]], channels: int, merging: str
+) -> tuple[Operator, ...]:
+    """Fold each branch since the fork into one operator and merge the operators."""
+    shared = 0
+    while all(len(chain) > shared for chain in chains) and all(
+        chain[shared] is chains[0][shared] for chain in chains
+    ):
+        shared += 1
+    fork = chains[0][:shared]
+    width = fork[-1].out_channels if fork else channels
+    branches = [_folded(chain[shared:], width) for chain in chains]
+    return (*fork, merged_operators(branches, merging))
 
 
 def _folded(chain: Sequence[Operator], channels: int) -> Operator:

@@ -1,0 +1,157 @@
+r"""A covariance through pointwise functions, pair by pair.
+
+For jointly Gaussian ``x ~ N(mu, s^2)`` and ``y ~ N(mu', s'^2)`` of correlation rho, with the
+Hermite coefficients ``alpha_k`` of f at x and ``alpha'_k`` of g at y (Mehler 1866, Price 1958)::
+
+    Cov(f(x), g(y)) = sum_{k >= 1} alpha_k alpha'_k rho^k
+    Cov(f(x), y)    = (alpha_1 / s) Cov(x, y)
+
+Most pairs of a long window are nearly independent and need few terms; how many is decided lag by
+lag.  Pairs that no series of that length can give (neighbours of one channel, mostly) are left to
+:func:`upsim.gaussian.covariance`, which has closed forms and quadrature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.gaussian import ActivationMoments, covariance
+from upsim.theory.moments.covariance import Covariance
+from upsim.theory.moments.independent import IndependentCovariance
+
+Array = NDArray[np.float64]
+
+#: What the series may miss of the geometric mean of the two variances.
+ACCURACY = 1e-13
+
+#: Hermite coefficients that are kept; a correlation below 0.48 needs no more.
+ORDER = 40
+
+#: Orders in which lags are summed together.
+_ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, ORDER)
+
+#: Numbers in one piece of work (16 MiB).
+_PIECE = 2**21
+
+
+def both_mapped(
+    between: Covariance, left: ActivationMoments, right: ActivationMoments, *, same: bool
+) -> Covariance:
+    """Return ``Cov(f(x), g(y))``.
+
+    Parameters
+    ----------
+    between : Covariance
+        Of x and y.
+    left, right : ActivationMoments
+        Of f at x and g at y, shapes (phases, channels).
+    same : bool
+        Whether f(x) is g(y), so that half of the lags follow from the other half and the variance
+        is known.
+    """
+    record = between.over(left.shape[0], right.shape[0])
+    if same:
+        record = record.centred()
+    half = record.width // 2 if same else 0
+    values = record.values[:, half:]
+    phases = np.arange(record.phases) % left.shape[0]
+    moments = record.moments()[:, half:] % right.shape[0]
+    apart = isinstance(record, IndependentCovariance)
+    mapped = _mapped(values, left, right, phases, moments, apart=apart)
+    if not same:
+        return replace(record, values=mapped)
+    channels = np.arange(left.shape[1])
+    mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
+    whole = np.empty_like(record.values)
+    whole[:, half:] = mapped
+    # Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
+    for lag in range(1, half + 1):
+        earlier = (np.arange(record.phases) - lag) % record.phases
+        before = mapped[earlier, lag]
+        whole[:, half - lag] = before if apart else before.swapaxes(1, 2)
+    return replace(record, values=whole)
+
+
+def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:
+    """Return ``Cov(f(x), y)``: the mean slope of f times the covariance (Bussgang 1952)."""
+    return between.scaled(left.slope)
+
+
+def _mapped(
+    values: Array,
+    left: ActivationMoments,
+    right: ActivationMoments,
+    phases: NDArray[np.intp],
+    moments: NDArray[np.intp],
+    *,
+    apart: bool,
+) -> Array:
+    """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T).
+
+    Channels that are kept ``apart`` have windows (P, T, 1, C).
+    """
+    axis = 2 if apart else 3
+    inverse_left, inverse_right = _inverse(left), _inverse(right)
+    rho = values * np.expand_dims(inverse_left[phases], (1, axis))
+    rho *= inverse_right[moments][:, :, None, :]
+    np.clip(rho, -1.0, 1.0, out=rho)
+    largest = np.abs(rho).max(axis=(0, 2, 3), initial=0.0)
+    # The rest beyond K terms is at most |rho|^(K+1) sqrt(tail tail'), tails over the variances.
+    rests = [_rest(left, right, order) for order in _ORDERS]
+    limits = np.array(
+        [
+            min(1.0, (ACCURACY / rest) ** (1 / (order + 1))) if rest > ACCURACY else 1.0
+            for rest, order in zip(rests, _ORDERS, strict=True)
+        ]
+    )
+    band = np.minimum(np.searchsorted(limits, largest), len(_ORDERS) - 1)
+    answer = np.zeros_like(rho)
+    for number, order in enumerate(_ORDERS):
+        lags = np.flatnonzero((band == number) & (largest > 0))
+        size = max(1, _PIECE // max(1, rho[:, 0].size))
+        for start in range(0, lags.size, size):
+            chosen = lags[start : start + size]
+            answer[:, chosen] = _summed(
+                rho[:, chosen],
+                np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
+                right.coefficients[: order + 1, moments[:, chosen]],
+            )
+    close = np.nonzero(np.abs(rho) > limits[-1])
+    if close[0].size:
+        p, t, c, d = close
+        own = d if apart else c
+        found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
+        answer[close] = found.values
+    return answer
+
+
+def _summed(rho: Array, left: Array, right: Array) -> Array:
+    """Return the series by Horner's rule.
+
+    Shapes: rho (P, T, C, C'), left (K + 1, P, 1, C, 1), right (K + 1, P, T, C').
+    """
+    total = np.zeros_like(rho)
+    for k in range(len(left) - 1, 0, -1):
+        total += left[k] * right[k][:, :, None, :]
+        total *= rho
+    return total
+
+
+def _inverse(moments: ActivationMoments) -> Array:
+    deviation = moments.input_deviation
+    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+
+
+def _rest(left: ActivationMoments, right: ActivationMoments, order: int) -> float:
+    """Return the largest share of the deviations beyond ``order`` coefficients, over all pairs."""
+    return float(np.sqrt(_tail_share(left, order) * _tail_share(right, order)))
+
+
+def _tail_share(moments: ActivationMoments, order: int) -> float:
+    energy = np.sum(moments.coefficients[1 : order + 1] ** 2, axis=0)
+    tail = np.maximum(moments.variance - energy, 0.0) + 1e-15 * moments.variance
+    share = np.divide(tail, moments.variance, out=np.zeros_like(tail), where=moments.variance > 0)
+    return float(share.max(initial=0.0))
