@@ -20,7 +20,8 @@ from upsim.layers import (
     TransposedConv,
     WeightNorm,
 )
-from upsim.stackfile import schema, stack_from_dict, stack_to_dict
+from upsim.stackfile import stack_from_dict, stack_to_dict
+from upsim.stackschema import schema
 from upsim.tolerance import rounding
 
 from .bounds import bound_of

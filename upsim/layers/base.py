@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, Field, fields
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -56,7 +57,7 @@ class Layer(ABC):
     def length_rule(self) -> LengthRule:
         """Return the length law of the layer."""
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample."""
         return self.length_rule().rate

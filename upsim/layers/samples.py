@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -132,7 +133,7 @@ class Decimate(LinearLayer):
         """Return ``ceil((n - phase) / factor)``."""
         return LengthRule(((1, self.factor, self.factor - 1 - self.phase),))
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Return ``1 / factor``."""
         return Fraction(1, self.factor)
