@@ -109,7 +109,8 @@ class Prediction:
     @cached_property
     def replicas(self) -> tuple[Replica, ...]:
         """Where the bands of the input land, and with which gain if the stack is linear."""
-        gains = linear_gains(self.stack) if is_linear(self.stack) else None
+        known = is_linear(self.stack) and self.stack.is_drawn
+        gains = linear_gains(self.stack) if known else None
         return find_replicas(self.stack, gains)
 
     @cached_property
@@ -201,7 +202,14 @@ class Prediction:
             return self.waveform[:, :count].copy()
         samples = np.zeros((self.channels, count))
         index = np.arange(count)
+        if any(tone.amplitude is None for tone in self.tones):
+            raise NotPredictableError(
+                "an expectation over networks has no phase to listen to",
+                given="a stack with undrawn weights",
+                fix="upsim.predict(stack.draw(seed=0), signal).audio(1.0)",
+            )
         for tone in self.tones:
+            assert tone.amplitude is not None
             turns = (index * tone.fraction.numerator) % tone.fraction.denominator
             wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
             sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
@@ -254,7 +262,8 @@ class Prediction:
         if tones:
             shown = strongest[:4]
             rest = f", the strongest {len(shown)}" if len(tones) > len(shown) else ""
-            lines.append(f"{len(tones)} tone{'s' if len(tones) > 1 else ''}{rest}:")
+            kind = "tone" if self.stack.is_drawn else "expected tone"
+            lines.append(f"{len(tones)} {kind}{'s' if len(tones) > 1 else ''}{rest}:")
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
@@ -343,7 +352,7 @@ class Prediction:
                 "frequency": tone.frequency,
                 "fraction": str(tone.fraction),
                 "channel": channel,
-                "amplitude": complex(tone.amplitude[channel]),
+                "amplitude": None if tone.amplitude is None else complex(tone.amplitude[channel]),
                 "power": float(tone.power[channel]),
                 "layer": tone.layer,
                 "cause": tone.cause,

@@ -79,7 +79,7 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
     return {
         "fraction": str(tone.fraction),
         "frequency": tone.frequency,
-        "amplitude": _complex_pairs(tone.amplitude),
+        "amplitude": None if tone.amplitude is None else _complex_pairs(tone.amplitude),
         "power": tone.power.tolist(),
         "layer": tone.layer,
         "cause": tone.cause,
@@ -98,7 +98,7 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
     return Tone(
         Fraction(content["fraction"]),
         float(content["frequency"]),
-        _from_pairs(content["amplitude"]),
+        None if content["amplitude"] is None else _from_pairs(content["amplitude"]),
         np.asarray(content["power"], dtype=np.float64),
         str(content["layer"]),
         str(content["cause"]),

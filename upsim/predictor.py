@@ -13,9 +13,10 @@ from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
-from upsim.theory.moments import StationaryMoments
+from upsim.theory.moments import EnsembleMoments, StationaryMoments
 from upsim.theory.propagation import Trace, propagate, starting_moments
-from upsim.theory.tones import find_tones, repeating
+from upsim.theory.tones import expected_tones, find_tones, repeating
+from upsim.tolerance import rounding
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,8 @@ def predict(
     Parameters
     ----------
     stack : Stack
-        With drawn weights.
+        With drawn weights: that network.  With weights that are named initialisations: the
+        expectation over all networks that they draw.
     signal : Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
     frequencies : int or array, optional
@@ -52,7 +54,7 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise through an activation, or weights that are not drawn yet.
+        For noise through an activation of drawn weights, or a mixture of drawn and undrawn layers.
     TooLargeError
         If the period of the signal would not fit in memory.
 
@@ -101,6 +103,8 @@ def _read(
 ) -> Prediction:
     """Read the answer at the end of a (possibly shortened) stack from a trace."""
     place = trace.after(len(stack))
+    if isinstance(place, EnsembleMoments):
+        return _read_expectation(stack, signal, trace, place, frequencies)
     mean = repeating(place)
     tones = find_tones(stack, trace, signal)
     rate = float(stack.sample_rate)
@@ -122,14 +126,8 @@ def _read(
             array.setflags(write=False)
 
     def after(number: int) -> Prediction:
-        shorter = stack.upto(number)
-        part = Trace(
-            trace.steps[: trace.value_after(number)],
-            trace.values[: trace.value_after(number) + 1],
-            trace.operators[: trace.value_after(number)],
-        )
         count = frequencies if isinstance(frequencies, int) else None
-        return _read(shorter, signal, part, count)
+        return _read(stack.upto(number), signal, trace.upto(number), count)
 
     cyclic = None
     if isinstance(place, StationaryMoments):
@@ -149,6 +147,41 @@ def _read(
         waveform,
         Panels(len(stack), after),
         cyclic,
+    )
+
+
+def _read_expectation(
+    stack: Stack,
+    signal: Signal,
+    trace: Trace,
+    place: EnsembleMoments,
+    frequencies: int | Array | None,
+) -> Prediction:
+    """Read the expectation over networks at the end of a (possibly shortened) stack."""
+    rate = float(stack.sample_rate)
+    grid = frequencies
+    if grid is None or isinstance(grid, int):
+        grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
+    level = place.density(grid / rate)
+    # The difference of two kernels that agree to rounding is no density.
+    floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
+    psd = np.broadcast_to(2 * np.clip(level, 0, None) / rate, (stack.out_channels, grid.size))
+    grid.setflags(write=False)
+
+    def after(number: int) -> Prediction:
+        count = frequencies if isinstance(frequencies, int) else None
+        return _read(stack.upto(number), signal, trace.upto(number), count)
+
+    return Prediction(
+        stack,
+        signal,
+        stack.sample_rate,
+        grid,
+        psd if level.max(initial=0.0) > floor else None,
+        expected_tones(stack, place, signal),
+        place.assumptions,
+        None,
+        Panels(len(stack), after),
     )
 
 

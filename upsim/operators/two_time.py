@@ -104,6 +104,10 @@ class TwoTime:
         more = 0 if reach is None else reach - self.reach
         return TwoTime(fixed, np.pad(excess, ((0, 0), (more, more))))
 
+    def averaged(self) -> TwoTime:
+        """Return the average over the period: all that layers without a decimation need."""
+        return TwoTime(self.fixed.mean(axis=0)[None], self.excess.mean(axis=0)[None])
+
     def aligned(self, other: TwoTime) -> tuple[TwoTime, TwoTime]:
         """Return both over their common periods and lags."""
         rows = lcm(self.period, other.period)

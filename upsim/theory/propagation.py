@@ -12,10 +12,16 @@ import numpy as np
 
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, LinearLayer
+from upsim.layers.convolution import WeightedLayer
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
-from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
+from upsim.theory.moments import (
+    DeterministicMoments,
+    EnsembleMoments,
+    Moments,
+    StationaryMoments,
+)
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -44,6 +50,11 @@ class Trace:
         """Return the record after top-level layer ``number``; 0 is the input."""
         return self.values[self.value_after(number)]
 
+    def upto(self, number: int) -> Trace:
+        """Return the trace of the first ``number`` top-level layers."""
+        end = self.value_after(number)
+        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end])
+
     def value_after(self, number: int) -> int:
         """Return the number of the value that top-level layer ``number`` makes."""
         ends = [step.output for step in self.steps if step.path == (number,)]
@@ -51,8 +62,14 @@ class Trace:
 
 
 def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Moments:
-    """Choose the regime: stationary if any part of the signal is random, else deterministic."""
+    """Choose the regime.
+
+    Expectation over networks if any weight is not drawn; else stationary if any part of the
+    signal is random, else deterministic.
+    """
     channels, rate = stack.in_channels, stack.input_rate
+    if not stack.is_drawn:
+        return EnsembleMoments.from_signal(signal, channels, rate)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
     if signal.density(np.zeros(1), channels, rate) is None:
         return mean
@@ -79,6 +96,8 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
+    if isinstance(start, EnsembleMoments):
+        return _propagate_ensemble(stack, start)
     steps, operators = operators_of(stack)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
@@ -92,6 +111,38 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
     return Trace(steps, tuple(values), operators)
+
+
+def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
+    """Return the expectation over initialisations after every step of a stack.
+
+    Phases of a period matter up to the last activation or decimation; behind it the average over
+    time is carried, which costs less by the length of the period.
+    """
+    steps = tuple(lower(stack.layers))
+    needs_phases = [
+        number
+        for number, step in enumerate(steps)
+        if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
+    ]
+    last = needs_phases[-1] if needs_phases else -1
+    values = [start]
+    for number, step in enumerate(steps):
+        inputs = [values[value] for value in step.inputs]
+        if number > last:
+            inputs = [each if each.averaged else each.over_time() for each in inputs]
+        layer, channels = step.layer, inputs[0].channels
+        with _Placed(step, len(stack)):
+            if layer is None:
+                made = EnsembleMoments.merged(inputs, step.merging)
+            elif isinstance(layer, WeightedLayer):
+                made = inputs[0].through_random(layer.random_taps(channels), step.label)
+            elif isinstance(layer, LinearLayer):
+                made = inputs[0].through_operator(layer.operator(channels), step.label)
+            else:
+                made = inputs[0].through_activation(cast("Activation", layer), step.label)
+        values.append(made)
+    return Trace(steps, tuple(values), (None,) * len(steps))
 
 
 def fold(stack: Stack) -> Operator:

@@ -2,6 +2,7 @@
 
 from upsim.theory.moments.base import Moments, Source
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.ensemble import EnsembleMoments
 from upsim.theory.moments.stationary import StationaryMoments
 
-__all__ = ["DeterministicMoments", "Moments", "Source", "StationaryMoments"]
+__all__ = ["DeterministicMoments", "EnsembleMoments", "Moments", "Source", "StationaryMoments"]

@@ -55,8 +55,12 @@ class Channels:
     mean: Array
     covariance: TwoTime
 
-    def second_moment(self) -> TwoTime:
-        """Return the moment about zero."""
+    def second_moment(self, *, averaged: bool) -> TwoTime:
+        """Return the moment about zero, of each phase or averaged over them."""
+        if averaged:
+            power = np.abs(np.fft.fft(self.mean)) ** 2 / self.mean.size
+            products = np.fft.ifft(power).real
+            return self.covariance.averaged() + TwoTime(products[None], np.zeros((1, 1)))
         return self.covariance + of_mean(self.mean)
 
 
@@ -73,6 +77,9 @@ class EnsembleMoments(Moments):
         share none are uncorrelated, since fresh weights have mean zero.
     terms : int
         Independent products that one sample here adds up; the input is taken as given.
+    averaged : bool
+        Whether covariances are averaged over their period: enough where no activation and no
+        decimation follows.
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
     """
@@ -81,6 +88,7 @@ class EnsembleMoments(Moments):
     sources: frozenset[str]
     terms: int = 1
     width: int | None = None
+    averaged: bool = False
 
     @classmethod
     def from_signal(cls, signal: Signal, channels: int, rate: Fraction) -> EnsembleMoments:
@@ -96,6 +104,14 @@ class EnsembleMoments(Moments):
         spread = TwoTime(_products(lines - mean), np.zeros((lines.shape[1], 1)))
         covariance = (spread + _input_noise(signal, channels, rate)).reduced()
         return cls((Channels(channels, mean, covariance),), frozenset({"input"}))
+
+    def _kept(self, covariance: TwoTime) -> TwoTime:
+        return covariance.averaged() if self.averaged else covariance
+
+    def over_time(self) -> Self:
+        """Return the record averaged over its period, for what follows the last activation."""
+        groups = tuple(replace(g, covariance=g.covariance.averaged()) for g in self.groups)
+        return replace(self, groups=groups, averaged=True)
 
     @property
     def channels(self) -> int:
@@ -117,12 +133,15 @@ class EnsembleMoments(Moments):
     def through_random(self, taps: RandomTaps, label: str) -> Self:
         """Return the record behind a layer of random taps: fresh, independent, of mean zero."""
         total = sum(group.count for group in self.groups)
-        parts = [g.second_moment().scaled(taps.fan * g.count / total) for g in self.groups]
+        parts = [
+            group.second_moment(averaged=self.averaged).scaled(taps.fan * group.count / total)
+            for group in self.groups
+        ]
         given = parts[0]
         for part in parts[1:]:
             given = given + part
         made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
-        made = made.decimated(taps.stride)
+        made = self._kept(made.decimated(taps.stride))
         bias = taps.bias()
         covariance = made if bias is None else (made + bias).reduced()
         group = Channels(taps.out_channels, np.zeros(1), covariance)
@@ -130,11 +149,11 @@ class EnsembleMoments(Moments):
         return replace(self, groups=(group,), sources=frozenset({label}), terms=terms)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
-        """Return the record behind a fixed layer that treats its channels alike.
+        r"""Return the record behind a fixed layer that treats its channels alike.
 
         With ``h_oc`` the kernel from channel c to channel o, independent channels add as
-        :math:`S = \\sum_c h_{oc} h_{oc}^T`; their common mean passes through
-        :math:`\\sum_c h_{oc}`.  Both are averaged over the output channels.
+        :math:`S = \sum_c h_{oc} h_{oc}^T`; their common mean passes through
+        :math:`\sum_c h_{oc}`.  Both are averaged over the output channels.
         """
         fir, stride = _as_filter(operator)
         apart = fir.groups == fir.in_channels == fir.out_channels
@@ -148,7 +167,8 @@ class EnsembleMoments(Moments):
         groups, first = [], 0
         for group in self.groups:
             rows = slice(first, first + group.count) if apart else slice(None)
-            groups.append(_filtered(group, fir, rows, stride))
+            made = _filtered(group, fir, rows, stride)
+            groups.append(replace(made, covariance=self._kept(made.covariance)))
             first += group.count
         return replace(self, groups=tuple(groups))
 
@@ -201,7 +221,7 @@ class EnsembleMoments(Moments):
 
     def line_powers(self) -> Array:
         """Return the expected power of each line ``k / P``, averaged over channels, (P,)."""
-        moments = [group.second_moment() for group in self.groups]
+        moments = [group.second_moment(averaged=True) for group in self.groups]
         whole = lcm(*(moment.fixed.shape[1] for moment in moments))
         powers = np.zeros(whole)
         for group, moment in zip(self.groups, moments, strict=True):
