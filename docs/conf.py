@@ -54,9 +54,12 @@ if gallery_scripts:
         "examples_dirs": "../examples",
         "gallery_dirs": "gallery",
         "filename_pattern": r"/(plot_|figure)[^/]*\.py$",
-        "ignore_pattern": r"/(?!plot_|figure)[^/]*\.py$",
+        # Asked with a path and, elsewhere, with the name alone.
+        "ignore_pattern": r"(^|/)(?!plot_|figure)[^/]*\.py$",
+        "within_subsection_order": "FileNameSortKey",
         "abort_on_example_error": True,
         "write_computation_times": False,  # those pages load tables from a CDN
+        "capture_repr": (),  # the scripts print what they have to say
         "download_all_examples": False,
         "show_signature": False,
         "show_memory": False,
@@ -70,7 +73,9 @@ html_static_path = ["_static"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_copy_source = False
-html_sidebars = {"*": []}  # the top pages have no section of their own to list
+# The top pages have no section of their own to list, and the gallery's code needs the width.
+html_sidebars = {"*": [], "gallery/*": []}
+html_css_files = ["style.css"]
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is set
 html_theme_options = {
     "navbar_align": "left",

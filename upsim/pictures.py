@@ -23,8 +23,8 @@ KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenanc
 
 Array = NDArray[np.float64]
 
-#: Points of the curve that stands for a recording's many bins.
-_CURVE_POINTS = 1024
+#: Samples of a segment of a recording.
+_SEGMENT = 2048
 
 
 def plot(
@@ -68,7 +68,7 @@ def plot(
             channel=channel,
         )
     if kind == "comb":
-        rows = [(each.name, float(each.spacing)) for each in families(prediction.stack)]
+        rows = [(each.layer, float(each.spacing)) for each in families(prediction.stack)]
         return drawing.draw_comb(
             rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
         )
@@ -118,7 +118,7 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         shaded.setdefault(each.low, band)
     frequencies, psd = prediction.frequencies, prediction.psd
     if psd is not None and prediction.waveform is not None:
-        frequencies, psd = _averaged(frequencies, psd)
+        frequencies, psd = _curve(prediction)
     return Panel(
         title=title,
         sample_rate=float(prediction.sample_rate),
@@ -130,12 +130,20 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
     )
 
 
-def _averaged(frequencies: Array, psd: Array) -> tuple[Array, Array]:
-    """Average the bins of a recording's DFT in bands: a curve that can be read."""
-    bins = -(-frequencies.size // _CURVE_POINTS)
-    whole = frequencies.size // bins * bins
-    centres = frequencies[:whole].reshape(-1, bins).mean(axis=1)
-    return centres, psd[:, :whole].reshape(psd.shape[0], -1, bins).mean(axis=2)
+def _curve(prediction: Prediction) -> tuple[Array, Array]:
+    """Return a recording's density averaged over segments: a curve that can be read.
+
+    The DFT of a whole recording has more bins than a picture has columns, and the cut at its ends
+    fills the valleys between them; Welch's windowed segments do neither.
+    """
+    from scipy.signal import welch
+
+    assert prediction.waveform is not None
+    rest = prediction.waveform - prediction.lines(prediction.waveform.shape[1])
+    segment = min(rest.shape[1], _SEGMENT)
+    rate = float(prediction.sample_rate)
+    grid, psd = welch(rest, rate, nperseg=segment, detrend=False, axis=1)
+    return np.asarray(grid), np.asarray(psd)
 
 
 def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:
@@ -145,7 +153,7 @@ def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:
         rows += [
             ContributionRow(
                 frequency_hz=tone.frequency,
-                layer=share.layer,
+                layer=share.layer or "input",
                 cause=share.cause,
                 power=sides * float(share.power[channel]),
                 phase=float(np.angle(share.amplitude[channel])),

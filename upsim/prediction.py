@@ -185,8 +185,20 @@ class Prediction:
             return np.zeros(self.channels)
         if self.waveform is not None:
             # The bins of a DFT are a sum, not points of a curve.
-            return np.asarray(self.psd.sum(axis=1) * self.frequencies[1])
+            width = np.append(self.frequencies, float(self.sample_rate))[1]
+            return np.asarray(self.psd.sum(axis=1) * width)
         return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
+
+    def lines(self, count: int) -> Array:
+        """Return ``count`` samples of all lines together, (channels, count)."""
+        samples = np.zeros((self.channels, count))
+        index = np.arange(count)
+        for tone in self.tones:
+            turns = (index * tone.fraction.numerator) % tone.fraction.denominator
+            wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
+            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+            samples += sides * (tone.amplitude[:, None] * wave).real
+        return samples
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:
         """Return samples to listen to, (channels, n).
@@ -200,6 +212,7 @@ class Prediction:
             raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
         if self.waveform is not None:
             return self.waveform[:, :count].copy()
+<<<<<<< HEAD
         samples = np.zeros((self.channels, count))
         index = np.arange(count)
         if any(tone.amplitude is None for tone in self.tones):
@@ -214,6 +227,9 @@ class Prediction:
             wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
             sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
             samples += sides * (tone.amplitude[:, None] * wave).real
+=======
+        samples = self.lines(count)
+>>>>>>> main
         if self.psd is not None:
             rng = np.random.default_rng(whole_number(seed, "seed", least=0))
             grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import FileFormatError
+from upsim.operators.operator import frozen
 from upsim.prediction import Prediction
 from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
 from upsim.theory.replicas import Replica
@@ -51,7 +52,7 @@ def prediction_from_dict(content: object) -> Prediction:
             stack_from_dict(content["stack"]),
             signal_from_dict(content["signal"]),
             Fraction(content["sample_rate"]),
-            np.asarray(content["frequencies"], dtype=np.float64),
+            _array(content["frequencies"]),
             _optional_array(content["psd"]),
             tuple(_tone_from_dict(each) for each in content["tones"]),
             tuple(content["assumptions"]),
@@ -64,7 +65,11 @@ def prediction_from_dict(content: object) -> Prediction:
 
 
 def _optional_array(values: Any) -> NDArray[np.float64] | None:
-    return None if values is None else np.asarray(values, dtype=np.float64)
+    return None if values is None else _array(values)
+
+
+def _array(values: Any) -> NDArray[np.float64]:
+    return frozen(np.asarray(values, dtype=np.float64))
 
 
 def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
@@ -72,7 +77,9 @@ def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
 
 
 def _from_pairs(pairs: list[list[float]]) -> NDArray[np.complex128]:
-    return np.asarray([complex(real, imaginary) for real, imaginary in pairs], dtype=np.complex128)
+    found = np.asarray([complex(*pair) for pair in pairs], dtype=np.complex128)
+    found.setflags(write=False)
+    return found
 
 
 def _tone_to_dict(tone: Tone) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
         Fraction(content["fraction"]),
         float(content["frequency"]),
         None if content["amplitude"] is None else _from_pairs(content["amplitude"]),
-        np.asarray(content["power"], dtype=np.float64),
+        _array(content["power"]),
         str(content["layer"]),
         str(content["cause"]),
         tuple(

@@ -194,8 +194,9 @@ class Stack:
     def summary(self) -> str:
         """Return one line: channels and rates from end to end."""
         counts = self.channel_counts()
+        layers = "1 layer" if len(self) == 1 else f"{len(self)} layers"
         return (
-            f"{self.name or 'stack'}: {len(self)} layers, {counts[0]} to {counts[-1]} channels, "
+            f"{self.name or 'stack'}: {layers}, {counts[0]} to {counts[-1]} channels, "
             f"{format_hertz(self.input_rate)} to {format_hertz(self.sample_rate)}"
         )
 

@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-CHAPTERS = ["index.html", "vocabulary.html", "architecture.html"]
+CHAPTERS = [
+    "index.html",
+    "first-ten-minutes.html",
+    "howto-line-at-n-khz.html",
+    "vocabulary.html",
+    "adding-a-layer.html",
+    "architecture.html",
+]
 
 # Resolves when MathJax has drawn the page; pages without formulas do not load it.
 DRAWN = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"

@@ -9,7 +9,7 @@ and repeats itself every ``down`` input samples, that is every ``up`` output sam
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 class Operator(ABC):
@@ -207,7 +209,7 @@ def added_offsets(first: Real | None, second: Real | None) -> Real | None:
     )
 
 
-def frozen(array: Real) -> Real:
+def frozen(array: NDArray[Kind]) -> NDArray[Kind]:
     """Return a read-only view, so that a record that holds it cannot change."""
     view = array.view()
     view.setflags(write=False)

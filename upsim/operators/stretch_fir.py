@@ -280,23 +280,30 @@ class StretchFIR(Operator):
             taps, positions = taps[:, :, ::-1], positions[::-1]
         copies = columns.shape[2]
         if self.factor == 1:
-            shift = (np.arange(count) - positions[:, None]) % count
-            gathered = columns[..., shift].transpose(0, 1, 3, 2, 4)
+            gathered = np.empty((self.groups, per_group, tap_count, copies, count))
+            for tap, position in enumerate(positions):
+                # gathered[n] = columns[n - position] on a circle: two slices, no index array.
+                turn = int(position) % count
+                gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
+                if turn:
+                    gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
             flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
             mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
             answer = mapped.reshape(out, copies, count)
         else:
-            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L.
+            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L, that
+            # is in one phase, as many samples later as whole factors fit into the position.
             kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
             flat = columns.reshape(self.groups, per_group, copies * count)
             spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
             spread = spread.reshape(out, tap_count, copies, count)
-            total = count * self.factor
-            answer = np.zeros((out, copies, total))
-            starts = np.arange(count) * self.factor
+            answer = np.zeros((out, copies, count, self.factor))
             for tap, position in enumerate(positions):
-                # Within one tap the landing places are distinct, so a plain += is enough.
-                answer[:, :, (starts + position) % total] += spread[:, tap]
+                late, phase = divmod(int(position), self.factor)
+                turn = late % count
+                answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
+                if turn:
+                    answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
         return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
 
     def apply(self, samples: Real) -> Real:

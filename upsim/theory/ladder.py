@@ -101,11 +101,13 @@ class Ladder:
         # A value whose lines are all those of an earlier value stands for that one: layers that
         # keep the rate move no line, so only the stretches on the way are visited.
         self._same = {0: 0}
-        for step in self.steps:
+        # Lines are numbered n / d in whole numbers on the way: exact, and no fraction is reduced.
+        self._factors = [_factors(step) for step in self.steps]
+        for step, factors in zip(self.steps, self._factors, strict=True):
             sources = {self._same[value] for value in step.inputs}
-            keeps = step.layer is None or step.layer.rate == 1
-            self._same[step.output] = sources.pop() if keeps and len(sources) == 1 else step.output
-        self._known: dict[tuple[int, Fraction], Origin | None] = {}
+            keeps = factors == (1, 1) and len(sources) == 1
+            self._same[step.output] = sources.pop() if keeps else step.output
+        self._known: dict[tuple[int, int, int], Origin | None] = {}
 
     def origin(self, fraction: Fraction, value: int | None = None) -> Origin | None:
         """Return where a line was first possible, or None if nothing in the stack can make it.
@@ -123,50 +125,47 @@ class Ladder:
         ``f = (u g + l) / d``, ``l = 0 … d - 1``.  If one of these is 0 the layer made the line of
         an offset; otherwise the latest layer that could have made one of them did.
         """
-        turns = fraction % 1
-        if turns == 0:
+        number, count = fraction.numerator % fraction.denominator, fraction.denominator
+        if not number:
             raise ArgumentError(
                 "0 Hz is the offset itself, not a tone that an offset makes", given="frequency 0"
             )
-        if value is None:
-            value = self.steps[-1].output
-        value = self._same[value]
-        key = (value, min(turns, 1 - turns))
+        last = self.steps[-1].output if value is None else value
+        return self._origin(number, count, self._same[last])
+
+    def _origin(self, number: int, count: int, value: int) -> Origin | None:
+        """Return where the line ``number / count`` was first possible."""
+        key = (value, min(number, count - number), count)
         if key not in self._known:
-            self._known[key] = self._search(turns, value)
+            self._known[key] = self._search(number, count, value)
         return self._known[key]
 
-    def _search(self, turns: Fraction, value: int) -> Origin | None:
+    def _search(self, number: int, count: int, value: int) -> Origin | None:
         if value == 0:
-            folded = min(turns, 1 - turns)
+            folded = Fraction(min(number, count - number), count)
             return Origin("", -1, image_of=folded) if folded in self.lines else None
-        number = self._makers[value]
-        step = self.steps[number]
+        maker = self._makers[value]
+        step, (up, down) = self.steps[maker], self._factors[maker]
         best: Origin | None = None
         for before in step.inputs:
-            for frequency in _inputs(step, turns):
+            for alias in range(down):
+                # f = (u g + l) / d, modulo 1
+                frequency = (up * number + alias * count) % (count * down)
                 if frequency == 0:
-                    found: Origin | None = Origin(step.label, number, turns)
+                    found: Origin | None = Origin(step.label, maker, Fraction(number, count))
                 else:
-                    found = self.origin(frequency, before)
-                    if found is not None and found.step < 0 and _is_image(step, turns):
+                    found = self._origin(frequency, count * down, self._same[before])
+                    is_image = 2 * up * min(number, count - number) > count
+                    if found is not None and found.step < 0 and up > 1 and is_image:
                         found = replace(found, moved_by=step.label)
                 if found is not None and (best is None or found.step > best.step):
                     best = found
         return best
 
 
-def _inputs(step: Step, turns: Fraction) -> list[Fraction]:
-    """Return the input frequencies of a step that reach its output at ``turns``."""
+def _factors(step: Step) -> tuple[int, int]:
+    """Return by how much a step goes up and down."""
     if not isinstance(step.layer, LinearLayer):
-        return [turns]
-    up, down = step.layer.rate.numerator, step.layer.rate.denominator
-    return [((up * turns + alias) / down) % 1 for alias in range(down)]
-
-
-def _is_image(step: Step, turns: Fraction) -> bool:
-    """Tell whether an output frequency lies above the old Nyquist of an upsampling step."""
-    if not isinstance(step.layer, LinearLayer):
-        return False
-    up = step.layer.rate.numerator
-    return up > 1 and min(turns, 1 - turns) > Fraction(1, 2 * up)
+        return 1, 1
+    rate = step.layer.rate
+    return rate.numerator, rate.denominator

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from upsim.arguments import whole_number
 from upsim.operators import StretchFIR
+from upsim.operators.operator import frozen
 from upsim.stack import Stack
 from upsim.theory.propagation import Trace, operators_of
 
@@ -140,8 +141,8 @@ def overlap_report(stack: Stack, trace: Trace | None = None) -> tuple[LayerOverl
                     step.label,
                     step.name,
                     overlap(operator.taps.shape[2], operator.factor, dilation=operator.dilation),
-                    operator.phase_gains(),
-                    operator.phase_powers(),
+                    frozen(operator.phase_gains()),
+                    frozen(operator.phase_powers()),
                 )
             )
     return tuple(found)

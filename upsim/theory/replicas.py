@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import refuse_beyond_memory
+from upsim.operators.operator import frozen
 from upsim.stack import Stack
 from upsim.theory.propagation import transfer_chain
 from upsim.theory.transfer import chain_gains
@@ -77,7 +78,7 @@ def find_replicas(
         levels = None
         if gains is not None:
             inside = float(low) + (np.arange(_POINTS) + 0.5) / _POINTS * float(high - low)
-            levels = gains(inside).mean(axis=2)
+            levels = frozen(gains(inside).mean(axis=2))
         for alias in range(down):
             ends = [_folded((up * edge + alias) / down) for edge in (low, high)]
             centre = _folded((up * (low + high) / 2 + alias) / down)

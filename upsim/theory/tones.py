@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from upsim.layers.base import Activation
 from upsim.operators import StretchFIR
+from upsim.operators.operator import frozen
 from upsim.signals import Signal
 from upsim.stack import Stack, lower
 from upsim.theory.ladder import Ladder, Origin
@@ -103,35 +104,43 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     is cut.
     """
     place = repeating(trace.after(len(stack)))
-    period = place.period.shape[1]
-    amplitudes, floor = place.amplitudes(), line_floor(place)
-    shares = place.share_amplitudes()
+    period, floor = place.period.shape[1], line_floor(place)
+    half = period // 2 + 1
+    amplitudes = frozen(place.amplitudes()[:, :half])
+    shares = frozen(place.share_amplitudes()[:, :, :half])
+    magnitudes = np.abs(amplitudes)
+    # Every line but 0 and Nyquist stands for its mirror line, too.
+    sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
+    powers = frozen(sides * magnitudes**2)
+    listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
+    share_magnitudes = np.abs(shares)
+    strongest_first = np.argsort(-(share_magnitudes**2).sum(axis=1), axis=0, kind="stable")
+    share_counts = share_magnitudes.max(axis=1, initial=0.0) > floor
     own = signal.lines(stack.in_channels, stack.input_rate)
     ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
     mechanisms = Mechanisms(trace)
+    rate = stack.sample_rate
     found = []
-    for number in range(period // 2 + 1):
-        amplitude = amplitudes[:, number]
-        if np.abs(amplitude).max() <= floor:
-            continue
+    for number in listed:
         fraction = Fraction(number, period)
-        mirrored = fraction not in (0, Fraction(1, 2))
-        contributions = [
-            Contribution(source.cause, source.layer, share[:, number])
-            for source, share in zip(place.sources, shares, strict=True)
-            if np.abs(share[:, number]).max() > floor
-        ]
-        contributions.sort(key=lambda each: -float(each.power.sum()))
+        contributions = tuple(
+            Contribution(
+                place.sources[each].cause, place.sources[each].layer, shares[each, :, number]
+            )
+            for each in strongest_first[:, number]
+            if share_counts[each, number]
+        )
         layer, cause = _layer_and_cause(trace, ladder, mechanisms, fraction, contributions)
         found.append(
             Tone(
                 fraction,
-                float(fraction * stack.sample_rate),
-                amplitude,
-                np.abs(amplitude) ** 2 * (2 if mirrored else 1),
+                # Whole numbers, divided once: the float nearest to the exact frequency.
+                number * rate.numerator / (period * rate.denominator),
+                amplitudes[:, number],
+                powers[:, number],
                 layer,
                 cause,
-                tuple(contributions),
+                contributions,
             )
         )
     return tuple(found)
@@ -175,20 +184,22 @@ def _layer_and_cause(
     ladder: Ladder,
     mechanisms: Mechanisms,
     fraction: Fraction,
-    contributions: list[Contribution],
+    contributions: tuple[Contribution, ...],
 ) -> tuple[str, str]:
-    if fraction == 0:
+    if not fraction:
         strongest = contributions[0] if contributions else None
         return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
     origin = ladder.origin(fraction)
-    if origin is None:
-        # Neither an image of an input line nor of an offset: an activation distorted a line.
-        makers = [each.layer for each in contributions if each.cause == "activation"]
-        makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
-        return (makers[0] if makers else ""), "activation"
-    if origin.step < 0:
+    if origin is not None and origin.step < 0:
         return origin.moved_by, "input"
-    return origin.layer, mechanisms.cause(origin)
+    cause = mechanisms.cause(origin) if origin is not None else ""
+    if origin is not None and cause:
+        return origin.layer, cause
+    # No image of an input line, and no layer that could make it of an offset did so: an activation
+    # behind them distorted other lines.
+    makers = [each.layer for each in contributions if each.cause == "activation"]
+    makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
+    return (makers[0] if makers else ""), "activation"
 
 
 class Mechanisms:
@@ -205,29 +216,47 @@ class Mechanisms:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._parts: dict[int, dict[str, NDArray[np.float64]]] = {}
+        self._causes: dict[tuple[int, int, int], str] = {}
 
     def cause(self, origin: Origin) -> str:
-        """Return "overlap", "weights" or "bias"."""
-        if origin.step not in self._parts:
-            self._parts[origin.step] = self._patterns(origin.step)
-        strengths = {
-            cause: _strength(pattern, origin.at)
-            for cause, pattern in self._parts[origin.step].items()
-        }
-        return max(strengths, key=lambda cause: strengths[cause])
+        """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding."""
+        key = (origin.step, origin.at.numerator, origin.at.denominator)
+        if key not in self._causes:
+            if origin.step not in self._parts:
+                self._parts[origin.step] = self._patterns(origin.step)
+            strengths = {
+                cause: _strength(pattern, origin.at)
+                for cause, pattern in self._parts[origin.step].items()
+            }
+            strongest = max(strengths, key=lambda cause: strengths[cause])
+            is_there = strengths[strongest] > self._floor(origin.step)
+            self._causes[key] = strongest if is_there else ""
+        return self._causes[key]
+
+    def _floor(self, number: int) -> float:
+        """Return the rounding of a line at a layer's output."""
+        made = repeating(self._trace.values[self._trace.steps[number].output])
+        return line_floor(made) * float(np.sqrt(made.channels))
 
     def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
         """Return one period of each part, (out, L) or (out, period of the bias)."""
         step, operator = self._trace.steps[number], self._trace.operators[number]
         assert operator is not None
-        means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
-        pattern = operator.periodic(means[:, None])
-        patterns = {"weights": pattern}
-        if isinstance(operator, StretchFIR):
+        if not isinstance(operator, StretchFIR):
+            means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
+            patterns = {"weights": operator.periodic(means[:, None])}
+        else:
+            # The output averaged phase by phase is what the layer makes of the mean, because each
+            # sample of the input meets each phase once: no second pass over the weights.
+            total = repeating(self._trace.values[step.output]).period
+            whole = total.reshape(total.shape[0], -1, operator.factor).mean(axis=1)
+            if operator.offset is not None:
+                spread = operator.offset_samples(total.shape[1])
+                whole = whole - spread.reshape(whole.shape[0], -1, operator.factor).mean(axis=1)
             counts = np.zeros(operator.factor)
             np.add.at(counts, operator.positions % operator.factor, 1)
-            overlap = pattern.sum(axis=1, keepdims=True) * counts / counts.sum()
-            patterns = {"weights": pattern - overlap, "overlap": overlap}
+            overlap = whole.sum(axis=1, keepdims=True) * counts / counts.sum()
+            patterns = {"weights": whole - overlap, "overlap": overlap}
         if operator.offset is not None:
             patterns["bias"] = operator.offset
         return patterns
