@@ -22,6 +22,7 @@ FLOORS = {
     "upsim.units": 0,
     "upsim.tolerance": 0,
     "upsim.operators": 1,
+    "upsim.gaussian": 1,
     "upsim.weights": 2,
     "upsim.layers": 2,
     "upsim.audio": 2,

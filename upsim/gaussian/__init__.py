@@ -1,0 +1,42 @@
+"""The moments of pointwise functions of Gaussian samples: arrays in, arrays out.
+
+A :class:`Form` is a function and what is known of it; :meth:`Form.moments` gives mean, variance,
+slope and Hermite coefficients for any means and deviations, each with the bound of its error, and
+:func:`covariance` the covariances of two functions of correlated samples.
+"""
+
+from upsim.gaussian.covariance import Covariance, covariance, series
+from upsim.gaussian.elu import ExponentialLinear
+from upsim.gaussian.erf import NormalCumulative, erf
+from upsim.gaussian.exponential import Exponential
+from upsim.gaussian.form import Form
+from upsim.gaussian.gated import GatedMoments, gated_covariance, gated_moments
+from upsim.gaussian.gates import SIGMOID, Gate
+from upsim.gaussian.gelu import ExactGELU
+from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
+from upsim.gaussian.quadrature import Quadrature
+from upsim.gaussian.rectifier import Rectifier
+from upsim.gaussian.sinusoid import Sinusoid, snake
+
+__all__ = [
+    "DEFAULT_ORDER",
+    "SIGMOID",
+    "ActivationMoments",
+    "Covariance",
+    "ExactGELU",
+    "Exponential",
+    "ExponentialLinear",
+    "Form",
+    "Gate",
+    "GatedMoments",
+    "NormalCumulative",
+    "Quadrature",
+    "Rectifier",
+    "Sinusoid",
+    "covariance",
+    "erf",
+    "gated_covariance",
+    "gated_moments",
+    "series",
+    "snake",
+]

@@ -1,0 +1,81 @@
+"""What is known of a pointwise function: its values, its moments, where it is not smooth."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from upsim.gaussian.covariance import Covariance
+    from upsim.gaussian.moments import ActivationMoments
+
+Array = NDArray[np.float64]
+
+
+class Form(ABC):
+    """A pointwise function and its moments under a Gaussian; immutable.
+
+    Subclasses are frozen dataclasses.  Parameters are numbers, or arrays that broadcast against
+    the means.
+    """
+
+    @abstractmethod
+    def function(self, x: Array) -> Array:
+        """Return f(x)."""
+
+    @abstractmethod
+    def moments(
+        self, mean: ArrayLike, deviation: ArrayLike, *, order: int = 32
+    ) -> ActivationMoments:
+        """Return the moments of f(x), ``x ~ N(mean, deviation^2)``."""
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Where f or one of its derivatives jumps; the places at which quadrature is split."""
+        return ()
+
+    @property
+    def width(self) -> float:
+        """The distance in x over which f changes its character, for quadrature."""
+        return 1.0
+
+    def expectation(self, mean: Array, deviation: Array) -> Array:
+        """Return E f(x) alone."""
+        return self.moments(mean, deviation, order=1).mean
+
+    def closed_covariance(
+        self, x: ActivationMoments, y: ActivationMoments, rho: Array
+    ) -> Covariance | None:
+        """Return the covariance of f(x) and g(y) in closed form, None where there is none."""
+        return None
+
+    def entries(self, index: Any, shape: tuple[int, ...]) -> Self:
+        """Return the form with its array parameters reduced to some entries of ``shape``."""
+        changed = {
+            item.name: np.broadcast_to(getattr(self, item.name), shape)[index]
+            for item in fields(self)  # type: ignore[arg-type]
+            if np.ndim(getattr(self, item.name)) > 0
+            and isinstance(getattr(self, item.name), np.ndarray)
+        }
+        return replace(self, **changed) if changed else self  # type: ignore[type-var]
+
+    def equals(self, other: Form) -> NDArray[np.bool_]:
+        """Return whether the other is the same function, entry by entry."""
+        same = np.asarray(type(self) is type(other))
+        if not same:
+            return same
+        for item in fields(self):  # type: ignore[arg-type]
+            same = same & np.asarray(getattr(self, item.name) == getattr(other, item.name))
+        return same
+
+
+def parameter(value: object, name: str) -> float | Array:
+    """Return a finite number, or a read-only array of them."""
+    from upsim.arguments import finite_array
+
+    values = finite_array(value, name)
+    return values if values.ndim else float(values)

@@ -1,0 +1,81 @@
+r"""Adaptive integration over panels that differ from entry to entry of an array.
+
+Each panel is integrated by two Gauss-Legendre rules, of 20 and of 14 nodes.  For a function that
+is analytic in an ellipse about the panel whose semi-axes sum to ``r`` half-lengths, a rule of n
+nodes errs by ``O(r^-2n)`` (Trefethen, *Approximation theory and approximation practice*, theorem
+19.3), so the difference of the two is, but for a vanishing part, the error of the coarser one and
+bounds that of the finer.  Panels whose difference is not yet rounding are halved.  What is
+reported is the sum of the differences over all panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Takes nodes and weights, shape (nodes, *shape), returns weighted sums, shape (m, *shape).
+Sums = Callable[[Array, Array], Array]
+
+_FINE, _COARSE = 20, 14
+#: Halvings of a panel: 2^-12 of two deviations resolves 5e-4 of a deviation without a hint.
+_DEPTH = 12
+#: Panels that still disagree once this many are open are reported as they are.
+_MOST_PANELS = 256
+
+
+def _mapped(rule: int, left: Array, right: Array) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(rule)
+    shape = (-1, *([1] * left.ndim))
+    half = 0.5 * (right - left)
+    return 0.5 * (left + right) + half * nodes.reshape(shape), half * weights.reshape(shape)
+
+
+def integrate(sums: Sums, breaks: Array, scale: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Return integrals between the first and the last break, and the bounds of their errors.
+
+    Parameters
+    ----------
+    sums : callable
+        The weighted sums of m integrands at nodes of shape (nodes, *shape).
+    breaks : array (count, *shape)
+        Ascending along the first axis; panels of length 0 are free.
+    scale : callable
+        From the integrals of a first pass, what their rounding is measured against.
+
+    Returns
+    -------
+    values, error : array (m, *shape)
+    """
+    panels = [(a, b) for a, b in zip(breaks[:-1], breaks[1:], strict=True) if np.any(b > a)]
+    if not panels:
+        still = np.zeros_like(sums(breaks[:1], np.zeros_like(breaks[:1])))
+        return still, still
+    done: Array | None = None
+    error: Array = np.zeros(())
+    for depth in range(_DEPTH + 1):
+        pairs = [(sums(*_mapped(_FINE, *p)), sums(*_mapped(_COARSE, *p))) for p in panels]
+        differences = [np.abs(fine - coarse) for fine, coarse in pairs]
+        total = sum((fine for fine, _ in pairs), start=0.0 if done is None else done)
+        wanted = 8 * float(np.finfo(np.float64).eps) * scale(np.asarray(total))
+        last = depth == _DEPTH or len(panels) > _MOST_PANELS
+        open_panels = []
+        for panel, (fine, _), difference in zip(panels, pairs, differences, strict=True):
+            if not last and np.any(difference > wanted):
+                open_panels.append(panel)
+                continue
+            done = fine if done is None else done + fine
+            error = error + difference
+        if not open_panels:
+            break
+        middles = [0.5 * (a + b) for a, b in open_panels]
+        panels = [
+            half
+            for (a, b), m in zip(open_panels, middles, strict=True)
+            for half in ((a, m), (m, b))
+        ]
+    assert done is not None
+    return np.asarray(done), np.asarray(error)
