@@ -41,6 +41,8 @@ mathjax3_config = {
 
 # --- Reference from the docstrings
 autosummary_generate = True
+# upsim.audibility and upsim.Audibility: one file on systems that take no notice of case.
+autosummary_filename_map = {"upsim.Audibility": "upsim.Audibility-record"}
 autodoc_typehints = "none"  # numpydoc's sections name the types, with shapes and units
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

@@ -29,6 +29,8 @@ FLOORS = {
     "upsim.stack": 2,
     "upsim.signals": 2,
     "upsim.stackfile": 2,
+    "upsim.stackschema": 2,
+    "upsim.signalfile": 2,
     "upsim.theory": 3,
     "upsim.drawing": 4,
     "upsim.tables": 4,

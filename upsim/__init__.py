@@ -32,6 +32,8 @@ _HOMES = {
     "upsim.theory.tones": "Tone Contribution",
     "upsim.explanation": "explain",
     "upsim.theory.propagation": "fold finite_matrix",
+    "upsim.theory.audibility": "audibility MaskedLevels",
+    "upsim.theory.tone_audibility": "Audibility ToneAudibility",
     "upsim.theory.ladder": "families",
     "upsim.theory.overlap": "overlap",
     "upsim.theory.boundaries": "coverage",
@@ -55,12 +57,14 @@ if TYPE_CHECKING:
     from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.stack import Stack
     from upsim.stackfile import load_stack, save_stack
+    from upsim.theory.audibility import MaskedLevels, audibility
     from upsim.theory.boundaries import coverage
     from upsim.theory.cost import cost
     from upsim.theory.ladder import families
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
     from upsim.theory.symbolic import symbolic
+    from upsim.theory.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.tones import Contribution, Tone
     from upsim.verification import verify
     from upsim.weights import Initialisation, Normal

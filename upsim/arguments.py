@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,49 +16,80 @@ from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, TooLargeE
 #: before an array of that size is asked for.
 LARGEST_COUNT = 2**24
 
+#: A signal may be far longer than any layer: three hundred years at 48 kHz.
+LARGEST_LENGTH = 2**48
+
+#: Seeds are no counts: any whole number from 0 upwards will do.
+LARGEST_SEED: int | None = None
+
 #: Bytes that one array of a prediction may take before the question is refused.
 MEMORY_BUDGET = 2 * 2**30
 
 
-def whole_number(value: object, name: str, *, least: int = 1) -> int:
-    """Return ``value`` as an int of at least ``least``, or say what is wrong with it."""
+def whole_number(
+    value: object, name: str, *, least: int = 1, most: int | None = LARGEST_COUNT
+) -> int:
+    """Return ``value`` as an int from ``least`` to ``most`` (None: no end), or refuse it.
+
+    Examples
+    --------
+    >>> whole_number(np.array(2), "stride"), whole_number(20240101, "seed", least=0, most=None)
+    (2, 20240101)
+    """
+    value = _unboxed(value)
     rule = "positive whole number" if least == 1 else f"whole number >= {least}"
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise ArgumentTypeError(
             f"{name} must be a {rule}", given=f"{name}={value!r}", expected=f"an int >= {least}"
         )
-    number = int(float(value)) if np.isfinite(float(value)) else None
+    whole = isinstance(value, Integral) or np.isfinite(float(value))
+    number: int | None = int(value) if whole else None  # type: ignore[call-overload]
     if number is None or number != value or number < least:
         raise ArgumentError(
             f"{name} must be a {rule}",
-            given=f"{name}={value!r}",
+            given=f"{name}={_short(value)}",
             expected=f"an int >= {least}",
-            fix=f"{name}={max(least, number or least)}",
+            fix=f"{name}={max(least, min(number or least, LARGEST_COUNT))}",
         )
-    if number > LARGEST_COUNT:
+    if most is not None and number > most:
         raise TooLargeError(
-            f"{name} is larger than any layer's",
-            given=f"{name}={number}",
-            expected=f"at most {LARGEST_COUNT}",
+            f"{name} is larger than any layer's"
+            if most == LARGEST_COUNT
+            else f"{name} is too large",
+            given=f"{name}={_short(number)}",
+            expected=f"at most {most}",
             fix=f"check {name}",
         )
     return number
 
 
-def signed_number(value: object, name: str) -> int:
+def signed_number(value: object, name: str, *, most: int | None = LARGEST_COUNT) -> int:
     """Return ``value`` as an int of either sign (a crop may be negative: zeros are added)."""
+    value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ArgumentTypeError(
             f"{name} must be a whole number", given=f"{name}={value!r}", expected="an int"
         )
     number = int(value)
-    if abs(number) > LARGEST_COUNT:
+    if most is not None and abs(number) > most:
         raise TooLargeError(
             f"{name} is larger than any layer's",
-            given=f"{name}={number}",
-            expected=f"at most {LARGEST_COUNT} in size",
+            given=f"{name}={_short(number)}",
+            expected=f"at most {most} in size",
+            fix=f"check {name}",
         )
     return number
+
+
+def _unboxed(value: object) -> object:
+    """Return the number in an array without axes; anything else as it is."""
+    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def _short(value: object) -> str:
+    """Return a number as text, one of hundreds of digits by its beginning."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a huge integer"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def one_of(value: object, name: str, choices: Collection[str]) -> str:
@@ -65,7 +98,7 @@ def one_of(value: object, name: str, choices: Collection[str]) -> str:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ArgumentError(
             f"{name} is not known",
-            given=f"{name}={value!r}",
+            given=f"{name}={_short(value)}",
             expected=f"one of {listed}",
             fix=f"{name}={next(iter(choices))!r}",
         )
@@ -73,24 +106,43 @@ def one_of(value: object, name: str, choices: Collection[str]) -> str:
 
 
 def finite_number(value: object, name: str) -> float:
-    """Return ``value`` as a finite float."""
+    """Return ``value`` as a finite float; minus zero becomes zero, its equal."""
+    value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ArgumentTypeError(
             f"{name} must be a number", given=f"{name}={value!r}", expected="an int or a float"
         )
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
     if not np.isfinite(number):
-        raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
-    return number
+        raise ArgumentError(
+            f"{name} must be finite", given=f"{name}={_short(value)}", expected="a finite number"
+        )
+    return number + 0.0
 
 
 def finite_array(
     value: object, name: str, *, shape: tuple[int | None, ...] | None = None
 ) -> NDArray[np.float64]:
-    """Return a read-only float64 array, checked for shape (None: any size) and finiteness."""
+    """Return a read-only float64 array, checked for shape (None: any size) and finiteness.
+
+    Minus zero becomes zero, so that equal arrays look equal.
+    """
     try:
-        array = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
+        found = np.asarray(value)
+        if found.dtype.kind == "c":
+            raise ArgumentTypeError(
+                f"{name} must be real",
+                given=f"{name} of complex numbers",
+                expected="real numbers",
+                fix=f"{name}={name}.real, if the imaginary part is no part of it",
+            )
+        array = np.array(found, dtype=np.float64, order="C")
+    except ArgumentTypeError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
         raise ArgumentTypeError(
             f"{name} must be an array of real numbers",
             given=f"{name} of type {type(value).__name__}",
@@ -113,10 +165,22 @@ def finite_array(
         raise ArgumentError(
             f"{name} must be finite",
             given=f"{wrong} of {array.size} entries are NaN or infinite",
-            fix="repair the weights before predicting",
+            fix=f"repair {name} first",
         )
+    array += 0.0
     array.setflags(write=False)
     return array
+
+
+def path_of(value: object, name: str = "path") -> Path:
+    """Return a path, or refuse what is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise ArgumentTypeError(
+            f"{name} must be a path",
+            given=f"{name}={_short(value)}",
+            expected="a string or a pathlib.Path",
+        )
+    return Path(value)
 
 
 def refuse_beyond_memory(count: int, what: str, *, fix: str, itemsize: int = 8) -> None:

@@ -39,6 +39,8 @@ def _read_wav(path: Path) -> tuple[Array, Fraction]:
         with warnings.catch_warnings():
             # Chunks that scipy does not know (tags) carry no sound.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            # Sound that is missing is another matter.
+            warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
             rate, samples = wavfile.read(path)
     except Exception as error:  # noqa: BLE001 - scipy raises many kinds for a broken header
         raise FileFormatError(

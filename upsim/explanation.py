@@ -89,15 +89,17 @@ def explain(
     if fraction == 0:
         lines[0] += "0 Hz is the output's own offset"
     else:
-        origin = ladder.origin(fraction)
-        if origin is None and tone is None:
+        origins = ladder.origins(fraction)
+        # What was predicted says which of several candidates it is; without it, the latest.
+        named = [each for each in origins if tone is not None and each.layer == tone.layer]
+        origin = next(iter((*named, *origins)), None)
+        if tone is not None and tone.cause == "activation":
+            layer = tone.layer
+            lines[0] += f"made by the activation of {_name(stack, layer)}, which distorts a line"
+        elif origin is None:
             possible = False
             lines[0] += "no offset in this stack can make it"
             lines.append(_nearest(meant, stack))
-        elif origin is None:
-            assert tone is not None
-            layer = tone.layer
-            lines[0] += f"made by the activation of {_name(stack, layer)}, which distorts a line"
         elif origin.step < 0:
             layer = origin.moved_by
             place = format_hertz(origin.image_of * stack.input_rate)
@@ -132,7 +134,7 @@ def _last_digit(frequency: object) -> Fraction:
     """Return half a unit of the last digit of a number as it was typed; 0 if it was exact."""
     if not isinstance(frequency, float):
         return Fraction(0)
-    exponent = Decimal(repr(frequency)).as_tuple().exponent
+    exponent = Decimal(repr(float(frequency))).as_tuple().exponent
     return Fraction(10) ** int(exponent) / 2 if isinstance(exponent, int) else Fraction(0)
 
 
@@ -157,7 +159,8 @@ def _nearest(frequency: Fraction, stack: Stack) -> str:
         return "  the stack has no upsampling layer, so it makes no tones of offsets"
     lowest = min(found, key=lambda family: family.spacing)
     below = frequency // lowest.spacing * lowest.spacing
-    choices = [line for line in (below, below + lowest.spacing) if line <= stack.sample_rate / 2]
+    near = (below, below + lowest.spacing)
+    choices = [line for line in near if 0 < line <= stack.sample_rate / 2]
     listed = " and ".join(format_hertz(line) for line in choices)
     return (
         f"  possible lines are the multiples of {format_hertz(lowest.spacing)}; nearest: {listed}"

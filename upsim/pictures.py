@@ -16,7 +16,7 @@ from upsim.prediction import Prediction
 from upsim.predictor import predict_input
 from upsim.theory.ladder import families
 from upsim.theory.propagation import fold
-from upsim.theory.replicas import find_replicas
+from upsim.theory.replicas import find_bands
 
 #: Kinds of pictures.
 KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenance", "impulse")
@@ -105,17 +105,16 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         )
         for tone in prediction.tones
     ]
-    # Where a decimation folds several input bands onto one output band, one shading says enough.
-    shaded: dict[Fraction, Band] = {}
-    for order, each in enumerate(find_replicas(prediction.stack) if bands else ()):
-        band = Band(
+    shaded = [
+        Band(
             low_hz=float(each.low),
             high_hz=float(each.high),
             mirrored=each.mirrored,
             made_by=f"layer {each.made_by[0]}" if each.made_by else "input",
             order=order,
         )
-        shaded.setdefault(each.low, band)
+        for order, each in enumerate(find_bands(prediction.stack) if bands else ())
+    ]
     frequencies, psd = prediction.frequencies, prediction.psd
     if psd is not None and prediction.waveform is not None:
         frequencies, psd = _curve(prediction)
@@ -125,7 +124,7 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         frequencies_hz=None if psd is None else frequencies,
         psd=psd,
         tones=tuple(tones),
-        bands=tuple(shaded.values()),
+        bands=tuple(shaded),
         waveform=prediction.waveform,
     )
 

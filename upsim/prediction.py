@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import finite_number, whole_number
+from upsim.arguments import LARGEST_SEED, finite_number, whole_number
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.explanation import Explanation, explain
 from upsim.signals import Signal
@@ -23,7 +23,8 @@ from upsim.theory.cost import Cost, cost
 from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
-from upsim.theory.replicas import Replica, find_replicas, linear_gains
+from upsim.theory.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
+from upsim.theory.tone_audibility import Audibility, judge_tones
 from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
 
@@ -85,7 +86,8 @@ class Prediction:
 
     Notes
     -----
-    The tones' powers and the integral of the density add up to the mean square of the output.
+    The tones' powers and the integral of the density add up to the mean square of the output; for
+    a recording, whose finite samples are not orthogonal to the lines, up to their product.
     """
 
     stack: Stack
@@ -97,7 +99,7 @@ class Prediction:
     assumptions: tuple[str, ...]
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
-    cyclic: Callable[[int, Array], NDArray[np.complex128]] | None = field(default=None, repr=False)
+    cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:
@@ -138,6 +140,51 @@ class Prediction:
         """Say which layer makes the line at a frequency in Hz, or that none can."""
         return explain(self.stack, frequency, signal=self.signal, tones=self.tones)
 
+    def audibility(self, *, calibration: float | None = None, channel: int = 0) -> Audibility:
+        """Say which tones will be heard, and which layer made them.
+
+        Each tone is judged against the predicted noise in its critical band: tone-to-noise ratio,
+        prominence (ECMA-418-1), audibility (ISO/TS 20065).
+
+        Parameters
+        ----------
+        calibration : float, optional
+            Sound pressure level in dB at which a signal of RMS 1 is played; 94 if one unit of the
+            output is one pascal.  Without it the threshold of hearing is not judged, and the
+            answer says so.
+        channel : int
+
+        Returns
+        -------
+        Audibility
+
+        Examples
+        --------
+        >>> from upsim import Constant, Stack, TransposedConv, WhiteNoise, predict
+        >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
+        >>> print(predict(stack, Constant(0.1) + WhiteNoise(0.01)).audibility())
+        1 of 1 tone will be heard, from layer 1 (TransposedConv):
+          8 kHz  TNR 4.0 dB  heard  layer 1 (TransposedConv), overlap
+        channel 0 alone, steady sound; threshold of hearing not judged (...)
+        """
+        channel = whole_number(channel, "channel", least=0)
+        if channel >= self.channels:
+            raise ArgumentError(
+                "there is no such channel",
+                given=f"channel={channel}",
+                expected=f"0 to {self.channels - 1}",
+                fix="channel=0",
+            )
+        return judge_tones(
+            self.tones,
+            self.frequencies,
+            self.psd,
+            channel=channel,
+            places={tone.layer: self._place(tone.layer) for tone in self.tones},
+            calibration=calibration,
+            recorded=self.waveform is not None,
+        )
+
     def cyclic_density(self, order: int) -> tuple[float, NDArray[np.complex128]]:
         """Return how spectral components ``order`` lines apart are correlated.
 
@@ -161,16 +208,9 @@ class Prediction:
                 given=f"signal {self.signal!r}",
                 fix="upsim.predict(stack, upsim.WhiteNoise())",
             )
-        spacing = self.sample_rate / self._block
+        spacing = self.sample_rate / repeats(self.stack)[0]
         turns = self.frequencies / float(self.sample_rate)
-        return float(order * spacing), self.cyclic(order, turns)
-
-    @property
-    def _block(self) -> int:
-        block = 1
-        for layer in self.stack:
-            block *= layer.block[0]
-        return block
+        return float(order * spacing), self.cyclic(turns, order)
 
     @property
     def tone_power(self) -> Array:
@@ -231,7 +271,7 @@ class Prediction:
         samples = self.lines(count)
 >>>>>>> main
         if self.psd is not None:
-            rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+            rng = np.random.default_rng(whole_number(seed, "seed", least=0, most=LARGEST_SEED))
             grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))
             white = np.fft.rfft(rng.standard_normal((self.channels, count)), axis=1)
             levels = [np.interp(grid, self.frequencies, row) for row in self.psd]
@@ -293,7 +333,7 @@ class Prediction:
         if self.psd is not None:
             kind = "recording" if self.waveform is not None else "noise"
             parts.append(f"{kind} {format_decibels(float(self.noise_power.max()))}")
-        images = self._block - 1
+        images = sum(each.is_image for each in find_bands(self.stack))
         if images:
             band = format_hertz(self.stack.input_rate / 2)
             parts.append(f"{images} image{'s' if images > 1 else ''} of the band to {band}")

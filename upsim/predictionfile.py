@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError
+from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.operators.operator import frozen
 from upsim.prediction import Prediction
-from upsim.stackfile import signal_from_dict, signal_to_dict, stack_from_dict, stack_to_dict
+from upsim.signalfile import signal_from_dict, signal_to_dict
+from upsim.stackfile import exact_rate, stack_from_dict, stack_to_dict
 from upsim.theory.replicas import Replica
 from upsim.theory.tones import Contribution, Tone
+from upsim.units import positive_rate
 
 FORMAT, VERSION = "upsim-prediction", 1
 
@@ -30,7 +33,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
         "tones": [_tone_to_dict(tone) for tone in prediction.tones],
-        "replicas": [_replica_to_dict(replica) for replica in prediction.replicas],
+        "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),
         "waveform": None if waveform is None else waveform.tolist(),
     }
@@ -51,17 +54,30 @@ def prediction_from_dict(content: object) -> Prediction:
         return Prediction(
             stack_from_dict(content["stack"]),
             signal_from_dict(content["signal"]),
-            Fraction(content["sample_rate"]),
+            positive_rate(exact_rate(content["sample_rate"])),
             _array(content["frequencies"]),
             _optional_array(content["psd"]),
             tuple(_tone_from_dict(each) for each in content["tones"]),
             tuple(content["assumptions"]),
             _optional_array(content["waveform"]),
         )
+    except UpsimError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(
             "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
         ) from None
+
+
+def _fraction(text: object) -> Fraction:
+    # Fraction("1e999999999") would count to the end of its zeros: whole numbers only.
+    if not isinstance(text, str) or not re.fullmatch(r"\d{1,400}(/\d{1,400})?", text):
+        raise FileFormatError(
+            "a tone's place is a fraction of the sample rate",
+            given=f"{text!r:.40}",
+            expected='"1/8"',
+        )
+    return Fraction(text)
 
 
 def _optional_array(values: Any) -> NDArray[np.float64] | None:
@@ -103,7 +119,7 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
 
 def _tone_from_dict(content: dict[str, Any]) -> Tone:
     return Tone(
-        Fraction(content["fraction"]),
+        _fraction(content["fraction"]),
         float(content["frequency"]),
         None if content["amplitude"] is None else _from_pairs(content["amplitude"]),
         _array(content["power"]),
@@ -114,6 +130,14 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
             for share in content["contributions"]
         ),
     )
+
+
+def _replicas_to_list(prediction: Prediction) -> list[dict[str, Any]] | None:
+    """Return the replicas as data; None where there are too many to list."""
+    try:
+        return [_replica_to_dict(replica) for replica in prediction.replicas]
+    except TooLargeError:
+        return None
 
 
 def _replica_to_dict(replica: Replica) -> dict[str, Any]:

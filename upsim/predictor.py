@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,7 @@ from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
-from upsim.theory.moments import EnsembleMoments, StationaryMoments
+from upsim.theory.moments import EnsembleMoments, Moments, StationaryMoments
 from upsim.theory.propagation import Trace, propagate, starting_moments
 from upsim.theory.tones import expected_tones, find_tones, repeating
 from upsim.tolerance import rounding
@@ -22,6 +23,9 @@ Array = NDArray[np.float64]
 
 #: Frequencies of a density, when the caller does not say: as many as welch of 4096 samples gives.
 _DEFAULT_COUNT = 2049
+
+#: Points that a default grid may grow to for long responses.
+_MOST_POINTS = 2**16 + 1
 
 
 def predict(
@@ -84,6 +88,11 @@ def predict(
         )
     grid = _grid(frequencies, stack.sample_rate)
     start = starting_moments(stack, signal, provenance=provenance)
+    if isinstance(start, StationaryMoments):
+        count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
+        count = count if grid is None else grid.size
+        widest = max(stack.channel_counts())
+        refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
     trace = propagate(stack, start)
     if grid is None and frequencies is not None:
         return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]
@@ -117,24 +126,17 @@ def _read(
         grid, psd = _measured(residue, rate, frequencies)
         assumptions.append("psd: of the recording's output without the listed lines")
     if grid is None or isinstance(grid, int):
-        grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
+        grid = np.linspace(0, rate / 2, grid or _points(place))
     if isinstance(place, StationaryMoments):
         level = 2 * place.density(grid / rate).real
+        if psd is not None and frequencies is None:
+            # Among the bins of a DFT, those at 0 Hz and at Nyquist are half as wide.
+            level[:, 0] /= 2
+            level[:, -1] /= 1 + (waveform is not None and waveform.shape[1] % 2 == 0)
         psd = level if psd is None else psd + level
     for array in (grid, psd, waveform):
         if array is not None:
             array.setflags(write=False)
-
-    def after(number: int) -> Prediction:
-        count = frequencies if isinstance(frequencies, int) else None
-        return _read(stack.upto(number), signal, trace.upto(number), count)
-
-    cyclic = None
-    if isinstance(place, StationaryMoments):
-        stationary = place
-
-        def cyclic(order: int, turns: Array) -> NDArray[np.complex128]:
-            return stationary.density(turns, order)
 
     return Prediction(
         stack,
@@ -145,8 +147,8 @@ def _read(
         tones,
         tuple(assumptions),
         waveform,
-        Panels(len(stack), after),
-        cyclic,
+        Panels(len(stack), _After(stack, signal, trace, frequencies)),
+        place.density if isinstance(place, StationaryMoments) else None,
     )
 
 
@@ -168,10 +170,6 @@ def _read_expectation(
     psd = np.broadcast_to(2 * np.clip(level, 0, None) / rate, (stack.out_channels, grid.size))
     grid.setflags(write=False)
 
-    def after(number: int) -> Prediction:
-        count = frequencies if isinstance(frequencies, int) else None
-        return _read(stack.upto(number), signal, trace.upto(number), count)
-
     return Prediction(
         stack,
         signal,
@@ -181,8 +179,28 @@ def _read_expectation(
         expected_tones(stack, place, signal),
         place.assumptions,
         None,
-        Panels(len(stack), after),
+        Panels(len(stack), _After(stack, signal, trace, frequencies)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _After:
+    """Reads the answer after a layer; a class, so that a prediction can be sent to a worker."""
+
+    stack: Stack
+    signal: Signal
+    trace: Trace
+    frequencies: int | Array | None
+
+    def __call__(self, number: int) -> Prediction:
+        count = self.frequencies if isinstance(self.frequencies, int) else None
+        return _read(self.stack.upto(number), self.signal, self.trace.upto(number), count)
+
+
+def _points(place: Moments) -> int:
+    """Return enough points for every ripple of the density: half the length of its response."""
+    memory = place.memory if isinstance(place, StationaryMoments) else 0
+    return max(_DEFAULT_COUNT, min(_MOST_POINTS, memory + 1))
 
 
 def _grid(frequencies: object, rate: Fraction) -> Array | None:

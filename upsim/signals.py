@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import finite_array, finite_number
+from upsim.arguments import finite_array, finite_number, path_of, whole_number
 from upsim.errors import ArgumentError, FileFormatError, ShapeError
 from upsim.units import exact, format_hertz, positive_rate
 
@@ -144,7 +144,7 @@ class Sine(Term):
             raise ArgumentError(
                 "frequency must not be negative",
                 given=f"frequency={self.frequency}",
-                fix=f"Sine({float(-frequency):g})",
+                fix=f"Sine({float(-frequency)!r})",
             )
         object.__setattr__(self, "frequency", frequency)
         for name in ("amplitude", "phase"):
@@ -158,7 +158,7 @@ class Sine(Term):
                 "the sine lies above the Nyquist frequency of the stack's input",
                 given=f"{format_hertz(frequency)}, input rate {format_hertz(rate)}",
                 expected=f"at most {format_hertz(rate / 2)}",
-                fix=f"Sine({float(rate / 4):g})",
+                fix=f"Sine({float(rate / 4)!r})",
             )
         amplitude = _per_channel(self.amplitude, channels, "amplitude")
         phase = _per_channel(self.phase, channels, "phase")
@@ -236,6 +236,7 @@ class Density(Term):
             raise ShapeError(
                 "psd does not match the stack's input channels",
                 given=f"{levels.shape[0]} rows, {channels} channels",
+                fix="one row for all, or one a channel",
             )
         turns = np.abs(frequencies) / float(rate) % 1
         folded = np.minimum(turns, 1 - turns) * float(rate)
@@ -268,6 +269,8 @@ class Recorded(Term):
             raise ShapeError(
                 "samples must be (n,) or (channels, n), and not empty",
                 given=f"shape {samples.shape}",
+                expected="the time along the last axis",
+                fix="Recorded(samples.T, sample_rate), if the channels come last",
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", positive_rate(self.sample_rate))
@@ -279,15 +282,16 @@ class Recorded(Term):
         """Read a sound file; ``sample_rate`` resamples it, ``channel`` picks one channel."""
         from upsim.audio import read_sound, resampled
 
-        samples, rate = read_sound(Path(path))
-        if channel is not None:
-            if not 0 <= channel < samples.shape[0]:
+        picked = None if channel is None else whole_number(channel, "channel", least=0)
+        samples, rate = read_sound(path_of(path))
+        if picked is not None:
+            if picked >= samples.shape[0]:
                 raise FileFormatError(
                     "the sound file has no such channel",
-                    given=f"channel={channel}, {samples.shape[0]} in {path}",
+                    given=f"channel={picked}, {samples.shape[0]} in {path}",
                     fix="channel=0",
                 )
-            samples = samples[channel : channel + 1]
+            samples = samples[picked : picked + 1]
         if sample_rate is not None:
             wanted = positive_rate(sample_rate)
             samples, rate = resampled(samples, rate, wanted), wanted
@@ -305,7 +309,7 @@ class Recorded(Term):
                 "the recording's rate is not the stack's input rate",
                 given=f"recording at {format_hertz(Fraction(self.sample_rate))}",
                 expected=format_hertz(rate),
-                fix=f"Recorded.from_file(path, sample_rate={float(rate):g})",
+                fix=f"Recorded.from_file(path, sample_rate={float(rate)!r})",
             )
         samples = np.atleast_2d(np.asarray(self.samples))
         if samples.shape[0] not in (1, channels):
@@ -357,9 +361,21 @@ class Sum(Signal):
 
 
 def _number_or_vector(value: object, name: str) -> float | Array:
-    if np.ndim(value) == 0:  # type: ignore[arg-type]
+    try:
+        axes = np.ndim(value)  # type: ignore[arg-type]
+    except ValueError:  # an irregular nesting, which finite_array refuses in words
+        axes = 1
+    if axes == 0:
         return finite_number(value, name)
-    return finite_array(value, name, shape=(None,))
+    found = finite_array(value, name, shape=(None,))
+    if not found.size:
+        raise ShapeError(
+            f"{name} is a number, or one a channel",
+            given=f"{name} of shape (0,)",
+            expected="at least one number",
+            fix=f"{name}=1.0",
+        )
+    return found
 
 
 def _powers(value: object, name: str) -> float | Array:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
-from upsim.arguments import whole_number
+from upsim.arguments import LARGEST_LENGTH, LARGEST_SEED, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
 from upsim.layers.base import Branch, Layer
-from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple
+from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple, refuse_deep_nesting
 from upsim.operators import LengthRule
 from upsim.units import format_hertz, positive_rate
 
@@ -60,6 +61,7 @@ class Stack:
             )
         if not isinstance(name, str):
             raise ArgumentTypeError("name must be a string", given=f"name={name!r}")
+        refuse_deep_nesting(found)
         rate = positive_rate(sample_rate)
         wanted = chain_channels_in(found)
         if in_channels is None:
@@ -90,7 +92,7 @@ class Stack:
         """Channels of the output."""
         return self.channel_counts()[-1]
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample."""
         return prod((layer.rate for layer in self.layers), start=Fraction(1))
@@ -113,7 +115,7 @@ class Stack:
 
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
-        length = whole_number(length, "length")
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
         for number, layer in enumerate(self.layers, 1):
             try:
                 length = layer.output_length(length)
@@ -143,7 +145,7 @@ class Stack:
             streams = seed.spawn(len(self.layers))
         else:
             if seed is not None:
-                seed = whole_number(seed, "seed", least=0)
+                seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
             sequence = np.random.SeedSequence(seed).spawn(len(self.layers))
             streams = [np.random.default_rng(each) for each in sequence]
         drawn = [layer.draw(stream) for layer, stream in zip(self.layers, streams, strict=True)]
@@ -161,6 +163,14 @@ class Stack:
 
     def upto(self, count: int) -> Stack:
         """Return the first ``count`` layers as a stack of their own, at their own rate."""
+        count = whole_number(count, "count")
+        if count > len(self):
+            raise ArgumentError(
+                "the stack has fewer layers",
+                given=f"count={count}, {len(self)} layers",
+                expected=f"at most {len(self)}",
+                fix=f"count={len(self)}",
+            )
         return self.replace(layers=self.layers[:count], sample_rate=self.rates()[count])
 
     def label(self, number: int) -> str:

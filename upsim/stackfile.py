@@ -1,4 +1,4 @@
-"""Stacks and signals as plain data: a versioned JSON file with a published schema.
+"""Stacks as plain data: a versioned JSON file; :mod:`upsim.stackschema` is its schema.
 
 A layer is an object with its ``type`` and the arguments that differ from the defaults.  A small
 array is a nested list; a large one is ``{"shape": [...], "base64": "..."}`` of little-endian
@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import MISSING, fields
+import re
+from dataclasses import fields
 from fractions import Fraction
 from math import prod
 from pathlib import Path
@@ -19,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from upsim.arguments import MEMORY_BUDGET
+from upsim.arguments import MEMORY_BUDGET, path_of
 from upsim.errors import (
     ArgumentError,
+    ArgumentTypeError,
     FileFormatError,
     OutputExistsError,
     TooLargeError,
@@ -29,7 +31,6 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers import CATALOGUE, Layer
-from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, Sum, WhiteNoise
 from upsim.stack import Stack
 from upsim.weights import NAMED, Initialisation, Normal
 
@@ -39,10 +40,6 @@ FORMAT, VERSION = "upsim-stack", 1
 LARGEST_FILE = 512 * 2**20
 
 _LISTED_ENTRIES = 64
-_SIGNALS: dict[str, type[Signal]] = {
-    kind.__name__: kind for kind in (Silence, Constant, WhiteNoise, Sine, Density, Recorded)
-}
-_BRANCH_FIELDS = ("layers", "skip")
 
 
 def stack_to_dict(stack: Stack) -> dict[str, Any]:
@@ -90,12 +87,14 @@ def stack_from_dict(content: object) -> Stack:
             expected='"layers": [...], "sample_rate": 16000',
         )
     try:
-        made = [_placed(layer, f"layer {n} of {len(layers)}") for n, layer in enumerate(layers, 1)]
+        placed = [
+            _placed(layer, f"layer {n} of {len(layers)}") for n, layer in enumerate(layers, 1)
+        ]
     except RecursionError:
         raise FileFormatError("the layers are nested too deeply", given="the stack file") from None
     return Stack(
-        made,
-        _rate(content["sample_rate"]),
+        placed,
+        exact_rate(content["sample_rate"]),
         in_channels=content.get("in_channels"),
         name=content.get("name", ""),
     )
@@ -103,7 +102,7 @@ def stack_from_dict(content: object) -> Stack:
 
 def load_stack(path: str | Path) -> Stack:
     """Read a stack file."""
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileFormatError("there is no such stack file", given=str(path), fix="check the path")
     size = path.stat().st_size
@@ -115,6 +114,8 @@ def load_stack(path: str | Path) -> Stack:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except UpsimError as error:
+        raise error.at(str(path)) from None
     except (ValueError, RecursionError) as error:
         raise FileFormatError(
             "this is not a JSON file that can be read",
@@ -129,13 +130,21 @@ def load_stack(path: str | Path) -> Stack:
 
 def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a stack file; an existing file is kept unless ``overwrite`` is true."""
+    if not isinstance(stack, Stack):
+        raise ArgumentTypeError(
+            "only a stack can be saved",
+            given=f"{stack!r:.60}",
+            expected="save_stack(stack, path)",
+            fix="upsim.Stack([...], sample_rate=16000)",
+        )
     write_text(path, json.dumps(stack_to_dict(stack), indent=1) + "\n", overwrite=overwrite)
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
     """Write a text file; an existing file is kept unless ``overwrite`` is true."""
+    path = path_of(path)
     try:
-        with Path(path).open("w" if overwrite else "x", encoding="utf-8") as file:
+        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise OutputExistsError(
@@ -147,118 +156,6 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
         ) from None
 
 
-def signal_to_dict(signal: Signal) -> dict[str, Any]:
-    """Return a signal as plain data."""
-    if isinstance(signal, Sum):
-        return {"type": "Sum", "parts": [signal_to_dict(part) for part in signal.parts]}
-    values = {item.name: _encoded(getattr(signal, item.name)) for item in fields(signal)}  # type: ignore[arg-type]
-    return {"type": type(signal).__name__, **values}
-
-
-def signal_from_dict(content: object) -> Signal:
-    """Return the signal of plain data."""
-    if not isinstance(content, dict) or not isinstance(content.get("type"), str):
-        raise FileFormatError("a signal is an object with a type", given=f"{content!r:.60}")
-    if content["type"] == "Sum":
-        return Sum(tuple(signal_from_dict(part) for part in content.get("parts", ())))
-    kind = _SIGNALS.get(content["type"])
-    if kind is None:
-        raise UnknownNameError(
-            "unknown signal", given=repr(content["type"]), expected=", ".join(_SIGNALS)
-        )
-    values = {key: _decoded(value) for key, value in content.items() if key != "type"}
-    made = _made(kind, values)
-    assert isinstance(made, Signal)
-    return made
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a stack file, made from the layers' own fields."""
-    kinds = []
-    for name, kind in CATALOGUE.items():
-        required, properties = ["type"], {"type": {"const": name}}
-        for item in fields(kind):  # type: ignore[arg-type]
-            properties[item.name] = _field_schema(item.name, item.type)
-            is_required = item.default is MISSING and item.default_factory is MISSING
-            required += [item.name] if is_required else []
-        kinds.append(
-            {
-                "type": "object",
-                "title": name,
-                "properties": properties,
-                "required": required,
-                "additionalProperties": False,
-            }
-        )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "upsim stack",
-        "type": "object",
-        "properties": {
-            "format": {"const": FORMAT},
-            "version": {"const": VERSION},
-            "name": {"type": "string"},
-            "sample_rate": {"$ref": "#/$defs/rate"},
-            "in_channels": {"type": "integer", "minimum": 1},
-            "layers": {"$ref": "#/$defs/layers"},
-        },
-        "required": ["format", "version", "sample_rate", "layers"],
-        "additionalProperties": False,
-        "$defs": {
-            "rate": {
-                "description": "Hz: a number, or an exact fraction as a string",
-                "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
-            },
-            "layers": {"type": "array", "items": {"$ref": "#/$defs/layer"}},
-            "layer": {"oneOf": kinds},
-            "array": {
-                "anyOf": [
-                    {"type": "number"},
-                    {"type": "array"},
-                    {
-                        "type": "object",
-                        "properties": {
-                            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                            "base64": {"type": "string"},
-                        },
-                        "required": ["shape", "base64"],
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-            "initialisation": {
-                "anyOf": [
-                    {"enum": list(NAMED)},
-                    {
-                        "type": "object",
-                        "properties": {"normal": {"type": "number", "exclusiveMinimum": 0}},
-                        "required": ["normal"],
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-        },
-    }
-
-
-def _field_schema(name: str, annotation: object) -> dict[str, Any]:
-    if name in _BRANCH_FIELDS:
-        return {"$ref": "#/$defs/layers"}
-    if name == "branches":
-        return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
-    text = str(annotation)
-    if "Weight" in text or "BiasLike" in text or "Array" in text:
-        choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
-        return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
-    if text == "int":
-        return {"type": "integer"}
-    if text == "float":
-        return {"type": "number"}
-    if text == "int | str":
-        return {"type": ["integer", "string"]}
-    return {"type": "string"}
-
-
 def _layer_to_dict(layer: Layer) -> dict[str, Any]:
     if CATALOGUE.get(type(layer).__name__) is not type(layer):
         raise UnknownNameError(
@@ -268,7 +165,7 @@ def _layer_to_dict(layer: Layer) -> dict[str, Any]:
         )
     return {
         "type": type(layer).__name__,
-        **{name: _encoded(value) for name, value in layer.to_fields().items()},
+        **{name: encoded(value) for name, value in layer.to_fields().items()},
     }
 
 
@@ -287,18 +184,20 @@ def _layer_from_dict(content: object) -> Layer:
         raise UnknownNameError(
             "unknown layer", given=repr(content["type"]), expected=", ".join(CATALOGUE)
         )
-    values = {key: _decoded(value) for key, value in content.items() if key != "type"}
+    values = {key: decoded(value) for key, value in content.items() if key != "type"}
+    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
     positional: Any = ()
-    if "branches" in values:
-        positional = values.pop("branches")
-    elif "layers" in values:
-        positional = (values.pop("layers"),)
-    made = _made(kind, values, positional)
-    assert isinstance(made, Layer)
-    return made
+    if "branches" in known:
+        positional = values.pop("branches", ())
+    elif "layers" in known:
+        positional = (values.pop("layers", ()),)
+    layer = made(kind, values, positional)
+    assert isinstance(layer, Layer)
+    return layer
 
 
-def _made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
+def made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
+    """Return a layer or signal of its fields; unknown ones are refused."""
     known = {item.name for item in fields(kind)}
     unknown = set(values) - known
     if unknown:
@@ -315,7 +214,8 @@ def _made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
         raise FileFormatError(f"{kind.__name__} cannot be made", given=str(error)) from None
 
 
-def _encoded(value: object) -> Any:
+def encoded(value: object) -> Any:
+    """Return a field's value as JSON can carry it."""
     if isinstance(value, np.ndarray):
         if value.size <= _LISTED_ENTRIES:
             return value.tolist()
@@ -324,24 +224,31 @@ def _encoded(value: object) -> Any:
     if isinstance(value, Layer):
         return _layer_to_dict(value)
     if isinstance(value, tuple):
-        return [_encoded(each) for each in value]
+        return [encoded(each) for each in value]
     if isinstance(value, Fraction):
         return _number(value)
     if isinstance(value, Initialisation):
         for name, known in NAMED.items():
             if known == value:
                 return name
-        assert isinstance(value, Normal)
+        if type(value) is not Normal:
+            raise UnknownNameError(
+                "only initialisations of upsim can be written",
+                given=f"weight={value!r:.60}",
+                expected=", ".join([*map(repr, NAMED), "upsim.weights.Normal(std)"]),
+                fix="stack.draw(seed=0), which writes numbers",
+            )
         return {"normal": value.std}
     return value
 
 
-def _decoded(value: object) -> Any:
+def decoded(value: object) -> Any:
+    """Return the value of a field as it was before :func:`encoded`."""
     if isinstance(value, list):
         if value and all(isinstance(each, dict) for each in value):
             return tuple(_placed(each, f"part {number}") for number, each in enumerate(value, 1))
         if any(isinstance(each, list) and _holds_layers(each) for each in value):
-            return tuple(_decoded(each) if isinstance(each, list) else each for each in value)
+            return tuple(decoded(each) if isinstance(each, list) else each for each in value)
         return value
     if isinstance(value, dict):
         if set(value) == {"shape", "base64"}:
@@ -387,14 +294,18 @@ def _number(value: Fraction) -> int | str:
     return int(value) if value.denominator == 1 else str(value)
 
 
-def _rate(value: object) -> object:
+def exact_rate(value: object) -> object:
+    """Return a number of Hz; an exact fraction is written as a string, ``"881/2"``."""
     if not isinstance(value, str):
         return value
     try:
+        # Fraction("1e999999999") would count to the end of its zeros: no exponents here.
+        if not re.fullmatch(r"\d{1,40}(/\d{1,40}|\.\d{1,40})?", value):
+            raise ValueError(value)
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise FileFormatError(
-            "the sample rate is not a number", given=f"{value!r:.40}", fix="16000"
+            "this is not a frequency or rate", given=f"{value!r:.40}", expected='16000, or "881/2"'
         ) from None
 
 

@@ -15,15 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentError, ArgumentTypeError
 
-#: The finest denominator that a decimal number typed by a person is read as.
-_LARGEST_DENOMINATOR = 10**9
+#: No frequency or rate, in Hz, is larger; numbers beyond it would not fit a float for long.
+_LARGEST_HERTZ = 10**15
 
 
 def exact(value: object, name: str) -> Fraction:
     """Return a number as the exact fraction that its author meant.
 
     ``0.1`` is one tenth, although the float nearest to it is not: a float is read as the simplest
-    fraction (denominator up to 1e9) that rounds to it.
+    of all fractions that round to it.
 
     Examples
     --------
@@ -37,12 +37,40 @@ def exact(value: object, name: str) -> Fraction:
             expected="an int, float or Fraction",
         )
     if isinstance(value, Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
+        found = Fraction(int(value.numerator), int(value.denominator))
+        if abs(found) > _LARGEST_HERTZ:
+            raise ArgumentError(
+                f"{name} is too large", given=name, expected=f"at most {_LARGEST_HERTZ:g} Hz"
+            )
+        return found
     number = float(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
-    simplest = Fraction(number).limit_denominator(_LARGEST_DENOMINATOR)
-    return simplest if float(simplest) == number else Fraction(number)
+    if abs(number) > _LARGEST_HERTZ:
+        raise ArgumentError(
+            f"{name} is too large",
+            given=f"{name}={number:g}",
+            expected=f"at most {_LARGEST_HERTZ:g} Hz",
+        )
+    half_step = Fraction(math.ulp(number)) / 2
+    return _simplest_between(Fraction(number) - half_step, Fraction(number) + half_step)
+
+
+def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """Return the fraction of smallest denominator in a closed interval.
+
+    The whole part is split off and the rest turned over, as a continued fraction does, until a
+    whole number lies in between.
+    """
+    if low <= 0 <= high:
+        return Fraction(0)
+    if high < 0:
+        return -_simplest_between(-high, -low)
+    whole = math.ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    below = whole - 1
+    return below + 1 / _simplest_between(1 / (high - below), 1 / (low - below))
 
 
 def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
@@ -53,6 +81,13 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
             f"{name} must be positive",
             given=f"{name}={value!r}",
             expected="a rate in Hz",
+            fix=f"{name}=44100",
+        )
+    if rate * _LARGEST_HERTZ < 1:
+        raise ArgumentError(
+            f"{name} is too small",
+            given=f"{name}={float(rate):g}",
+            expected=f"at least {1 / _LARGEST_HERTZ:g} Hz",
             fix=f"{name}=44100",
         )
     return rate

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from upsim import neural
-from upsim.arguments import one_of, whole_number
+from upsim.arguments import LARGEST_SEED, one_of, whole_number
 from upsim.errors import ArgumentError, ShapeError, UpsimError
+from upsim.operators import Operator, StretchFIR
 from upsim.prediction import Prediction
 from upsim.predictor import predict
 from upsim.signals import Constant, Line, Signal, Term, WhiteNoise
@@ -31,7 +32,6 @@ from upsim.theory.propagation import Trace, is_linear, propagate, transfer_chain
 from upsim.tolerance import probable, rounding
 
 Array = NDArray[np.float64]
-Witness = Callable[[Stack, Array], list[Array]]
 Progress = Callable[[float, str], None]
 
 #: Frequencies at which a density is checked.
@@ -184,7 +184,12 @@ def verify(
     parts: list[tuple[str, Callable[[], Check]]] = [
         ("lengths", partial(_lengths, stack, runner)),
         ("lines", partial(_lines, stack, signal, runner)),
-        ("samples", partial(_samples, stack, runner, whole_number(seed, "seed", least=0))),
+        (
+            "samples",
+            partial(
+                _samples, stack, runner, whole_number(seed, "seed", least=0, most=LARGEST_SEED)
+            ),
+        ),
     ]
     if prediction.cyclic is not None:
         parts.append(("density", partial(_density, stack, prediction, runner)))
@@ -368,14 +373,16 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
             given=f"{unit * channels}",
             expected=f"at most {_IMPULSES}",
         )
-    whole = _unit_length(stack)
-    length = _shortest(stack, whole)
+    chain = transfer_chain(stack)
+    length = _shortest(stack, _unit_length(stack))
     while True:
         edges = boundary_report(stack, 2 * length).transients[-1]
-        if 2 * (edges.left + edges.right) < stack.output_length(2 * length):
+        centre = length // unit * unit
+        steady = 2 * (edges.left + edges.right) < stack.output_length(2 * length)
+        ends = (centre, centre + unit - 1)
+        if steady and all(_answer_fits(chain, each, 2 * length) for each in ends):
             break
         length *= 2
-    centre = length // unit * unit
     samples = np.zeros((unit * channels + 1, channels, 2 * length))
     for phase in range(unit):
         for channel in range(channels):
@@ -399,7 +406,7 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
     predicted = predict(stack, prediction.signal, frequencies=grid * rate, provenance=False).psd
     assert predicted is not None
     # |A|^2 has twice the relative error of A, whose sum runs over all taps of the response.
-    sums = sum(operator.terms + 1 for operator in transfer_chain(stack))
+    sums = sum(operator.terms + 1 for operator in chain)
     operations = 2 * (sums + responses.shape[-1] * unit)
     scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
     return Check(
@@ -408,6 +415,23 @@ def _density(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:
         float(np.abs(measured - predicted).max()),
         rounding(operations, 2 * scale * float(shaped.max()) * unit, runner.dtype),
     )
+
+
+def _answer_fits(chain: tuple[Operator, ...], sample: int, length: int) -> bool:
+    """Tell whether the answer to an impulse at ``sample`` lies inside every layer's output."""
+    low = high = sample
+    for operator in chain:
+        if isinstance(operator, StretchFIR):
+            low = low * operator.factor + int(operator.positions.min())
+            high = high * operator.factor + int(operator.positions.max())
+        else:
+            blocks = operator.polyphase()
+            low = (low // blocks.down + blocks.first) * blocks.up
+            high = (high // blocks.down + blocks.first + len(blocks.blocks)) * blocks.up - 1
+        length = operator.output_length(length)
+        if low < 0 or high >= length:
+            return False
+    return True
 
 
 def _recording(stack: Stack, prediction: Prediction, runner: _Runner) -> Check:

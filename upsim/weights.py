@@ -32,8 +32,9 @@ class TapShape:
     factor : int
         Phases: tap ``k`` belongs to phase ``k mod factor``.
     fan_in, fan_out : int
-        As the framework counts them; torch's fan-in of a transposed convolution is that of the
-        weight's second axis, ``out / groups * K``.
+        As the frameworks count them.  torch's fan-in of a transposed convolution is that of the
+        weight's second axis, ``out / groups * K``.  Keras multiplies the last two axes of its
+        kernel, (K, in / groups, out), each by K, so its fan-out is not divided by the groups.
     """
 
     out: int

@@ -10,7 +10,6 @@ import pytest
 
 CHAPTERS = [
     "index.html",
-    "first-ten-minutes.html",
     "howto-line-at-n-khz.html",
     "vocabulary.html",
     "adding-a-layer.html",

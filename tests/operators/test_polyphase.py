@@ -92,7 +92,7 @@ def test_blocks_of_another_shape_are_refused(shape):
     with pytest.raises(ShapeError) as refusal:
         PolyphaseMatrix(np.ones(shape), length=LengthRule())
     assert str(refusal.value) == (
-        f"blocks must have five axes. given: blocks of shape {shape}. "
+        f"blocks must have five axes, none of them empty. given: blocks of shape {shape}. "
         "expected: shape (J, out, up, in, down)"
     )
 

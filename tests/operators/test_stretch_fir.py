@@ -106,8 +106,8 @@ def test_taps_of_another_shape_are_refused(shape):
     with pytest.raises(ShapeError) as refusal:
         StretchFIR(np.ones(shape))
     assert str(refusal.value) == (
-        "taps must have three axes, the first a multiple of the groups. "
-        f"given: taps of shape {shape}, groups=1. expected: shape (out, in / groups, K)"
+        "taps must have three axes, none of them empty. "
+        f"given: taps of shape {shape}. expected: shape (out, in / groups, K)"
     )
 
 

@@ -31,7 +31,12 @@ def number_or_vector(value: object, name: str) -> float | Array:
     """Return a finite number, or a read-only vector of them."""
     values = finite_array(value, name)
     if values.ndim > 1 or not values.size:
-        raise ShapeError(f"{name} is a number, or one a channel", given=f"shape {values.shape}")
+        raise ShapeError(
+            f"{name} is a number, or one a channel",
+            given=f"shape {values.shape}",
+            expected="no axis, or shape (channels,)",
+            fix=f"{name}=1.0",
+        )
     return values if values.ndim else float(values)
 
 
@@ -218,7 +223,11 @@ class GLU(Activation):
         """Return half the channels."""
         if channels % 2:
             raise ShapeError(
-                "GLU needs an even number of channels", given=f"{channels} channels", where="GLU"
+                "GLU needs an even number of channels",
+                given=f"{channels} channels",
+                expected="a gate for each channel that passes",
+                fix=f"{channels + 1} channels before it",
+                where="GLU",
             )
         return channels // 2
 

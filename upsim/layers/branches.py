@@ -12,9 +12,12 @@ from typing import Any, Self
 import numpy as np
 
 from upsim.arguments import one_of
-from upsim.errors import ArgumentTypeError, ShapeError
+from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
 from upsim.layers.base import Branch, Layer
 from upsim.operators import LengthRule
+
+#: Branches in branches; no network comes near, and every question here walks down recursively.
+DEEPEST_NESTING = 100
 
 MERGES = ("sum", "mean", "concatenate")
 
@@ -27,7 +30,9 @@ def layer_tuple(value: object, name: str) -> tuple[Layer, ...]:
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, str):
         raise ArgumentTypeError(
-            f"{name} must be layers", given=f"{name} of type {type(value).__name__}"
+            f"{name} must be layers",
+            given=f"{name} of type {type(value).__name__}",
+            expected="a layer, or several in a list",
         )
     layers = tuple(value)
     for layer in layers:
@@ -75,6 +80,39 @@ def chain_block(layers: tuple[Layer, ...]) -> tuple[int, int]:
         common = lcm(up, next_down)
         up, down = next_up * common // next_down, down * common // up
     return up, down
+
+
+def refuse_deep_nesting(layers: tuple[Layer, ...]) -> None:
+    """Refuse branches in branches in branches beyond any network's depth."""
+    level, depth = layers, 0
+    while level:
+        level = tuple(
+            layer
+            for branch in level
+            if isinstance(branch, Branch)
+            for part in branch.parts
+            for layer in part
+        )
+        depth += 1
+        if depth > DEEPEST_NESTING:
+            raise ArgumentError(
+                "branches are nested too deeply",
+                given=f"more than {DEEPEST_NESTING} branches inside each other",
+                expected=f"at most {DEEPEST_NESTING}",
+                fix="one after another: Stack([Residual(...), Residual(...)], sample_rate)",
+            )
+
+
+def draw_parts(parts: tuple[tuple[Layer, ...], ...], rng: np.random.Generator) -> list[list[Layer]]:
+    """Return drawn branches; each layer of each has a random stream of its own.
+
+    So a change of one layer, or one more at a branch's end, leaves the others' numbers as they
+    were.
+    """
+    return [
+        [layer.draw(own) for layer, own in zip(part, stream.spawn(len(part)), strict=True)]
+        for part, stream in zip(parts, rng.spawn(len(parts)), strict=True)
+    ]
 
 
 class _Parts(Branch):
@@ -194,6 +232,7 @@ class Residual(_Parts):
         self.__post_init__()
 
     def _check(self) -> None:
+        refuse_deep_nesting((self,))
         self._check_lengths()
 
     @property
@@ -208,9 +247,8 @@ class Residual(_Parts):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with drawn branches."""
-        return type(self)(
-            *(layer.draw(rng) for layer in self.layers), skip=[each.draw(rng) for each in self.skip]
-        )
+        body, skip = draw_parts(self.parts, rng)
+        return type(self)(*body, skip=skip)
 
     def __repr__(self) -> str:
         parts = [repr(layer) for layer in self.layers]
@@ -247,7 +285,10 @@ class Parallel(_Parts):
     def _check(self) -> None:
         one_of(self.merge, "merge", MERGES)
         if not self.branches:
-            raise ShapeError("a Parallel needs at least one branch", given="none")
+            raise ShapeError(
+                "a Parallel needs at least one branch", given="none", fix="Parallel((), ())"
+            )
+        refuse_deep_nesting((self,))
         self._check_lengths()
 
     @property
@@ -262,8 +303,7 @@ class Parallel(_Parts):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with drawn branches."""
-        drawn = [tuple(layer.draw(rng) for layer in branch) for branch in self.branches]
-        return type(self)(*drawn, merge=self.merge)
+        return type(self)(*draw_parts(self.branches, rng), merge=self.merge)
 
     def __repr__(self) -> str:
         parts = [repr(branch[0]) if len(branch) == 1 else repr(branch) for branch in self.branches]

@@ -14,6 +14,7 @@ from upsim.errors import ArgumentError, NotPredictableError
 from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
 from upsim.operators.edges import PADDING_MODES
+from upsim.operators.operator import frozen
 from upsim.operators.two_time import RandomTaps
 from upsim.weights import ICNR, CheckerboardFree, Initialisation, TapShape, draw_taps, parse_weight
 
@@ -234,7 +235,7 @@ class Conv(WeightedLayer):
             self.kernel_size,
             1,
             fan_in=per_group * self.kernel_size,
-            fan_out=self.out_channels // self.groups * self.kernel_size,
+            fan_out=self.out_channels * self.kernel_size,
         )
 
     def _layout(self, taps: Array) -> Array:
@@ -278,7 +279,7 @@ class Conv(WeightedLayer):
         blocks = np.zeros((count, dense.shape[0], 1, dense.shape[1], self.stride))
         blocks[delays - first, :, 0, :, parts] = dense.transpose(2, 0, 1)
         return PolyphaseMatrix(
-            blocks,
+            frozen(blocks),
             first,
             offset=fir.offset,
             length=self.length_rule(),
@@ -375,7 +376,7 @@ class TransposedConv(WeightedLayer):
             self.kernel_size,
             self.stride,
             fan_in=per_group_out * self.kernel_size,
-            fan_out=self.in_channels // self.groups * self.kernel_size,
+            fan_out=self.in_channels * self.kernel_size,
         )
 
     def _layout(self, taps: Array) -> Array:
@@ -399,7 +400,7 @@ class TransposedConv(WeightedLayer):
         # A single group needs no copy: the taps are a view of the weight.
         taps = grouped[0]
         if self.groups > 1:
-            taps = grouped.reshape(self.out_channels, -1, self.kernel_size)
+            taps = frozen(grouped.reshape(self.out_channels, -1, self.kernel_size))
         return StretchFIR(
             taps,
             self.stride,

@@ -15,12 +15,14 @@ from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.kernels import (
     WINDOWS,
+    Kernel,
     half_pixel,
-    hold,
+    hold_counts,
     nearest,
     triangle,
     windowed_sinc,
 )
+from upsim.operators.operator import frozen
 from upsim.weights import Initialisation, TapShape, draw_taps, parse_weight
 
 
@@ -32,7 +34,7 @@ class Interpolator(LinearLayer):
     def _check(self) -> None:
         self._set(factor=whole_number(self.factor, "factor"))
 
-    def kernel(self) -> tuple[tuple[Fraction, ...] | NDArray[np.float64], int]:
+    def kernel(self) -> tuple[Kernel, int]:
         """Return the taps, and how many samples before ``m L`` they begin."""
         raise NotImplementedError
 
@@ -51,9 +53,10 @@ class Interpolator(LinearLayer):
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR, one group a channel."""
+        # Beyond the exact kernels there are positions, distances and taps at once.
+        refuse_beyond_memory(8 * self.factor, "the kernel", fix="use a smaller factor")
         taps, begin = self.kernel()
-        refuse_beyond_memory(len(taps), "the kernel", fix="use a smaller factor")
-        values = np.asarray([float(tap) for tap in taps])
+        values = np.asarray(taps, dtype=np.float64)
         return StretchFIR(
             np.broadcast_to(values, (channels, 1, values.size)),
             self.factor,
@@ -65,7 +68,8 @@ class Interpolator(LinearLayer):
     def macs(self, channels: int) -> Fraction:
         """Return the multiplications by taps that are neither 0 nor 1."""
         taps, _ = self.kernel()
-        return Fraction(channels * sum(tap not in (0, 1) for tap in taps))
+        values = np.asarray(taps, dtype=np.float64)
+        return Fraction(channels * int(np.count_nonzero((values != 0) & (values != 1))))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +141,7 @@ class Linear(Interpolator):
         """Half-pixel interpolation holds the end samples, the triangle sees zeros."""
         return "replicate" if self.convention == "half-pixel" else "zeros"
 
-    def kernel(self) -> tuple[tuple[Fraction, ...], int]:
+    def kernel(self) -> tuple[Kernel, int]:
         """Return the triangle, sampled where the convention samples it."""
         return half_pixel(self.factor) if self.convention == "half-pixel" else triangle(self.factor)
 
@@ -170,7 +174,7 @@ class Cubic(Interpolator):
         """The end samples are held."""
         return "replicate"
 
-    def kernel(self) -> tuple[tuple[Fraction, ...], int]:
+    def kernel(self) -> tuple[Kernel, int]:
         """Return Keys' kernel at half-pixel centres."""
         return half_pixel(self.factor, "cubic", Fraction(self.a))
 
@@ -213,7 +217,9 @@ class WindowedSinc(Interpolator):
 
     def kernel(self) -> tuple[NDArray[np.float64], int]:
         """Return the windowed sinc."""
-        refuse_beyond_memory(2 * self.zeros * self.factor, "the kernel", fix="use fewer zeros")
+        # Sinc, window and their parts are alive at once: eight arrays of the kernel's length.
+        taps = min(2.0 * self.zeros * self.factor / self.rolloff, 2.0**62)
+        refuse_beyond_memory(8 * int(taps), "the kernel", fix="use fewer zeros, or rolloff=0.945")
         return windowed_sinc(self.factor, self.zeros, self.rolloff, self.window)
 
 
@@ -298,7 +304,7 @@ class LearnedInterpolation(LinearLayer):
         # tanh form: no overflow for any weight.
         share = 0.5 + 0.5 * np.tanh(0.5 * self.weight_array())
         taps = np.stack([1 - share, np.ones_like(share), share], axis=1)[:, None, :]
-        return StretchFIR(taps, 2, groups=channels, crop=(1, 1))
+        return StretchFIR(frozen(taps), 2, groups=channels, crop=(1, 1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -348,7 +354,13 @@ class Hold(LinearLayer):
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the filter, one group a channel."""
-        taps = np.asarray([float(tap) for tap in hold(self.factor, self.order)])
+        count = self.order * (self.factor - 1) + 1
+        # Whole numbers of up to order log2(L) bits, in three lists, made order times.
+        refuse_beyond_memory(
+            16 * self.order * count, "the kernel", fix="use a smaller factor or order"
+        )
+        total = self.factor**self.order
+        taps = np.asarray([tap / total for tap in hold_counts(self.factor, self.order)])
         return StretchFIR(
             np.broadcast_to(taps, (channels, 1, taps.size)),
             groups=channels,

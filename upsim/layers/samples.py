@@ -8,10 +8,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, signed_number, whole_number
+from upsim.arguments import finite_array, refuse_beyond_memory, signed_number, whole_number
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators.operator import frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,7 +32,10 @@ class Bias(LinearLayer):
         values = finite_array(self.bias, "bias")
         if values.ndim > 1 or not values.size:
             raise ShapeError(
-                "a bias is a number, or one number a channel", given=f"shape {values.shape}"
+                "a bias is a number, or one number a channel",
+                given=f"shape {values.shape}",
+                expected="no axis, or shape (channels,)",
+                fix="Bias(0.1)",
             )
         self._set(bias=values if values.ndim else float(values))
 
@@ -135,7 +139,12 @@ class Decimate(LinearLayer):
 
     def operator(self, channels: int) -> Operator:
         """Return the polyphase matrix with a single one a channel."""
+        refuse_beyond_memory(
+            channels**2 * self.factor,
+            "the polyphase matrix",
+            fix="use fewer channels or a smaller factor",
+        )
         blocks = np.zeros((1, channels, 1, channels, self.factor))
         each = np.arange(channels)
         blocks[0, each, 0, each, self.phase] = 1
-        return PolyphaseMatrix(blocks, length=self.length_rule())
+        return PolyphaseMatrix(frozen(blocks), length=self.length_rule())

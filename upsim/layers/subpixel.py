@@ -13,6 +13,7 @@ from upsim.layers.base import Array, LinearLayer
 from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
+from upsim.operators.operator import frozen
 from upsim.operators.two_time import RandomTaps
 from upsim.weights import ICNR, CheckerboardFree, TapShape
 
@@ -64,6 +65,7 @@ class PeriodicShuffle(LinearLayer):
                 "a periodic shuffle needs a multiple of its factor as channels",
                 given=f"{channels} channels, factor={self.factor}",
                 expected=f"a multiple of {self.factor}",
+                fix=f"in_channels={-(-channels // self.factor) * self.factor}",
                 where=type(self).__name__,
             )
         return channels // self.factor
@@ -75,6 +77,7 @@ class PeriodicShuffle(LinearLayer):
     def operator(self, channels: int) -> StretchFIR:
         """Return a stretch-FIR of unit taps."""
         out = self.channels_out(channels)
+        refuse_beyond_memory(self.factor**2, "the taps", fix="use a smaller factor")
         if self.order == "torch":
             # Each output channel reads its own L input channels: one group each.
             taps = np.broadcast_to(np.eye(self.factor), (out, self.factor, self.factor))
@@ -83,7 +86,7 @@ class PeriodicShuffle(LinearLayer):
             out * channels * self.factor, "the taps", fix='use order="torch" or fewer channels'
         )
         unit = np.eye(channels).reshape(self.factor, out, channels)
-        return StretchFIR(unit.transpose(1, 2, 0), self.factor)
+        return StretchFIR(frozen(unit.transpose(1, 2, 0)), self.factor)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -186,7 +189,7 @@ class SubpixelConv(WeightedLayer):
             self.kernel_size * self.factor,
             self.factor,
             fan_in=per_group * self.kernel_size,
-            fan_out=self.bias_count // self.groups * self.kernel_size,
+            fan_out=self.bias_count * self.kernel_size,
         )
 
     def _layout(self, taps: Array) -> Array:
@@ -221,7 +224,7 @@ class SubpixelConv(WeightedLayer):
             offset = by_channel_and_phase(before.offset[:, 0], self.factor, self.order)
         left, right = before.crop
         return StretchFIR(
-            taps,
+            frozen(taps),
             self.factor,
             offset=offset,
             crop=(left * self.factor, right * self.factor),

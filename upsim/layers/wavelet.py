@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from upsim.errors import ShapeError
 from upsim.layers.base import LinearLayer
 from upsim.operators import LengthRule, StretchFIR
+from upsim.operators.operator import frozen
 
 
 class TwoBandSynthesis(LinearLayer):
@@ -33,6 +34,7 @@ class TwoBandSynthesis(LinearLayer):
                 "a wavelet synthesis needs an even number of channels",
                 given=f"{channels} channels",
                 expected="approximations, then as many details",
+                fix=f"{channels + 1} channels before it",
                 where=type(self).__name__,
             )
         return channels // 2
@@ -47,7 +49,7 @@ class TwoBandSynthesis(LinearLayer):
         taps = np.zeros((out, channels, 2))
         each = np.arange(out)
         taps[each, each], taps[each, out + each] = self._pair()
-        return StretchFIR(taps, 2)
+        return StretchFIR(frozen(taps), 2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

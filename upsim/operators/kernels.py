@@ -9,6 +9,7 @@ the numerical operators.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import accumulate
 from math import ceil, floor
 
 import numpy as np
@@ -26,17 +27,26 @@ def nearest(factor: int) -> tuple[Fraction, ...]:
     return (Fraction(1),) * factor
 
 
-def triangle(factor: int) -> tuple[tuple[Fraction, ...], int]:
+#: Fractions are exact and slow; beyond this factor the taps are floats, each rounded once (Keys'
+#: cubic: a few times).
+LARGEST_EXACT_FACTOR = 4096
+
+Kernel = tuple[Fraction, ...] | NDArray[np.float64]
+
+
+def triangle(factor: int) -> tuple[Kernel, int]:
     """Return the textbook linear kernel ``1 - |n| / L``, ``2 L - 1`` taps.
 
     Source: Crochiere & Rabiner, *Multirate Digital Signal Processing* (1983), section 4.3.7.
     """
+    if factor > LARGEST_EXACT_FACTOR:
+        return (factor - np.abs(np.arange(1 - factor, factor))) / factor, factor - 1
     return tuple(1 - Fraction(abs(n), factor) for n in range(1 - factor, factor)), factor - 1
 
 
 def half_pixel(
     factor: int, shape: str = "linear", a: Fraction = Fraction(-3, 4)
-) -> tuple[tuple[Fraction, ...], int]:
+) -> tuple[Kernel, int]:
     """Return a kernel sampled at half-pixel centres, as image libraries resize.
 
     Output sample ``n`` sits at ``(n + 1/2) / L - 1/2`` on the input's grid, so the kernel of input
@@ -45,7 +55,7 @@ def half_pixel(
 
     Returns
     -------
-    taps : tuple of Fraction
+    taps : tuple of Fraction, or an array beyond :data:`LARGEST_EXACT_FACTOR`
     crop : int
 
     Examples
@@ -57,6 +67,12 @@ def half_pixel(
     # kappa is zero at and beyond its radius: keep the places strictly inside.
     low = floor(Fraction(factor * (1 - 2 * radius) - 1, 2)) + 1
     high = ceil(Fraction(factor * (1 + 2 * radius) - 1, 2)) - 1
+    if factor > LARGEST_EXACT_FACTOR:
+        # Twice the distance from the middle, in output samples: a whole number.
+        doubled = np.abs(2 * np.arange(low, high + 1) + 1 - factor)
+        if shape == "linear":
+            return (2 * factor - doubled) / (2 * factor), -low
+        return _keys_floats(doubled / (2 * factor), float(a)), -low
     centre = [Fraction(2 * n + 1, 2 * factor) - Fraction(1, 2) for n in range(low, high + 1)]
     kernel = _hat if shape == "linear" else (lambda t: _keys(t, a))
     return tuple(kernel(t) for t in centre), -low
@@ -71,6 +87,12 @@ def _keys(t: Fraction, a: Fraction) -> Fraction:
     if t <= 1:
         return (a + 2) * t**3 - (a + 3) * t**2 + 1
     return a * (t**3 - 5 * t**2 + 8 * t - 4)
+
+
+def _keys_floats(t: NDArray[np.float64], a: float) -> NDArray[np.float64]:
+    inner = ((a + 2) * t - (a + 3)) * t**2 + 1
+    outer = a * (((t - 5) * t + 8) * t - 4)
+    return np.where(t <= 1, inner, outer)
 
 
 def windowed_sinc(
@@ -95,14 +117,29 @@ def windowed_sinc(
         "rectangular": np.ones(n.size),
     }[window]
     taps = rolloff * np.sinc(rolloff * n / factor) * shape
-    for phase in range(factor):
-        same = (n % factor) == phase
-        taps[same] /= taps[same].sum()
+    phases = n % factor
+    taps /= np.bincount(phases, weights=taps)[phases]
     return taps, half
 
 
 #: Windows that :func:`windowed_sinc` knows.
 WINDOWS = ("hann", "hamming", "blackman", "rectangular")
+
+
+def hold_counts(factor: int, order: int) -> list[int]:
+    """Return the taps of the hold times ``L**order``, whole numbers.
+
+    Examples
+    --------
+    >>> hold_counts(3, 2)
+    [1, 2, 3, 2, 1]
+    """
+    counts = [1]
+    for _ in range(order):
+        # A box is a running sum less itself, factor samples later.
+        sums = list(accumulate(counts + [0] * (factor - 1)))
+        counts = [total - before for total, before in zip(sums, [0] * factor + sums, strict=False)]
+    return counts
 
 
 def hold(factor: int, order: int) -> tuple[Fraction, ...]:
@@ -116,14 +153,7 @@ def hold(factor: int, order: int) -> tuple[Fraction, ...]:
     >>> [str(tap) for tap in hold(2, 2)]
     ['1/4', '1/2', '1/4']
     """
-    taps = [Fraction(1)]
-    for _ in range(order):
-        longer = [Fraction(0)] * (len(taps) + factor - 1)
-        for n, tap in enumerate(taps):
-            for step in range(factor):
-                longer[n + step] += tap / factor
-        taps = longer
-    return tuple(taps)
+    return tuple(Fraction(count, factor**order) for count in hold_counts(factor, order))
 
 
 def equal_phase_gains(taps: NDArray[np.float64], factor: int) -> NDArray[np.float64]:

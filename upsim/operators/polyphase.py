@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import refuse_beyond_memory
-from upsim.errors import NotPredictableError, ShapeError
-from upsim.operators.edges import extended_index
+from upsim.arguments import one_of, refuse_beyond_memory, signed_number
+from upsim.errors import NotPredictableError
+from upsim.operators.checks import checked_array, checked_offset, refuse_other_rate
+from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
 
@@ -65,21 +66,12 @@ class PolyphaseMatrix(Operator):
     padding_mode: str = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.blocks.ndim != 5 or 0 in self.blocks.shape:
-            raise ShapeError(
-                "blocks must have five axes",
-                given=f"blocks of shape {self.blocks.shape}",
-                expected="shape (J, out, up, in, down)",
-            )
-        if self.length.rate * self.down != self.up:
-            raise ShapeError(
-                "the length law and the blocks disagree on the rate",
-                given=f"up={self.up}, down={self.down}, a length law of rate {self.length.rate}",
-                expected=f"rate {self.up}/{self.down}",
-            )
-        object.__setattr__(self, "blocks", frozen(self.blocks))
-        if self.offset is not None:
-            object.__setattr__(self, "offset", frozen(self.offset))
+        blocks = checked_array(self.blocks, "blocks", axes="(J, out, up, in, down)")
+        object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "first", signed_number(self.first, "first", most=None))
+        one_of(self.padding_mode, "padding_mode", PADDING_MODES)
+        refuse_other_rate(self.length, self.up, self.down)
+        object.__setattr__(self, "offset", checked_offset(self.offset, self.out_channels))
 
     @property
     def out_channels(self) -> int:  # type: ignore[override]
@@ -160,7 +152,11 @@ class PolyphaseMatrix(Operator):
         left = -plain.first * up
         right = count * up - up - left - extra
         return StretchFIR(
-            taps, up, offset=plain.offset, crop=(left, right), padding_mode=plain.padding_mode
+            frozen(taps),
+            up,
+            offset=plain.offset,
+            crop=(left, right),
+            padding_mode=plain.padding_mode,
         )
 
     def reduced(self) -> PolyphaseMatrix:
@@ -186,7 +182,7 @@ class PolyphaseMatrix(Operator):
         delayed = split.transpose(0, 4, 1, 2, 3, 5)[:, ::-1]
         small = delayed.reshape(count * ratio, out, up // ratio, inward, down // ratio)
         return PolyphaseMatrix(
-            small,
+            frozen(small),
             self.first * ratio - (ratio - 1),
             offset=self.offset,
             length=self.length,
@@ -235,7 +231,7 @@ class PolyphaseMatrix(Operator):
                 part = int(delays[rho, j]) % ratio
                 blocks[int(longs[rho, j]) - first, :, rho, :, :, part] += self.blocks[j]
         return PolyphaseMatrix(
-            blocks.reshape(size, out, ratio * up, inward, ratio * down),
+            frozen(blocks.reshape(size, out, ratio * up, inward, ratio * down)),
             first,
             offset=self.offset,
             length=self.length,
@@ -266,7 +262,11 @@ class PolyphaseMatrix(Operator):
         if self.offset is not None:
             offset = added_offsets(second.periodic(self.offset), second.offset)
         return PolyphaseMatrix(
-            product.reshape(count, second.out_channels, second.up, first.in_channels, first.down),
+            frozen(
+                product.reshape(
+                    count, second.out_channels, second.up, first.in_channels, first.down
+                )
+            ),
             first.first + second.first,
             offset=offset,
             length=self.length.then(second.length),
@@ -285,7 +285,7 @@ class PolyphaseMatrix(Operator):
             start = part.first - first
             total[start : start + part.blocks.shape[0]] += part.blocks
         return PolyphaseMatrix(
-            total,
+            frozen(total),
             first,
             offset=added_offsets(self.offset, second.offset),
             length=self.length,
@@ -295,7 +295,7 @@ class PolyphaseMatrix(Operator):
     def adjoint(self) -> PolyphaseMatrix:
         """Return the adjoint: every block transposed, every delay an advance."""
         return PolyphaseMatrix(
-            np.ascontiguousarray(self.blocks[::-1].transpose(0, 3, 4, 1, 2)),
+            frozen(np.ascontiguousarray(self.blocks[::-1].transpose(0, 3, 4, 1, 2))),
             -(self.first + self.blocks.shape[0] - 1),
             length=self.length.inverse(),
         )

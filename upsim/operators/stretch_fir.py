@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import refuse_beyond_memory
+from upsim.arguments import one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ShapeError
-from upsim.operators.edges import extended_index
+from upsim.operators.checks import checked_array, checked_crop, checked_offset
+from upsim.operators.circle import by_phase, filtered
+from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.tolerance import rounding
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -68,15 +71,23 @@ class StretchFIR(Operator):
     padding_mode: str = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.taps.ndim != 3 or self.taps.shape[0] % self.groups or 0 in self.taps.shape:
+        taps = checked_array(self.taps, "taps", axes="(out, in / groups, K)")
+        whole = {
+            name: whole_number(getattr(self, name), name, most=None)
+            for name in ("factor", "dilation", "groups")
+        }
+        if taps.shape[0] % whole["groups"]:
             raise ShapeError(
-                "taps must have three axes, the first a multiple of the groups",
-                given=f"taps of shape {self.taps.shape}, groups={self.groups}",
+                "the first axis of taps must be a multiple of the groups",
+                given=f"taps of shape {taps.shape}, groups={self.groups}",
                 expected="shape (out, in / groups, K)",
+                fix="groups=1",
             )
-        object.__setattr__(self, "taps", frozen(self.taps))
-        if self.offset is not None:
-            object.__setattr__(self, "offset", frozen(self.offset))
+        one_of(self.padding_mode, "padding_mode", PADDING_MODES)
+        crop = checked_crop(self.crop)
+        offset = checked_offset(self.offset, taps.shape[0])
+        for name, value in {"taps": taps, "crop": crop, "offset": offset, **whole}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def out_channels(self) -> int:  # type: ignore[override]
@@ -147,8 +158,18 @@ class StretchFIR(Operator):
             fix="ask for fewer frequencies",
             itemsize=16,
         )
-        turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
-        grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
+        size = _whole_grid(grid)
+        # A product a tap, pair and frequency, and an exponential (some 20 products) a tap and
+        # frequency; or, for frequencies k / n, an FFT of n points a pair.
+        direct = grid.size * count * (20 + 2 * out * per_group)
+        if size and 3 * out * per_group * size * np.log2(size) < direct:
+            circle = np.zeros((out, per_group, size))
+            for tap, position in enumerate(self.positions):
+                circle[:, :, position % size] += self.taps[:, :, tap]
+            grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
+        else:
+            turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
+            grouped = (self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size)
         if self.groups == 1:
             return np.ascontiguousarray(grouped.transpose(2, 0, 1))
         dense = np.zeros((grid.size, out, self.in_channels), dtype=np.complex128)
@@ -165,18 +186,11 @@ class StretchFIR(Operator):
 
     def phase_gains(self) -> Real:
         r"""Return :math:`g_i = \sum_m h[m L + i]` (crops counted), shape (out, in, L)."""
-        return self._by_phase(self.dense_taps())
+        return by_phase(self.dense_taps(), -self.crop[0], self.factor)
 
     def phase_powers(self) -> Real:
         r"""Return :math:`\sum_m h[m L + i]^2`, shape (out, in, L)."""
-        return self._by_phase(self.dense_taps() ** 2)
-
-    def _by_phase(self, dense: Real) -> Real:
-        phases = (np.arange(self.reach) - self.crop[0]) % self.factor
-        gathered = np.zeros((*dense.shape[:2], self.factor))
-        for phase in range(self.factor):
-            gathered[:, :, phase] = dense[:, :, phases == phase].sum(axis=2)
-        return gathered
+        return by_phase(self.dense_taps() ** 2, -self.crop[0], self.factor)
 
     def polyphase(self) -> PolyphaseMatrix:
         """Return the block form: one input sample in, L output samples out."""
@@ -195,7 +209,7 @@ class StretchFIR(Operator):
         padded[:, :, lead : lead + self.reach] = dense
         blocks = padded.reshape(dense.shape[0], dense.shape[1], count, self.factor)
         return PolyphaseMatrix(
-            blocks.transpose(2, 0, 3, 1)[..., None],
+            frozen(blocks.transpose(2, 0, 3, 1)[..., None]),
             first,
             offset=self.offset,
             length=self.length,
@@ -234,7 +248,7 @@ class StretchFIR(Operator):
         if self.offset is not None:
             offset = added_offsets(other.periodic(self.offset), other.offset)
         return StretchFIR(
-            taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach),
+            frozen(taps.transpose(0, 2, 3, 1).reshape(second.shape[0], first.shape[1], reach)),
             self.factor * other.factor,
             groups=groups,
             offset=offset,
@@ -257,7 +271,7 @@ class StretchFIR(Operator):
             taps[:, :, start : start + part.reach] += part.dense_taps()
         right = reach - self.factor - left - self.length.steps[0][2]
         return StretchFIR(
-            taps,
+            frozen(taps),
             self.factor,
             offset=added_offsets(self.offset, other.offset),
             crop=(left, right),
@@ -267,44 +281,17 @@ class StretchFIR(Operator):
     def periodic(self, period: Real) -> Real:
         """Map one period (..., in, P) to one period (..., out, P L), offset left out."""
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
-        out, per_group, tap_count = self.taps.shape
-        rows = out // self.groups
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
-        columns = np.moveaxis(period.reshape(-1, inward, count), 1, 0).reshape(
-            self.groups, per_group, -1, count
-        )
+        channels_first = period.reshape(-1, inward, count).swapaxes(0, 1)
+        columns = channels_first.reshape(self.groups, inward // self.groups, -1, count)
         taps, positions = self.taps, self.positions
-        if taps.strides[2] < 0:
-            # A correlation kernel is stored back to front: read it in memory order, so that the
-            # reshape below copies nothing.
+        if self.factor == 1 and taps.strides[2] < 0:
+            # A correlation kernel is stored back to front: read it in memory order, so that its
+            # reshape copies nothing.
             taps, positions = taps[:, :, ::-1], positions[::-1]
-        copies = columns.shape[2]
-        if self.factor == 1:
-            gathered = np.empty((self.groups, per_group, tap_count, copies, count))
-            for tap, position in enumerate(positions):
-                # gathered[n] = columns[n - position] on a circle: two slices, no index array.
-                turn = int(position) % count
-                gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
-                if turn:
-                    gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-            flat = gathered.reshape(self.groups, per_group * tap_count, copies * count)
-            mapped = taps.reshape(self.groups, rows, per_group * tap_count) @ flat
-            answer = mapped.reshape(out, copies, count)
-        else:
-            # Overlap-add on a circle: every tap's answer lands at m L + position, modulo P L, that
-            # is in one phase, as many samples later as whole factors fit into the position.
-            kernels = taps.reshape(self.groups, rows, per_group, tap_count).transpose(0, 2, 1, 3)
-            flat = columns.reshape(self.groups, per_group, copies * count)
-            spread = kernels.reshape(self.groups, per_group, rows * tap_count).swapaxes(1, 2) @ flat
-            spread = spread.reshape(out, tap_count, copies, count)
-            answer = np.zeros((out, copies, count, self.factor))
-            for tap, position in enumerate(positions):
-                late, phase = divmod(int(position), self.factor)
-                turn = late % count
-                answer[:, :, turn:, phase] += spread[:, tap, :, : count - turn]
-                if turn:
-                    answer[:, :, :turn, phase] += spread[:, tap, :, count - turn :]
-        return np.moveaxis(answer, 0, 1).reshape(*batch, out, -1)
+        kernels = taps.reshape(self.groups, -1, *taps.shape[1:])
+        made = filtered(kernels, positions, columns, self.factor)
+        return made.swapaxes(0, 1).reshape(*batch, self.out_channels, -1)
 
     def apply(self, samples: Real) -> Real:
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
@@ -342,21 +329,18 @@ class StretchFIR(Operator):
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
         rows = np.abs(self.taps).sum(axis=1)
-        phases = self.positions % self.factor
-        sums = np.zeros((rows.shape[0], self.factor))
-        for tap, phase in enumerate(phases):
-            sums[:, phase] += rows[:, tap]
-        return float(sums.max())
+        cells = np.arange(rows.shape[0])[:, None] * self.factor + self.positions % self.factor
+        return float(np.bincount(cells.reshape(-1), weights=rows.reshape(-1)).max())
 
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the first and last input sample that each output phase sees, shapes (L,)."""
         first = np.full(self.factor, np.iinfo(np.intp).max // 2)
         last = -first
-        for position in self.positions:
-            phase = position % self.factor
-            sample = (phase - position) // self.factor
-            first[phase] = min(first[phase], sample)
-            last[phase] = max(last[phase], sample)
+        phases = self.positions % self.factor
+        samples = (phases - self.positions) // self.factor
+        # Later taps see earlier samples, and of several writings to one place the last one stays.
+        first[phases] = samples
+        last[phases[::-1]] = samples[::-1]
         blind = last < first
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
@@ -383,6 +367,17 @@ class StretchFIR(Operator):
             return coo_array(shape, dtype=np.float64).tocsr()
         entries = (np.concatenate(rows), np.concatenate(columns))
         return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+
+
+def _whole_grid(frequencies: Real) -> int:
+    """Return n if the frequencies are ``k / n`` for k = 0, 1, ... up to at most 1/2, else 0."""
+    count = frequencies.size
+    if count < 3 or frequencies[0] != 0 or not 0 < frequencies[-1] <= 0.5:
+        return 0
+    size = round((count - 1) / float(frequencies[-1]))
+    # Two roundings, of k and of the quotient, are the same frequency.
+    off = np.abs(frequencies * size - np.arange(count)).max()
+    return size if off <= rounding(2, float(count)) else 0
 
 
 def _common_groups(first: StretchFIR, second: StretchFIR) -> tuple[Real, Real, int]:

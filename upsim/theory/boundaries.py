@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import whole_number
+from upsim.arguments import refuse_beyond_memory, whole_number
 from upsim.operators import Operator, StretchFIR
 from upsim.stack import Stack
 from upsim.theory.propagation import operators_of
@@ -75,6 +75,8 @@ def boundary_report(stack: Stack, input_length: int) -> Boundaries:
             right = max(edges[value][1] for value in step.inputs)
         else:
             length = operator.output_length(lengths[first])
+            # Each output sample is looked at with some arrays of whole numbers.
+            refuse_beyond_memory(8 * length, f"the output of {step.name}", fix="a shorter input")
             rate = rates[first] * operator.length.rate
             left, right = _reach(operator, lengths[first], length, edges[first])
         lengths[step.output], rates[step.output] = length, rate

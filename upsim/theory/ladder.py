@@ -8,8 +8,10 @@ cannot come from an offset in this stack.  All positions are exact fractions of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import gcd
 
 from upsim.errors import ArgumentError
 from upsim.layers.base import LinearLayer
@@ -27,7 +29,7 @@ class Family:
     name : str
         Label and type.
     spacing : Fraction
-        In Hz: the lines lie on its multiples.
+        In Hz: the lines lie on its multiples, at the stack's output.
     factor : int
         The layer's upsampling factor.
     """
@@ -74,14 +76,23 @@ def families(stack: Stack) -> tuple[Family, ...]:
     [4000, 8000, 16000]
     """
     rates = {0: stack.input_rate}
-    found = []
+    found: list[Family] = []
     for step in lower(stack.layers):
         before = rates[step.inputs[0]]
         own = Fraction(1) if step.layer is None else step.layer.rate
-        rates[step.output] = before * own
+        after = rates[step.output] = before * own
+        if own.denominator > 1:
+            # A decimation folds the lines at the new rate onto multiples of what both share.
+            found = [replace(each, spacing=_shared(each.spacing, after)) for each in found]
         if own.numerator > 1:
             found.append(Family(step.label, step.name, before, own.numerator))
     return tuple(found)
+
+
+def _shared(first: Fraction, second: Fraction) -> Fraction:
+    """Return the largest frequency of which both are multiples."""
+    numerators = first.numerator * second.denominator, second.numerator * first.denominator
+    return Fraction(gcd(*numerators), first.denominator * second.denominator)
 
 
 class Ladder:
@@ -92,10 +103,18 @@ class Ladder:
     stack : Stack
     lines : collection of Fraction
         Frequencies of the input's own lines, cycles per input sample, folded into [0, 1/2].
+    steps : sequence of Step, optional
+        Those of the stack, where they are known already.
     """
 
-    def __init__(self, stack: Stack, lines: frozenset[Fraction] = frozenset()) -> None:
-        self.steps = lower(stack.layers)
+    def __init__(
+        self,
+        stack: Stack,
+        lines: frozenset[Fraction] = frozenset(),
+        *,
+        steps: Sequence[Step] | None = None,
+    ) -> None:
+        self.steps = steps if steps is not None else lower(stack.layers)
         self.lines = lines - {Fraction(0)}
         self._makers = {step.output: number for number, step in enumerate(self.steps)}
         # A value whose lines are all those of an earlier value stands for that one: layers that
@@ -107,60 +126,64 @@ class Ladder:
             sources = {self._same[value] for value in step.inputs}
             keeps = factors == (1, 1) and len(sources) == 1
             self._same[step.output] = sources.pop() if keeps else step.output
-        self._known: dict[tuple[int, int, int], Origin | None] = {}
+        self._known: dict[tuple[int, int, int], tuple[Origin, ...]] = {}
 
-    def origin(self, fraction: Fraction, value: int | None = None) -> Origin | None:
-        """Return where a line was first possible, or None if nothing in the stack can make it.
+    def origin(self, fraction: Fraction) -> Origin | None:
+        """Return where a line was first possible at the latest, None if nothing can make it."""
+        found = self.origins(fraction)
+        return found[0] if found else None
+
+    def origins(self, fraction: Fraction) -> tuple[Origin, ...]:
+        """Return every place where a line of the output was first possible, the latest first.
+
+        A chain has one; branches that meet may each have one.
 
         Parameters
         ----------
         fraction : Fraction
-            Frequency in cycles per sample at the place asked about.
-        value : int, optional
-            The place, by value number; the stack's output by default.
+            Frequency in cycles per output sample.
 
         Notes
         -----
         Going back through a layer of rate ``u / d``, a line at ``g`` comes from
-        ``f = (u g + l) / d``, ``l = 0 … d - 1``.  If one of these is 0 the layer made the line of
-        an offset; otherwise the latest layer that could have made one of them did.
+        ``f = (u g + l) / d``, ``l = 0 … d - 1``.  If one of these is 0 the layer could make the
+        line of an offset; the others are followed further back.
         """
         number, count = fraction.numerator % fraction.denominator, fraction.denominator
         if not number:
             raise ArgumentError(
                 "0 Hz is the offset itself, not a tone that an offset makes", given="frequency 0"
             )
-        last = self.steps[-1].output if value is None else value
-        return self._origin(number, count, self._same[last])
+        return self._origins(number, count, self._same[self.steps[-1].output])
 
-    def _origin(self, number: int, count: int, value: int) -> Origin | None:
+    def _origins(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
         """Return where the line ``number / count`` was first possible."""
         key = (value, min(number, count - number), count)
         if key not in self._known:
             self._known[key] = self._search(number, count, value)
         return self._known[key]
 
-    def _search(self, number: int, count: int, value: int) -> Origin | None:
+    def _search(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
         if value == 0:
             folded = Fraction(min(number, count - number), count)
-            return Origin("", -1, image_of=folded) if folded in self.lines else None
+            return (Origin("", -1, image_of=folded),) if folded in self.lines else ()
         maker = self._makers[value]
         step, (up, down) = self.steps[maker], self._factors[maker]
-        best: Origin | None = None
+        is_image = up > 1 and 2 * up * min(number, count - number) > count
+        found: dict[int, Origin] = {}
         for before in step.inputs:
             for alias in range(down):
                 # f = (u g + l) / d, modulo 1
                 frequency = (up * number + alias * count) % (count * down)
                 if frequency == 0:
-                    found: Origin | None = Origin(step.label, maker, Fraction(number, count))
-                else:
-                    found = self._origin(frequency, count * down, self._same[before])
-                    is_image = 2 * up * min(number, count - number) > count
-                    if found is not None and found.step < 0 and up > 1 and is_image:
-                        found = replace(found, moved_by=step.label)
-                if found is not None and (best is None or found.step > best.step):
-                    best = found
-        return best
+                    found[maker] = Origin(step.label, maker, Fraction(number, count))
+                    continue
+                for each in self._origins(frequency, count * down, self._same[before]):
+                    moved = each.step < 0 and is_image
+                    found.setdefault(
+                        each.step, replace(each, moved_by=step.label) if moved else each
+                    )
+        return tuple(found[number] for number in sorted(found, reverse=True))
 
 
 def _factors(step: Step) -> tuple[int, int]:

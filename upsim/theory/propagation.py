@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from math import lcm
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.layers.base import Activation, LinearLayer
+from upsim.layers.base import Activation, Layer, LinearLayer
 from upsim.layers.convolution import WeightedLayer
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
@@ -70,6 +72,10 @@ def starting_moments(stack: Stack, signal: Signal, *, provenance: bool) -> Momen
     channels, rate = stack.in_channels, stack.input_rate
     if not stack.is_drawn:
         return EnsembleMoments.from_signal(signal, channels, rate)
+    lines = signal.lines(channels, rate)
+    period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+    if period * channels * 8 <= MEMORY_BUDGET:  # else from_signal says so in the signal's words
+        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=provenance)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=provenance)
     if signal.density(np.zeros(1), channels, rate) is None:
         return mean
@@ -98,6 +104,10 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
     if isinstance(start, EnsembleMoments):
         return _propagate_ensemble(stack, start)
+    mean = start.mean if isinstance(start, StationaryMoments) else start
+    assert isinstance(mean, DeterministicMoments)
+    causes = frozenset(source.cause for source in mean.sources)
+    _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
     steps, operators = operators_of(stack)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
@@ -143,6 +153,43 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
                 made = inputs[0].through_activation(cast("Activation", layer), step.label)
         values.append(made)
     return Trace(steps, tuple(values), (None,) * len(steps))
+
+
+def _refuse_long_periods(
+    stack: Stack, period: int, causes: frozenset[str], *, provenance: bool
+) -> None:
+    """Refuse, before any array is made, a stack whose periods would not fit in memory together.
+
+    One period after a layer has as many samples as the strides so far multiply to; it is kept for
+    each channel, once in whole and once for each source of lines (input, biases, activations).
+    """
+    periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
+    total = 0
+    for step in lower(stack.layers):
+        given = [channels[value] for value in step.inputs]
+        period = lcm(*(periods[value] for value in step.inputs))
+        found = frozenset[str]().union(*(sources[value] for value in step.inputs))
+        if step.layer is None:
+            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
+        else:
+            up, down = step.layer.block
+            period = lcm(period, down) // down * up
+            channels[step.output] = step.layer.channels_out(given[0])
+            makes_lines = isinstance(step.layer, Activation) or _has_bias(step.layer)
+            found |= {step.label} if makes_lines and provenance else set()
+        periods[step.output] = period
+        sources[step.output] = found
+        total += (len(found) + 1) * channels[step.output] * period
+        refuse_beyond_memory(
+            total,
+            f"the periods up to {step.name}, {period} samples long,",
+            fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
+            "with the input rate",
+        )
+
+
+def _has_bias(layer: Layer) -> bool:
+    return getattr(layer, "bias", False) is not False
 
 
 def fold(stack: Stack) -> Operator:
@@ -217,7 +264,7 @@ class _Placed:
     """Add a step's place to an error: the outer ring of two."""
 
     def __init__(self, step: Step, count: int) -> None:
-        self.place = f"{step.name.split(' (')[0]} of {count}"
+        self.step, self.count = step, count
 
     def __enter__(self) -> None:
         return None
@@ -229,13 +276,4 @@ class _Placed:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, UpsimError):
-            raise error.at(self.place) from None
-
-
-def rate_at(stack: Stack) -> list[Fraction]:
-    """Return the rate of every value of a stack, in samples per output sample."""
-    rates = {0: 1 / stack.rate}
-    for step in lower(stack.layers):
-        own = Fraction(1) if step.layer is None else step.layer.rate
-        rates[step.output] = rates[step.inputs[0]] * own
-    return [rates[value] for value in sorted(rates)]
+            raise error.at(f"layer {self.step.label} of {self.count}") from None

@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import refuse_beyond_memory
+from upsim.errors import TooLargeError
 from upsim.operators.operator import frozen
-from upsim.stack import Stack
+from upsim.stack import Stack, lower
 from upsim.theory.propagation import transfer_chain
 from upsim.theory.transfer import chain_gains
 
 #: Places in a band at which its gain is averaged.
 _POINTS = 32
+
+#: Rows that a list of replicas may have.
+_MOST_ROWS = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +73,9 @@ def find_replicas(
     gains : callable, optional
         Frequencies (F,) in cycles per output sample to power gains (channels, D, F).
     """
-    up = prod(layer.block[0] for layer in stack)
-    down = prod(layer.block[1] for layer in stack)
-    refuse_beyond_memory(up * down * 64, "the list of replicas", fix="look at fewer layers")
+    up, down = repeats(stack)
+    _refuse_many(up * down)
+    paths = _Paths(stack)
     found = []
     for band in range(up):
         low, high = Fraction(band, 2 * up), Fraction(band + 1, 2 * up)
@@ -79,22 +83,66 @@ def find_replicas(
         if gains is not None:
             inside = float(low) + (np.arange(_POINTS) + 0.5) / _POINTS * float(high - low)
             levels = frozen(gains(inside).mean(axis=2))
+        ways = paths.back((low + high) / 2, every_alias=True)
         for alias in range(down):
-            ends = [_folded((up * edge + alias) / down) for edge in (low, high)]
             centre = _folded((up * (low + high) / 2 + alias) / down)
-            first, last = _unfolded_ends(ends, centre)
-            found.append(
-                Replica(
-                    low * stack.sample_rate,
-                    high * stack.sample_rate,
-                    min(first, last) * stack.input_rate,
-                    max(first, last) * stack.input_rate,
-                    first > last,
-                    _movers(stack, (low + high) / 2, centre),
-                    None if levels is None else levels[:, alias],
-                )
-            )
+            level = None if levels is None else levels[:, alias]
+            ends = [_folded((up * edge + alias) / down) for edge in (low, high)]
+            found.append(_replica(stack, (low, high), ends, ways.get(centre, ()), level))
     return tuple(found)
+
+
+def find_bands(stack: Stack) -> tuple[Replica, ...]:
+    """Return one row for each band of the output: what a picture shades.
+
+    Where a decimation folds several input bands onto one, the row follows the lowest alias.  There
+    is none where there would be more than can be told apart.
+    """
+    up, down = repeats(stack)
+    if up > _MOST_ROWS:
+        return ()
+    paths = _Paths(stack)
+    found = []
+    for band in range(up):
+        low, high = Fraction(band, 2 * up), Fraction(band + 1, 2 * up)
+        ways = paths.back((low + high) / 2, every_alias=False)
+        ends = [_folded(up * edge / down) for edge in (low, high)]
+        found.append(_replica(stack, (low, high), ends, min(ways.values(), key=len), None))
+    return tuple(found)
+
+
+def repeats(stack: Stack) -> tuple[int, int]:
+    """Return the products of the layers' blocks: output and input samples."""
+    return prod(layer.block[0] for layer in stack), prod(layer.block[1] for layer in stack)
+
+
+def _refuse_many(count: int) -> None:
+    if count > _MOST_ROWS:
+        raise TooLargeError(
+            f"the list of replicas would have {count} rows",
+            given="a stack that goes far down and up again",
+            expected=f"at most {_MOST_ROWS}",
+            fix="look at fewer layers: stack.upto(n)",
+        )
+
+
+def _replica(
+    stack: Stack,
+    band: tuple[Fraction, Fraction],
+    ends: list[Fraction],
+    movers: tuple[str, ...],
+    level: NDArray[np.float64] | None,
+) -> Replica:
+    first, last = ends
+    return Replica(
+        band[0] * stack.sample_rate,
+        band[1] * stack.sample_rate,
+        min(first, last) * stack.input_rate,
+        max(first, last) * stack.input_rate,
+        first > last,
+        movers,
+        level,
+    )
 
 
 def _folded(turns: Fraction) -> Fraction:
@@ -102,35 +150,55 @@ def _folded(turns: Fraction) -> Fraction:
     return min(turns, 1 - turns)
 
 
-def _unfolded_ends(ends: list[Fraction], centre: Fraction) -> tuple[Fraction, Fraction]:
-    """Return the ends of a band; a band of full width has both ends inside [0, 1/2]."""
-    first, last = ends
-    return (first, last) if first != last else (first, 2 * centre - first)
+class _Paths:
+    """Follows an output frequency back to the input, step by step.
 
-
-def _movers(stack: Stack, centre: Fraction, target: Fraction) -> tuple[str, ...]:
-    """Return the layers that bring input frequency ``target`` to ``centre``, the last one first.
-
-    The output frequency is followed back; in each upsampling layer it lies above the old Nyquist
-    or not.  Where a downsampling layer offers several ways, the one with fewest moves counts.
+    In each upsampling layer it lies above the old Nyquist frequency, and the layer moved it, or
+    not.  Of several ways to one input frequency (aliases, branches) the one with fewest moves
+    counts: where a wire leads there, nothing was moved.
     """
-    ways: dict[Fraction, tuple[str, ...]] = {centre: ()}
-    for number in range(len(stack), 0, -1):
-        up, down = stack[number - 1].block
-        before: dict[Fraction, tuple[str, ...]] = {}
-        for turns, moved in ways.items():
-            is_image = up > 1 and turns > Fraction(1, 2 * up)
-            movers = (*moved, str(number)) if is_image else moved
-            for alias in range(down):
+
+    def __init__(self, stack: Stack) -> None:
+        self._steps = {step.output: step for step in lower(stack.layers)}
+        self._end = max(self._steps)
+        self._known: dict[tuple[int, Fraction, bool], dict[Fraction, tuple[str, ...]]] = {}
+
+    def back(self, turns: Fraction, *, every_alias: bool) -> dict[Fraction, tuple[str, ...]]:
+        """Return the layers that moved a line at ``turns``, by input frequency, the last first."""
+        return self._back(self._end, turns, every=every_alias)
+
+    def _back(self, value: int, turns: Fraction, *, every: bool) -> dict[Fraction, tuple[str, ...]]:
+        if value == 0:
+            return {turns: ()}
+        key = (value, turns, every)
+        if key not in self._known:
+            self._known[key] = self._search(value, turns, every=every)
+        return self._known[key]
+
+    def _search(
+        self, value: int, turns: Fraction, *, every: bool
+    ) -> dict[Fraction, tuple[str, ...]]:
+        step = self._steps[value]
+        rate = Fraction(1) if step.layer is None else step.layer.rate
+        up, down = rate.numerator, rate.denominator
+        moved = (step.label,) if up > 1 and turns > Fraction(1, 2 * up) else ()
+        found: dict[Fraction, tuple[str, ...]] = {}
+        for before in step.inputs:
+            for alias in range(down if every else 1):
                 frequency = _folded((up * turns + alias) / down)
-                if frequency not in before or len(movers) < len(before[frequency]):
-                    before[frequency] = movers
-        ways = before
-    return ways.get(target, ())
+                for source, movers in self._back(before, frequency, every=every).items():
+                    way = (*moved, *movers)
+                    if source not in found or len(way) < len(found[source]):
+                        found[source] = way
+        return found
 
 
 def linear_gains(stack: Stack) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the power gains of a linear stack, summed over input channels: (F,) to (out, D, F)."""
+    widest = max(stack.channel_counts())
+    down = prod(layer.block[1] for layer in stack)
+    count = 2 * _POINTS * stack.in_channels * widest * down
+    refuse_beyond_memory(count, "the gains of all channel pairs", fix="fewer channels")
     chain = transfer_chain(stack)
 
     def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:

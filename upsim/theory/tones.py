@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers.base import Activation
+from upsim.layers.subpixel import PeriodicShuffle
+from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.signals import Signal
@@ -94,7 +96,8 @@ def repeating(moments: Moments) -> DeterministicMoments:
 
 def line_floor(moments: DeterministicMoments) -> float:
     """Return the amplitude below which a line is not told from rounding."""
-    return rounding(moments.operations, float(np.abs(moments.period).max(initial=0.0)))
+    sums = rounding(moments.period.shape[1], float(np.abs(moments.period).max(initial=0.0)))
+    return moments.error + sums
 
 
 def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
@@ -104,6 +107,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     is cut.
     """
     place = repeating(trace.after(len(stack)))
+    if not place.period.any():
+        return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
@@ -117,7 +122,8 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     strongest_first = np.argsort(-(share_magnitudes**2).sum(axis=1), axis=0, kind="stable")
     share_counts = share_magnitudes.max(axis=1, initial=0.0) > floor
     own = signal.lines(stack.in_channels, stack.input_rate)
-    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
+    ladder = Ladder(stack, turns, steps=trace.steps)
     mechanisms = Mechanisms(trace)
     rate = stack.sample_rate
     found = []
@@ -187,19 +193,34 @@ def _layer_and_cause(
     contributions: tuple[Contribution, ...],
 ) -> tuple[str, str]:
     if not fraction:
-        strongest = contributions[0] if contributions else None
-        return (strongest.layer, strongest.cause) if strongest else ("", "input offset")
-    origin = ladder.origin(fraction)
-    if origin is not None and origin.step < 0:
-        return origin.moved_by, "input"
-    cause = mechanisms.cause(origin) if origin is not None else ""
-    if origin is not None and cause:
-        return origin.layer, cause
+        return _offset_source(trace, contributions)
+    origins = ladder.origins(fraction)
+    for origin in origins:
+        cause = "input" if origin.step < 0 else mechanisms.cause(origin)
+        if cause == "channels":
+            # The layer has no weights: the lines are in how its channels' offsets differ.
+            cause = contributions[0].cause if contributions else "input offset"
+        if cause:
+            return origin.layer or origin.moved_by, cause
     # No image of an input line, and no layer that could make it of an offset did so: an activation
     # behind them distorted other lines.
     makers = [each.layer for each in contributions if each.cause == "activation"]
     makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
-    return (makers[0] if makers else ""), "activation"
+    if makers or not origins:
+        return (makers[0] if makers else ""), "activation"
+    return origins[0].layer, "weights"
+
+
+def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tuple[str, str]:
+    """Return the strongest source of the line at 0 Hz; the last possible one without shares."""
+    if contributions:
+        return contributions[0].layer, contributions[0].cause
+    for step, operator in zip(trace.steps[::-1], trace.operators[::-1], strict=True):
+        if operator is not None and operator.offset is not None and operator.offset.any():
+            return step.label, "bias"
+        if isinstance(step.layer, Activation):
+            return step.label, "activation"
+    return "", "input offset"
 
 
 class Mechanisms:
@@ -219,7 +240,10 @@ class Mechanisms:
         self._causes: dict[tuple[int, int, int], str] = {}
 
     def cause(self, origin: Origin) -> str:
-        """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding."""
+        """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding.
+
+        A layer without weights of its own, a shuffle say, answers "channels".
+        """
         key = (origin.step, origin.at.numerator, origin.at.denominator)
         if key not in self._causes:
             if origin.step not in self._parts:
@@ -230,6 +254,9 @@ class Mechanisms:
             }
             strongest = max(strengths, key=lambda cause: strengths[cause])
             is_there = strengths[strongest] > self._floor(origin.step)
+            layer = self._trace.steps[origin.step].layer
+            if strongest == "weights" and isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
+                strongest = "channels"
             self._causes[key] = strongest if is_there else ""
         return self._causes[key]
 

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.operators import Operator
+from upsim.operators import Operator, StretchFIR
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -38,10 +38,14 @@ def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> 
     Notes
     -----
     The product is taken from the output back: the row of the output (few channels) times one
-    layer's matrix after another.  A lower-rate layer sees each of its frequencies many times
-    (``L g`` modulo 1); its matrix is made once for each different one.
+    layer's matrix after another, where it is not cheaper to fold the layers first.  A lower-rate
+    layer sees each of its frequencies many times (``L g`` modulo 1); its matrix is made once for
+    each different one.
     """
     count = frequencies.size
+    chain = shortened(chain, count)
+    if len(chain) == 1 and chain[0].down == 1:
+        return chain[0].gains(frequencies)
     out = chain[-1].out_channels if chain else channels
     # paths: (F, D so far) frequencies, unreduced; rows: their gains.
     paths = frequencies.reshape(count, 1)
@@ -61,6 +65,27 @@ def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> 
         ups *= up
         paths = (ups * frequencies[:, None] + np.arange(total)) / total
     return np.asarray(rows)
+
+
+def shortened(chain: Sequence[Operator], count: int) -> tuple[Operator, ...]:
+    """Return a chain with neighbours folded where that costs less than ``count`` evaluations.
+
+    Products, with ``o`` channels at the chain's end, ``m`` between the two and ``c`` before them:
+    folding K taps into R costs ``o m c K R``; keeping them apart costs a sum of K terms for each
+    of ``m c`` pairs and a product with ``o`` rows, at each frequency, in complex numbers.
+    """
+    kept: list[Operator] = []
+    for operator in reversed(chain):
+        later = kept[-1] if kept else None
+        if isinstance(operator, StretchFIR) and isinstance(later, StretchFIR):
+            pairs = operator.out_channels * operator.in_channels
+            folding = later.out_channels * pairs * operator.taps.shape[2] * later.reach
+            apart = pairs * count * (2 * operator.taps.shape[2] + 4 * later.out_channels)
+            if folding <= apart:
+                kept[-1] = operator.then(later)
+                continue
+        kept.append(operator)
+    return tuple(reversed(kept))
 
 
 def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
@@ -129,17 +154,21 @@ def density_through(
     downs = prod(operator.down for operator in chain)
     out = chain[-1].out_channels if chain else channels
     widest = max([channels, *(operator.in_channels for operator in chain)])
-    block = max(1, _BLOCK // (downs * out * widest))
+    # One layer's matrices of a block, and the rows that pass through them.
+    matrices = [each.down * each.out_channels * each.in_channels for each in chain]
+    block = max(1, _BLOCK // max([downs * out * widest, *matrices]))
     answer = np.empty((out, frequencies.size), dtype=np.complex128)
     for start in range(0, frequencies.size, block):
         grid = frequencies[start : start + block]
         gains = chain_gains(chain, grid, channels)
-        other = gains
-        if shift:
-            moved = chain_gains(chain, grid - shift / ups, channels)
-            other = np.roll(moved, -shift, axis=1)
         inputs = (ups * grid[:, None] + np.arange(downs)) / downs
         levels = density(inputs.reshape(-1)).reshape(channels, grid.size, downs)
+        if not shift:
+            squared = (gains.real**2 + gains.imag**2) * levels.transpose(1, 2, 0)[:, :, None]
+            answer[:, start : start + block] = squared.sum(axis=(1, 3)).T
+            continue
+        moved = chain_gains(chain, grid - shift / ups, channels)
+        other = np.roll(moved, -shift, axis=1)
         answer[:, start : start + block] = np.einsum(
             "fkoc,cfk,fkoc->of", gains, levels, other.conj(), optimize=True
         )

@@ -75,9 +75,10 @@ def _has_every_phase(layer: Layer, channels: int) -> bool:
     if isinstance(layer, TransposedConv):
         return layer.dilation == 1 and layer.kernel_size >= layer.stride
     assert isinstance(layer, SubpixelConv)
-    # In tensorflow's order the groups cut across the phases: a pair of channels meets some of them
-    # only, and no weights make its gains equal.
-    return layer.groups == 1 or layer.order == "torch"
+    # In tensorflow's order, and where several groups make a channel, the groups cut across the
+    # phases: a pair of channels meets some of them only, and no weights make its gains equal.
+    whole = layer.order == "torch" and layer.out_channels % layer.groups == 0
+    return layer.groups == 1 or whole
 
 
 def _phase_gains(layer: Layer, channels: int, weight: Initialisation) -> tuple[Real, float, float]:

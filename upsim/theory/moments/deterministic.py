@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
 from math import lcm
 from typing import Self
 
@@ -22,9 +23,13 @@ from upsim.layers.base import Activation
 from upsim.operators import Operator
 from upsim.signals import Line, Signal
 from upsim.theory.moments.base import Moments, Source
+from upsim.tolerance import rounding
 from upsim.units import format_hertz
 
 Array = NDArray[np.float64]
+
+#: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
+_FEW_TAPS = 2**9
 
 _WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
 
@@ -43,8 +48,8 @@ class DeterministicMoments(Moments):
         What each source contributes; they add up to ``period``.
     waveform : array (channels, n) or None
         The finite output for a finite recording, all offsets included.
-    operations : int
-        Products and sums so far along the longest path: what rounding bounds count.
+    error : float
+        How far rounding may have moved a sample of the period so far.
     provenance : bool
         Whether shares are carried.
     """
@@ -53,7 +58,7 @@ class DeterministicMoments(Moments):
     sources: tuple[Source, ...] = ()
     shares: Array = field(default_factory=lambda: np.zeros((0, 1, 1)))
     waveform: Array | None = None
-    operations: int = 0
+    error: float = 0.0
     provenance: bool = True
 
     @classmethod
@@ -90,7 +95,7 @@ class DeterministicMoments(Moments):
             tuple(sources) if provenance else (),
             kept if provenance else np.zeros((0, *total.shape)),
             waveform,
-            operations=count,
+            error=rounding(4, float(np.abs(total).max())) if others else 0.0,
             provenance=provenance,
         )
 
@@ -120,11 +125,12 @@ class DeterministicMoments(Moments):
         mapped = _tiled(operator.periodic(batch), whole)
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
-            own = _tiled(offset, whole)
+            own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
             total = total + own
             if self.provenance:
-                shares = np.concatenate([shares, own[None]])
+                shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
+        error = _rounding_through(operator, self.period, mapped[0], self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -141,7 +147,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + operator.terms + 1,
+            error=error,
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -172,7 +178,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            operations=self.operations + 1,
+            error=_rounding_of_function(self.period, total, self.error),
         )
 
     @classmethod
@@ -203,7 +209,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
-            operations=max(part.operations for part in parts) + len(parts),
+            error=sum(part.error for part in parts),
         )
 
     def amplitudes(self) -> NDArray[np.complex128]:
@@ -213,6 +219,28 @@ class DeterministicMoments(Moments):
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P)."""
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+
+
+def _rounding_through(operator: Operator, before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind a linear layer.
+
+    Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
+    For layers of many taps, which a second pass would cost as much as the first, the gain is taken
+    from the largest samples instead; only few taps can cancel to nothing.
+    """
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
+        gain = operator.largest_gain()
+    else:
+        gain = made / size
+    return gain * error + rounding(operator.terms, gain * size)
+
+
+def _rounding_of_function(before: Array, after: Array, error: float) -> float:
+    """Return what rounding may have done to a sample behind an activation of slope up to one."""
+    size, made = float(np.abs(before).max()), float(np.abs(after).max())
+    slope = max(1.0, made / size) if size else 1.0
+    return slope * error + rounding(8, made)
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
@@ -235,5 +263,5 @@ def _merge(parts: Sequence[Array], merging: str) -> Array:
     """Merge along the channels, the second axis from the end."""
     if merging == "concatenate":
         return np.concatenate(parts, axis=-2)
-    total = np.sum(parts, axis=0)
+    total = reduce(np.add, parts)
     return np.asarray(total / len(parts) if merging == "mean" else total)

@@ -93,6 +93,18 @@ class StationaryMoments(Moments):
             chain=(*fork, merged_operators(branches, merging)),
         )
 
+    @property
+    def memory(self) -> int:
+        """Output samples that one input sample touches."""
+        length = 1
+        for operator in self.chain:
+            if isinstance(operator, StretchFIR):
+                length = (length - 1) * operator.factor + operator.reach
+            else:
+                blocks = operator.polyphase()
+                length = (-(-length // blocks.down) + len(blocks.blocks)) * blocks.up
+        return length
+
     def density(self, frequencies: Array, shift: int = 0) -> NDArray[np.complex128]:
         """Return the two-sided density per Hz, (channels, F), at cycles per sample.
 

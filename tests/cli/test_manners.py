@@ -1,0 +1,142 @@
+"""How the program behaves: streams, exit codes, imports, interruption."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from upsim.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(*arguments: str, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "upsim", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    probe = (
+        "import sys; from upsim.cli import main; code = main(['--help']); "
+        "print(code, *[n for n in ('torch', 'sympy', 'matplotlib', 'scipy', 'numpy') "
+        "if n in sys.modules], file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert answer.stderr.split() == ["0"]
+    assert "predict" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "predict",
+        "explain",
+        "verify",
+        "overlap",
+        "replicas",
+        "boundaries",
+        "cost",
+        "models",
+        "schema",
+    ],
+)
+def test_every_command_has_help(upsim_command, name):
+    outcome = upsim_command(name, "--help")
+    assert outcome.code == 0
+    assert outcome.err == ""
+
+
+def test_version(upsim_command):
+    import upsim
+
+    assert upsim_command("--version").out == f"upsim {upsim.__version__}\n"
+
+
+def test_as_a_module_notes_go_to_the_standard_error():
+    with command("predict", "fig7", "--csv") as running:
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert out.startswith("frequency_hz,")
+    assert err.startswith("note: ")
+    assert "\x1b" not in err  # no progress bar, no colours: nobody looks
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_interruption_ends_with_130():
+    with command("verify", "hifigan-v1") as running:
+        assert running.stderr is not None
+        running.stderr.readline()  # the first note: it works
+        time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_closed_pipe_ends_quietly():
+    with command("predict", "fig7", "--json") as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        err = running.stderr.read()
+    assert running.returncode == 141
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+def test_a_bug_is_called_a_bug_and_shows_no_traceback(upsim_command, monkeypatch):
+    from upsim import models
+
+    def broken(_name):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(models, "build", broken)
+    outcome = upsim_command("cost", "fig7")
+    assert outcome.code == 70
+    assert "this is a bug of upsim: ZeroDivisionError: oh" in outcome.err
+    monkeypatch.setenv("UPSIM_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["cost", "fig7"])
+
+
+@pytest.mark.parametrize(
+    ("error", "word"), [(MemoryError(), "memory"), (RecursionError(), "nested too deeply")]
+)
+def test_exhaustion_is_refused(refused, monkeypatch, error, word):
+    from upsim import models
+
+    def exhausted(_name):
+        raise error
+
+    monkeypatch.setattr(models, "build", exhausted)
+    refused("cost", "fig7", what=word)
+
+
+def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
+    from upsim.cli.printing import progress
+
+    with progress("quiet", 2) as bar:
+        bar.stage("one")
+        bar(0.5, "two")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with progress("loud", 2) as bar:
+        bar.stage("one")
+        bar(0.5, "two")
+    found = capsys.readouterr()
+    assert "two" in found.err
+    assert found.out == ""

@@ -1,0 +1,169 @@
+"""`explain`, `verify`, `overlap`, `models`, `schema`, `cost`, `boundaries` and `replicas`."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim import models
+from upsim.stackfile import stack_from_dict
+from upsim.stackschema import schema
+
+
+def test_explain_names_the_layer_and_the_cause(upsim_command):
+    outcome = upsim_command("explain", "fig8-left", "--freq", 12000)
+    drawn = models.fig8_left().draw(0)
+    assert outcome.out.strip() == str(upsim.predict(drawn, upsim.Constant(1.0)).explain(12000))
+    assert "first possible at layer 1 (TransposedConv)" in outcome.out
+
+
+def test_explain_says_what_no_layer_can_make(upsim_command):
+    outcome = upsim_command("explain", "fig8-left", "--freq", "5k")
+    assert outcome.code == 0
+    assert "no offset in this stack can make it" in outcome.out
+
+
+def test_explain_without_weights(upsim_command):
+    outcome = upsim_command("explain", "melgan", "--freq", 86.13, "--freq", "5512.5", "--structure",
+                            "--json")  # fmt: skip
+    first, second = outcome.json()
+    assert outcome.err == ""
+    assert (first["fraction"], first["layer"]) == ("1/256", "3")
+    assert (second["frequency_hz"], second["layer"]) == (5512.5, "13")
+    assert first["power"] is None
+
+
+def test_verify_agrees(upsim_command):
+    outcome = upsim_command("verify", "fig6-left")
+    assert outcome.code == 0
+    assert "MISMATCH" not in outcome.out
+    content = upsim_command("verify", "fig6-left", "--json").json()
+    assert content["passed"] is True
+    assert {check["name"] for check in content["checks"]} >= {"lengths", "lines", "samples"}
+
+
+def test_verify_on_a_recording(upsim_command, tmp_path):
+    from scipy.io import wavfile
+
+    samples = np.random.default_rng(0).standard_normal(500).astype(np.float32)
+    wavfile.write(tmp_path / "noise.wav", 4000, samples)
+    content = upsim_command("verify", "fig8-right", "--signal", "noise.wav", "--json").json()
+    assert "recording" in {check["name"] for check in content["checks"]}
+
+
+def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, monkeypatch):
+    import upsim.verification
+
+    honest = upsim.verification._Runner.__call__
+
+    def lie(self, stack, samples):
+        return [made * 1.5 for made in honest(self, stack, samples)]
+
+    monkeypatch.setattr(upsim.verification._Runner, "__call__", lie)
+    outcome = upsim_command("verify", "fig7")
+    assert outcome.code == 1
+    assert "MISMATCH" in outcome.out
+    with_json = upsim_command("verify", "fig7", "--json")
+    assert with_json.code == 1
+    assert json.loads(with_json.out)["passed"] is False
+
+
+def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, monkeypatch):
+    import upsim.verification
+    from upsim.errors import MissingDependencyError
+
+    def absent(*_):
+        raise MissingDependencyError("no such device")
+
+    monkeypatch.setattr(upsim.verification._Runner, "__call__", absent)
+    assert upsim_command("verify", "fig7").code == 2
+
+
+def test_overlap_of_8_and_6(upsim_command):
+    outcome = upsim_command("overlap", "--kernel", 8, "--stride", 6)
+    assert outcome.code == 0
+    assert "partial overlap, 1 to 2 taps" in outcome.out
+    # |sin(pi k 8/6) / (8 sin(pi k/6))|: -13.29 dB, -18.06 dB, and nothing at k = 3.
+    assert [line.split()[1] for line in outcome.out.splitlines()[-3:]] == [
+        "-13.29",
+        "-18.06",
+        "none",
+    ]
+    content = upsim_command("overlap", "--kernel", 8, "--stride", 6, "--json").json()
+    assert content["counts"] == [2, 2, 1, 1, 1, 1]
+    assert [line["fraction"] for line in content["lines"]] == ["1/6", "1/3", "1/2"]
+
+
+def test_overlap_with_dilation(upsim_command):
+    # Taps at 0, 2, 4: phases 0 and 2 of 4 only.
+    content = upsim_command("overlap", "-k", 3, "-s", 4, "-d", 2, "--json").json()
+    assert (content["kind"], content["counts"]) == ("gaps", [2, 0, 1, 0])
+
+
+def test_models_are_listed_one_a_line(upsim_command):
+    lines = upsim_command("models").out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(models.NAMES)
+    content = upsim_command("models", "--json").json()
+    assert [each["name"] for each in content] == list(models.NAMES)
+
+
+@pytest.mark.parametrize("name", ["fig7", "hifigan-v1"])
+def test_a_model_becomes_a_stack_file_and_a_prediction(upsim_command, tmp_path, name):
+    content = upsim_command("models", name).json()
+    assert stack_from_dict(content) == models.build(name)
+    assert upsim_command("models", name, "--write", "stack.json").code == 0
+    assert json.loads((tmp_path / "stack.json").read_text()) == content
+    assert upsim_command("cost", "stack.json").code == 0
+
+
+def test_a_model_is_written_with_weights(upsim_command, tmp_path):
+    assert upsim_command("models", "fig7", "--seed", 3, "--write", "drawn.json").code == 0
+    assert upsim.load_stack(tmp_path / "drawn.json") == models.fig7().draw(3)
+
+
+def test_an_existing_stack_file_is_replaced_only_when_asked(upsim_command, refused, tmp_path):
+    (tmp_path / "mine.json").write_text("mine")
+    refused("models", "fig7", "--write", "mine.json", what="the output file exists and is kept")
+    assert upsim_command("models", "fig7", "--write", "mine.json", "--overwrite").code == 0
+    assert upsim.load_stack(tmp_path / "mine.json") == models.fig7()
+
+
+def test_schema_is_the_schema(upsim_command):
+    assert upsim_command("schema").json() == schema()
+
+
+def test_cost_counts_melgan(upsim_command):
+    outcome = upsim_command("cost", "melgan")
+    assert "4,260,257" in outcome.out
+    content = upsim_command("cost", "melgan", "--json").json()
+    assert sum(each["parameters"] for each in content) == 4_260_257
+
+
+def test_boundaries_say_what_is_missing(upsim_command):
+    outcome = upsim_command("boundaries", "dac-16k", "--length", 100, "--json")
+    assert {row["output_length"] for row in outcome.json()} == {31_992}
+    assert {row["deficit"] for row in outcome.json()} == {"8"}
+    text = upsim_command("boundaries", "fig8-left", "--length", 10).out
+    # 10 samples become 22, 46, 94; 80 were asked for.
+    assert text.startswith("10 samples in, 94 out: 14 more than the rates ask for")
+
+
+def test_replicas_are_the_input_band_again_and_again(upsim_command):
+    rows = upsim_command("replicas", "fig8-right", "--json").json()
+    assert [row["low_hz"] for row in rows] == [2000.0 * k for k in range(8)]
+    assert [row["mirrored"] for row in rows] == [bool(k % 2) for k in range(8)]
+    # Linear interpolation passes the lowest band and attenuates all others.
+    assert all(row["gain"] < rows[0]["gain"] for row in rows[1:])
+    csv_rows = upsim_command("replicas", "fig8-right", "--csv").out.splitlines()
+    assert len(csv_rows) == 9
+
+
+def test_frequencies_as_typed():
+    from upsim.cli.inputs import parse_hertz
+
+    assert parse_hertz("4 kHz", "x") == 4000
+    assert parse_hertz("86.13", "x") == 86.13
+    assert parse_hertz("5.5125k", "x") == 5512.5
+    assert parse_hertz("11025/2 Hz", "x") == Fraction(11025, 2)

@@ -1,0 +1,246 @@
+"""Named models: line families, parameters and lengths against published or derived numbers."""
+
+from fractions import Fraction
+
+import pytest
+
+import upsim
+from upsim import models
+from upsim.errors import ArgumentTypeError, UnknownNameError
+from upsim.layers import Conv, SubpixelConv, TransposedConv
+from upsim.stack import lower
+
+# Sample rate, strides and kernels as the models' own configurations have them. The families follow:
+# the first is the rate divided by all strides, and each stride leads to the next.
+CONFIGURATIONS = {
+    "melgan": (22050, (8, 8, 2, 2), (16, 16, 4, 4)),
+    "hifigan-v1": (22050, (8, 8, 2, 2), (16, 16, 4, 4)),
+    "hifigan-v2": (22050, (8, 8, 2, 2), (16, 16, 4, 4)),
+    "hifigan-v3": (22050, (8, 8, 4), (16, 16, 8)),
+    "rvc-32k": (32000, (10, 4, 2, 2, 2), (16, 16, 4, 4, 4)),
+    "rvc-40k": (40000, (10, 10, 2, 2), (16, 16, 4, 4)),
+    "rvc-48k": (48000, (10, 6, 2, 2, 2), (16, 16, 4, 4, 4)),
+    "gpt-sovits": (32000, (10, 8, 2, 2, 2), (16, 16, 8, 2, 2)),
+    "bigvgan-24k": (24000, (4, 4, 2, 2, 2, 2), (8, 8, 4, 4, 4, 4)),
+    "encodec-24k": (24000, (8, 5, 4, 2), (16, 10, 8, 4)),
+    "encodec-48k": (48000, (8, 5, 4, 2), (16, 10, 8, 4)),
+    "dac-44k": (44100, (8, 8, 4, 2), (16, 16, 8, 4)),
+    "dac-16k": (16000, (8, 5, 4, 2), (16, 10, 8, 4)),
+    "demucs": (44100, (4,) * 6, (8,) * 6),
+    "wavegan": (16000, (4,) * 5, (25,) * 5),
+    "audioldm-vocoder": (16000, (5, 4, 2, 2, 2), (16, 16, 8, 4, 4)),
+}
+
+# The same families as people quote them, with the digits that they print.
+QUOTED = {
+    "melgan": "86.13 689.06 5512.5 11025",
+    "hifigan-v1": "86.13 689.06 5512.5 11025",
+    "hifigan-v2": "86.13 689.06 5512.5 11025",
+    "hifigan-v3": "86.13 689.06 5512.5",
+    "rvc-32k": "100 1000",
+    "rvc-40k": "100 1000",
+    "rvc-48k": "100 1000",
+    "gpt-sovits": "50 500 4000 8000 16000",
+    "bigvgan-24k": "93.75 375 1500 3000 6000 12000",
+    "encodec-24k": "75 600 3000 12000",
+    "encodec-48k": "150 1200 6000 24000",
+    "dac-44k": "86.13 689.06 5512.5 22050",
+    "demucs": "10.77 43.07 172.27 689.06 2756.25 11025",
+    "wavegan": "15.625 62.5 250 1000 4000",
+    "audioldm-vocoder": "100 500 2000 4000 8000",
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_families_follow_from_the_configuration(name):
+    rate, strides, kernels = CONFIGURATIONS[name]
+    stack = models.build(name)
+    expected = [Fraction(rate)]
+    for stride in reversed(strides):
+        expected.insert(0, expected[0] / stride)
+    assert [family.spacing for family in upsim.families(stack)] == expected[:-1]
+    upsamplers = [layer for layer in stack if isinstance(layer, TransposedConv)]
+    assert tuple(layer.stride for layer in upsamplers) == strides
+    assert tuple(layer.kernel_size for layer in upsamplers) == kernels
+    assert stack.sample_rate == rate
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_families_are_those_that_people_quote(name):
+    spacings = [family.spacing for family in upsim.families(models.build(name))]
+    quoted = QUOTED[name].split()
+    assert len(quoted) <= len(spacings)
+    for spacing, text in zip(spacings, quoted, strict=False):
+        digits = len(text.partition(".")[2])
+        assert f"{float(spacing):.{digits}f}" == text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "factors"),
+    [
+        ("fig7", SubpixelConv, (2, 2, 2)),
+        ("fig8-left", TransposedConv, (2, 2, 2)),
+        ("fig6-left", Conv, (1, 1, 1)),
+        ("fig6-right", Conv, (1, 1, 1)),
+    ],
+)
+def test_figures_go_from_4_to_32_khz(name, kind, factors):
+    stack = models.build(name)
+    assert (stack.input_rate, stack.sample_rate) == (4000, 32000)
+    layers = [layer for layer in stack if isinstance(layer, kind)]
+    assert tuple(layer.rate for layer in layers) == factors
+    assert [family.spacing for family in upsim.families(stack)] == [4000, 8000, 16000]
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel_size", "stride", "kind"),
+    [
+        ("fig2", 3, 3, "none"),
+        ("fig3", 3, 2, "partial"),
+        ("fig4", 3, 1, "full"),
+        ("fig5-partial", 8, 6, "partial"),
+        ("fig5-partial-random", 8, 6, "partial"),
+        ("fig5-full", 8, 4, "full"),
+        ("fig5-full-random", 8, 4, "full"),
+    ],
+)
+def test_figures_2_to_5_have_their_overlap(name, kernel_size, stride, kind):
+    (layer,) = models.build(name)
+    assert (layer.kernel_size, layer.stride, layer.bias) == (kernel_size, stride, False)
+    assert upsim.overlap(layer.kernel_size, layer.stride).kind == kind
+
+
+def conv(before, after, taps):
+    return before * after * taps + after
+
+
+def test_melgan_has_4_260_257_parameters():
+    # A residual block: 3 taps, 1 tap, and 1 tap on the skip path.
+    block = {c: conv(c, c, 3) + 2 * conv(c, c, 1) for c in (256, 128, 64, 32)}
+    expected = conv(80, 512, 7) + conv(32, 1, 7) + 3 * sum(block.values())
+    expected += conv(512, 256, 16) + conv(256, 128, 16) + conv(128, 64, 4) + conv(64, 32, 4)
+    assert expected == 4_260_257
+    assert upsim.cost(models.melgan()).parameters == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"), [("hifigan-v1", 1392), ("hifigan-v2", 92), ("hifigan-v3", 146)]
+)
+def test_hifigan_has_the_parameters_of_its_paper(name, printed):
+    # Table 1 of the paper: 13.92, 0.92 and 1.46 million, cut and not rounded to two digits.
+    assert upsim.cost(models.build(name)).parameters // 10_000 == printed
+
+
+def hifigan_parameters(mels, width, strides, kernels, last_bias):
+    total = conv(mels, width, 7)
+    for kernel in kernels:
+        total += conv(width, width // 2, kernel)
+        width //= 2
+        # Three kernels, three dilations, two convolutions each.
+        total += sum(6 * conv(width, width, taps) for taps in (3, 7, 11))
+    assert len(strides) == len(kernels)
+    return total + conv(width, 1, 7) - (0 if last_bias else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "mels", "width", "last_bias"),
+    [
+        ("hifigan-v1", 80, 512, True),
+        ("hifigan-v2", 80, 128, True),
+        ("audioldm-vocoder", 64, 1024, True),
+        ("gpt-sovits", 192, 512, False),
+        ("rvc-32k", 192, 512, False),
+        ("rvc-40k", 192, 512, False),
+        ("rvc-48k", 192, 512, False),
+    ],
+)
+def test_hifigan_relatives_have_the_parameters_of_the_formula(name, mels, width, last_bias):
+    _, strides, kernels = CONFIGURATIONS[name]
+    expected = hifigan_parameters(mels, width, strides, kernels, last_bias)
+    assert upsim.cost(models.build(name)).parameters == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "strides"), [("dac-44k", (8, 8, 4, 2)), ("dac-16k", (8, 5, 4, 2))]
+)
+def test_dac_has_the_parameters_of_the_formula(name, strides):
+    width, total = 1536, conv(1024, 1536, 7)
+    for stride in strides:
+        total += width + conv(width, width // 2, 2 * stride)  # one alpha a channel, then the stride
+        width //= 2
+        total += 3 * (2 * width + conv(width, width, 7) + conv(width, width, 1))
+    assert upsim.cost(models.build(name)).parameters == total + width + conv(width, 1, 7)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("encodec-24k", 1), ("encodec-48k", 2)])
+def test_encodec_has_the_parameters_of_the_formula(name, channels):
+    width, total = 512, conv(128, 512, 7)
+    for stride in (8, 5, 4, 2):
+        total += conv(width, width // 2, 2 * stride)
+        width //= 2
+        half = width // 2
+        total += conv(width, half, 3) + conv(half, width, 1) + conv(width, width, 1)
+    assert upsim.cost(models.build(name)).parameters == total + conv(width, channels, 7)
+
+
+def test_dac_16k_loses_8_samples_of_32000():
+    # descriptinc/descript-audio-codec, issue 37.
+    assert models.dac_16k().output_length(100) == 31_992
+
+
+def test_hifigan_with_an_odd_overlap_gains_6_samples_of_6400():
+    # jik876/hifi-gan, issue 12: strides 8, 5, 5, kernels 16, 10, 10, padding (k - s) // 2.
+    from upsim.models.hifigan import GeneratorConfig, generator
+
+    config = GeneratorConfig(
+        sampling_rate=16000, upsample_rates=(8, 5, 5), upsample_kernel_sizes=(16, 10, 10)
+    )
+    assert generator(config, "odd").output_length(32) == 6406
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "melgan",
+        "hifigan-v1",
+        "hifigan-v3",
+        "gpt-sovits",
+        "rvc-32k",
+        "bigvgan-24k",
+        "wavegan",
+        "encodec-24k",
+        "encodec-48k",
+        "dac-44k",
+    ],
+)
+def test_lengths_are_exact_where_every_overlap_is_even(name):
+    stack = models.build(name)
+    assert stack.output_length(64) == 64 * stack.rate
+
+
+def test_wavegan_makes_16384_samples_of_16():
+    assert models.wavegan().output_length(16) == 16384
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_every_model_is_undrawn_named_and_described(name):
+    stack = models.build(name)
+    assert stack.name == name
+    has_weights = upsim.cost(stack).parameters and any(
+        isinstance(step.layer, Conv | TransposedConv | SubpixelConv) for step in lower(stack)
+    )
+    assert stack.is_drawn == (not has_weights)
+    assert getattr(models, name.replace("-", "_"))() == stack
+    line = models.describe(name)
+    assert 20 < len(line) <= 100
+    assert not line.endswith(".")
+
+
+def test_names_are_forgiving_and_unknown_ones_helpful():
+    assert models.build("FIG8_left ").name == "fig8-left"
+    with pytest.raises(UnknownNameError) as caught:
+        models.build("hifigan-v4")
+    assert "given: 'hifigan-v4'" in str(caught.value)
+    assert "fix: 'hifigan-v" in str(caught.value)
+    with pytest.raises(ArgumentTypeError):
+        models.build(7)

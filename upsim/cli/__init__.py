@@ -1,0 +1,83 @@
+"""The command line: ``upsim predict fig8-left --plot out.png`` and its relatives.
+
+Exit codes: 0 the answer was given (and, for ``verify``, prediction and witness agree), 1 they do
+not agree, 2 bad input, 130 interrupted, 141 nobody reads the output.  What a program wants to read
+goes to the standard output, remarks go to the standard error.  Nothing is imported before it is
+used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_BAD_INPUT, _BUG, _INTERRUPTED, _NOBODY_READS = 2, 70, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process by default.
+    """
+    from upsim.cli.app import app
+    from upsim.cli.printing import NobodyReadsError
+    from upsim.errors import UpsimError
+
+    try:
+        try:
+            app(args=arguments, prog_name="upsim")
+        finally:
+            # The help is printed by typer; what remains must not fail after this function.
+            sys.stdout.flush()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except UpsimError as error:
+        return _refused(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (BrokenPipeError, NobodyReadsError):
+        _drop_output()
+        return _NOBODY_READS
+    except RecursionError:
+        return _refused("the layers are nested too deeply. fix: a flatter stack")
+    except MemoryError:
+        return _refused("there is not enough memory. fix: fewer channels, layers or frequencies")
+    except OSError as error:
+        return _refused(f"a file cannot be used. given: {error.filename}: {error.strerror}")
+    except Exception as error:
+        if os.environ.get("UPSIM_TRACEBACK"):
+            raise
+        _say(
+            f"this is a bug of upsim: {type(error).__name__}: {error}. "
+            "fix: please report it with the output of the same command under UPSIM_TRACEBACK=1"
+        )
+        return _BUG
+    return 0
+
+
+def _refused(message: str) -> int:
+    _say(message)
+    return _BAD_INPUT
+
+
+def _say(message: str) -> None:
+    try:
+        print(f"upsim: {message}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from complaining at exit that nobody reads its streams."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            os.dup2(nowhere, stream.fileno())

@@ -1,0 +1,44 @@
+"""The commands, each in a file of its own family."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from upsim.cli.explaining import explain
+from upsim.cli.listing import models, schema
+from upsim.cli.predicting import predict
+from upsim.cli.reporting import boundaries, cost, overlap, replicas
+from upsim.cli.verifying import verify
+
+app = typer.Typer(
+    name="upsim",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (predict, explain, verify, overlap, replicas, boundaries, cost, models, schema):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import upsim
+
+        print(f"upsim {upsim.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def upsim_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Predict in closed form what the upsampling layers of a neural audio network do to a spectrum.
+
+    STACK is the name of a model (see: upsim models) or the path of a JSON stack file.
+    """

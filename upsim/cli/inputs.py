@@ -1,0 +1,199 @@
+"""Stacks, signals and frequencies from what a user typed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from upsim.cli.printing import note
+from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
+from upsim.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
+from upsim.stack import Stack
+from upsim.units import format_hertz, positive_rate
+
+_SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
+_UNITS = {"khz": 1000, "hz": 1, "k": 1000}
+
+
+def read_stack(text: str) -> Stack:
+    """Return the stack of a model's name or of a file's path, weights as they are."""
+    from upsim.models import NAMES, build
+    from upsim.stackfile import load_stack
+
+    if text.strip().lower().replace("_", "-") in NAMES:
+        return build(text)
+    if Path(text).suffix or Path(text).exists() or "/" in text:
+        return load_stack(text)
+    try:
+        return build(text)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            "there is neither a model nor a file of this name",
+            given=error.given,
+            expected="a name that `upsim models` lists, or a JSON stack file",
+            fix=f"upsim models, or {error.fix}",
+        ) from None
+
+
+def drawn_stack(stack: Stack, seed: int | None) -> Stack:
+    """Return the stack with weights, and say where they come from if they were drawn."""
+    if stack.is_drawn:
+        if seed is not None:
+            note("all weights of this stack are given, so --seed changes nothing")
+        return stack
+    chosen = 0 if seed is None else seed
+    note(f"weights are drawn with seed {chosen}; those of a trained model are others")
+    return stack.draw(chosen)
+
+
+def at_input_rate(stack: Stack, rate: str | None) -> Stack:
+    """Return the stack as it would run with another input rate."""
+    if rate is None:
+        return stack
+    wanted = positive_rate(parse_hertz(rate, "--rate"), "--rate")
+    changed = stack.replace(sample_rate=wanted * stack.rate)
+    note(f"the stack runs from {format_hertz(wanted)} to {format_hertz(changed.sample_rate)}")
+    return changed
+
+
+def read_signal(texts: list[str] | None, stack: Stack, *, channel: int | None = None) -> Signal:
+    """Return the sum of the signals, or the default for the stack."""
+    if not texts:
+        return _default_signal(stack)
+    found = [_signal(text, stack, channel) for text in texts]
+    total = found[0]
+    for part in found[1:]:
+        total = total + part
+    return total
+
+
+def _default_signal(stack: Stack) -> Signal:
+    from upsim.theory.propagation import is_linear
+
+    if is_linear(stack):
+        return Constant(1.0) + WhiteNoise(1.0)
+    note(
+        "the input is a constant 1, without noise, which has no closed form through an activation; "
+        "--signal chooses another"
+    )
+    return Constant(1.0)
+
+
+def _signal(text: str, stack: Stack, channel: int | None) -> Signal:
+    kind, *values = text.split(":")
+    name = kind.strip().lower()
+    if name == "silence" and not values:
+        return Silence()
+    if name == "constant" and len(values) <= 1:
+        return Constant(*(_number(value, text) for value in values))
+    if name == "noise" and len(values) <= 1:
+        return WhiteNoise(*(_number(value, text) for value in values))
+    if name == "sine" and 1 <= len(values) <= 2:
+        frequency = parse_hertz(values[0], f"--signal {text}")
+        return Sine(frequency, *(_number(value, text) for value in values[1:]))
+    if Path(text).suffix or Path(text).exists() or "/" in text:
+        return _recording(text, stack, channel)
+    raise UnknownNameError(
+        "the signal is not understood",
+        given=f"--signal {text}",
+        expected=_SIGNALS,
+        fix="--signal constant:1",
+    )
+
+
+def _recording(text: str, stack: Stack, channel: int | None) -> Recorded:
+    """Return a recording as the stack needs it: its rate, its channels; say what was changed."""
+    import numpy as np
+
+    from upsim.audio import resampled
+
+    found = Recorded.from_file(text, channel=channel)
+    samples = np.atleast_2d(np.asarray(found.samples))
+    own, wanted = Fraction(found.sample_rate), stack.input_rate
+    if samples.shape[0] not in (1, stack.in_channels):
+        note(
+            f"the mean of the {samples.shape[0]} channels of {Path(text).name} is used; "
+            "--recording-channel chooses one"
+        )
+        samples = samples.mean(axis=0, keepdims=True)
+    if own != wanted:
+        note(
+            f"{Path(text).name} is resampled from {format_hertz(own)} to "
+            f"{format_hertz(wanted)}, the stack's input rate"
+        )
+        samples = resampled(samples, own, wanted)
+    return Recorded(samples, wanted)
+
+
+def parse_hertz(text: str, name: str) -> int | float | Fraction:
+    """Return a frequency: ``4000``, ``86.13``, ``4kHz`` or ``11025/2``.
+
+    A number with a point stays a float, so that its last digit is known.
+
+    Examples
+    --------
+    >>> parse_hertz("4000", "--freq"), parse_hertz("5.5125 kHz", "--freq")
+    (4000, 5512.5)
+    >>> parse_hertz("11025/2", "--freq")
+    Fraction(11025, 2)
+    """
+    digits = text.strip().lower()
+    factor = 1
+    for unit, scale in _UNITS.items():
+        if digits.endswith(unit):
+            digits, factor = digits.removesuffix(unit).strip(), scale
+            break
+    try:
+        if len(digits) > 40:
+            raise ValueError(digits)
+        if "/" in digits:
+            above, below = digits.split("/")
+            return Fraction(int(above), int(below)) * factor
+        if digits.lstrip("+-").isdigit():
+            return int(digits) * factor
+        return float(f"{float(digits) * factor:.12g}") if factor != 1 else float(digits)
+    except (ValueError, ZeroDivisionError):
+        raise ArgumentError(
+            "this is not a frequency",
+            given=f"{name} {text[:60]}",
+            expected="a number in Hz",
+            fix="4000, 5512.5, 4kHz or 11025/2",
+        ) from None
+
+
+def parse_frequencies(text: str | None) -> int | list[float] | None:
+    """Return a number of points, or a list of frequencies in Hz."""
+    if text is None:
+        return None
+    parts = [part for part in text.split(",") if part.strip()]
+    found = [parse_hertz(part, "--frequencies") for part in parts]
+    if len(parts) == 1 and "," not in text and isinstance(found[0], int):
+        return found[0]
+    if not parts:
+        raise ArgumentError(
+            "there is no frequency", given=f"--frequencies {text!r}", fix="--frequencies 0,1000"
+        )
+    try:
+        return [float(each) for each in found]
+    except OverflowError:
+        raise ArgumentError("a frequency is too large", given="--frequencies") from None
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(
+            "this is not a number",
+            given=f"{text!r} in --signal {whole[:60]}",
+            expected=_SIGNALS,
+            fix="--signal constant:1",
+        ) from None
+
+
+def refuse_missing(path: Path) -> None:
+    """Refuse an output file whose folder is not there."""
+    if not path.parent.is_dir():
+        raise FileFormatError(
+            "there is no such folder", given=str(path.parent), fix=f"mkdir -p {path.parent}"
+        )

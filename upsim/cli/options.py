@@ -1,0 +1,46 @@
+"""The arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+StackArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STACK", help="Name of a model (upsim models), or path of a JSON stack file."
+    ),
+]
+SignalOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signal",
+        "-s",
+        metavar="SIGNAL",
+        help="constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or the path of a WAV "
+        "or FLAC file. Given several times, they are added.",
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of weights that the stack leaves open (default 0)."),
+]
+RateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rate",
+        metavar="HZ",
+        help="Input rate at which the stack is to run; recordings are resampled to it. "
+        "Default: the stack's own.",
+    ),
+]
+RecordingChannelOption = Annotated[
+    int | None,
+    typer.Option("--recording-channel", min=0, help="Use one channel of the recordings, from 0."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Write although the output file exists.")
+]

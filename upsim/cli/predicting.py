@@ -1,0 +1,151 @@
+"""``upsim predict``: tones, densities and pictures of a stack's output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from upsim.cli.options import (
+    CsvOption,
+    JsonOption,
+    OverwriteOption,
+    RateOption,
+    RecordingChannelOption,
+    SeedOption,
+    SignalOption,
+    StackArgument,
+)
+
+if TYPE_CHECKING:
+    from upsim.prediction import Prediction
+
+_SHOWN_TONES = 32
+
+
+def predict(
+    stack: StackArgument,
+    signal: SignalOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw a .png, .pdf or .svg file.")
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="Picture: spectrum, layers, spectrograms (of the layers), spectrogram, comb, "
+            "provenance or impulse.",
+        ),
+    ] = "spectrum",
+    channel: Annotated[
+        int, typer.Option("--channel", min=0, help="Output channel of the picture, from 0.")
+    ] = 0,
+    frequencies: Annotated[
+        str | None,
+        typer.Option(
+            "--frequencies",
+            metavar="N|HZ,HZ,...",
+            help="Where the density is evaluated: a number of points, or a list in Hz.",
+        ),
+    ] = None,
+    seed: SeedOption = None,
+    rate: RateOption = None,
+    recording_channel: RecordingChannelOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Predict the output spectrum of a stack: its tones, their levels, layers and causes.
+
+    --csv prints the tones, --json everything.
+    """
+    from upsim.arguments import one_of
+    from upsim.cli.computing import predicted
+    from upsim.cli.inputs import (
+        at_input_rate,
+        drawn_stack,
+        parse_frequencies,
+        read_signal,
+        read_stack,
+    )
+    from upsim.cli.pictures import check_picture, save_picture
+    from upsim.cli.printing import (
+        answer,
+        answer_csv,
+        answer_json,
+        note,
+        progress,
+        refuse_two_formats,
+    )
+    from upsim.pictures import KINDS
+
+    refuse_two_formats(as_json=as_json, as_csv=as_csv)
+    one_of(kind, "--kind", KINDS)
+    points = parse_frequencies(frequencies)
+    if plot is not None:
+        check_picture(plot, overwrite=overwrite)
+    with progress("reading", 4) as bar:
+        bar.stage("reading")
+        found = at_input_rate(read_stack(stack), rate)
+        fed = read_signal(signal, found, channel=recording_channel)
+        bar.stage("drawing weights")
+        found = drawn_stack(found, seed)
+        bar.stage("predicting")
+        prediction = predicted(found, fed, frequencies=points)
+        if plot is not None:
+            bar.stage("drawing the picture")
+            save_picture(prediction, plot, kind, channel=channel, overwrite=overwrite)
+    if plot is not None:
+        note(f"picture written to {plot}")
+    if as_json:
+        answer_json(prediction.to_dict())
+    elif as_csv:
+        header, rows = tone_rows(prediction)
+        answer_csv(header, rows)
+    else:
+        answer(_text(prediction))
+
+
+def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
+    """Return a header and one row a tone and output channel."""
+    from upsim.units import decibels
+
+    header = [
+        "frequency_hz",
+        "fraction",
+        "channel",
+        "amplitude_real",
+        "amplitude_imag",
+        "power",
+        "power_db",
+        "layer",
+        "cause",
+    ]
+    rows: list[list[Any]] = [
+        [
+            tone.frequency,
+            str(tone.fraction),
+            channel,
+            float(tone.amplitude[channel].real),
+            float(tone.amplitude[channel].imag),
+            float(tone.power[channel]),
+            float(decibels(tone.power[channel])),
+            tone.layer,
+            tone.cause,
+        ]
+        for tone in prediction.tones
+        for channel in range(prediction.channels)
+    ]
+    return header, rows
+
+
+def _text(prediction: Prediction) -> str:
+    lines = [repr(prediction), ""]
+    table = prediction.table().splitlines()
+    lines += table[: _SHOWN_TONES + 1]
+    if len(table) > _SHOWN_TONES + 1:
+        lines.append(f"... {len(table) - 1 - _SHOWN_TONES} more tones: --csv lists all")
+    if prediction.assumptions:
+        lines += ["", *(f"* {each}" for each in prediction.assumptions)]
+    return "\n".join(lines)

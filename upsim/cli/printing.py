@@ -1,0 +1,106 @@
+"""What goes to the standard output (answers) and to the standard error (remarks, progress)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from upsim.errors import ArgumentError
+
+
+class NobodyReadsError(Exception):
+    """The other end of the pipe is closed: no fault of anybody's."""
+
+
+def answer(text: str) -> None:
+    """Print an answer; end quietly where nobody reads it."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise NobodyReadsError from None
+
+
+def answer_json(content: object) -> None:
+    """Print an answer as JSON; a number that JSON does not know is refused."""
+    try:
+        text = json.dumps(content, indent=1, allow_nan=False)
+    except ValueError:
+        raise ArgumentError(
+            "the answer holds numbers that are not finite",
+            given="weights or signals of enormous size",
+            fix="scale them down",
+        ) from None
+    answer(text)
+
+
+def answer_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print an answer as CSV (RFC 4180, lines end as on this system)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    answer(text.getvalue())
+
+
+def answer_rows(records: Sequence[Mapping[str, Any]], *, as_json: bool, as_csv: bool) -> bool:
+    """Print records for a program, if one asked; return whether one did."""
+    if as_json:
+        answer_json(list(records))
+    elif as_csv:
+        header = list(records[0]) if records else []
+        answer_csv(header, [list(record.values()) for record in records])
+    return as_json or as_csv
+
+
+def note(text: str) -> None:
+    """Print a remark."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def refuse_two_formats(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse to print JSON and CSV at once."""
+    if as_json and as_csv:
+        raise ArgumentError(
+            "one format at a time", given="--json --csv", expected="one of them", fix="--json"
+        )
+
+
+class Progress:
+    """The stages of a long work, as a bar on a terminal and not at all elsewhere."""
+
+    def __init__(self, bar: Any = None, task: Any = None) -> None:
+        self._bar = bar
+        self._task = task
+
+    def stage(self, text: str) -> None:
+        """Begin the next stage."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, advance=1)
+
+    def __call__(self, done: float, text: str) -> None:
+        """Show which part of the work is done, 0 to 1, and what comes next."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, completed=done, total=1.0)
+
+
+@contextmanager
+def progress(text: str, stages: int) -> Iterator[Progress]:
+    """Show a bar on the standard error while a terminal is there to show it."""
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        # The stage that runs is counted as begun, so the first one stands at zero.
+        task = bar.add_task(text, total=stages, completed=-1)
+        yield Progress(bar, task)

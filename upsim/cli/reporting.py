@@ -1,0 +1,200 @@
+"""``upsim overlap``, ``replicas``, ``boundaries`` and ``cost``: reports without a signal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from upsim.cli.options import CsvOption, JsonOption, SeedOption, StackArgument
+
+
+def overlap(
+    kernel: Annotated[int, typer.Option("--kernel", "-k", help="Taps.")],
+    stride: Annotated[int, typer.Option("--stride", "-s", help="Upsampling factor.")],
+    dilation: Annotated[int, typer.Option("--dilation", "-d", help="Step between taps.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how evenly a kernel covers the output, and which lines an all-ones kernel would make."""
+    from upsim.arguments import refuse_beyond_memory, whole_number
+    from upsim.cli.printing import answer, answer_json
+    from upsim.tables import text_table
+    from upsim.theory.overlap import overlap as find_overlap
+    from upsim.units import format_decibels
+
+    whole_number(stride, "--stride")
+    # Each of the stride's lines is a record of some hundred bytes.
+    refuse_beyond_memory(stride * 256, "the list of lines", fix="--stride 8")
+    report = find_overlap(kernel, stride, dilation=dilation)
+    if as_json:
+        answer_json(
+            {
+                "kernel_size": report.kernel_size,
+                "stride": report.stride,
+                "dilation": report.dilation,
+                "kind": report.kind,
+                "counts": list(report.counts),
+                "lines": [
+                    {"fraction": str(line.fraction), "ratio": line.ratio} for line in report.lines
+                ],
+            }
+        )
+        return
+    counts = " ".join(map(str, report.counts[:32])) + (" ..." if stride > 32 else "")
+    most, least = max(report.counts), min(report.counts)
+    uneven = f"{least} to {most}" if most != least else f"{most}"
+    lines = [
+        f"kernel {kernel}, stride {stride}"
+        + (f", dilation {dilation}" if dilation != 1 else "")
+        + f": {_OVERLAPS[report.kind]}, {uneven} taps on an output sample",
+        f"taps in each phase: {counts}",
+    ]
+    if report.lines:
+        rows = [
+            [str(line.fraction), format_decibels(line.ratio**2) if line.ratio else "none"]
+            for line in report.lines[:32]
+        ]
+        lines += ["lines of an all-ones kernel, relative to the constant that it is fed:"]
+        lines += text_table(["of the output rate", "level"], rows, indent="  ").splitlines()
+        more = len(report.lines) - len(rows)
+        lines += [f"  ... {more} more: --json lists all"] if more > 0 else []
+    answer("\n".join(lines))
+
+
+_OVERLAPS = {
+    "none": "no overlap",
+    "partial": "partial overlap",
+    "full": "full overlap",
+    "gaps": "gaps, some outputs see no tap",
+}
+
+
+def replicas(
+    stack: StackArgument,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List the bands of the output: what lands there, how strong, moved by which layer."""
+    from upsim.cli.inputs import drawn_stack, read_stack
+    from upsim.cli.printing import answer, answer_rows, refuse_two_formats
+    from upsim.tables import text_table
+    from upsim.theory.propagation import is_linear
+    from upsim.theory.replicas import find_replicas, linear_gains
+    from upsim.units import format_decibels, format_hertz
+
+    refuse_two_formats(as_json=as_json, as_csv=as_csv)
+    found = read_stack(stack)
+    gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
+    bands = find_replicas(found, gains)
+    records = [
+        {
+            "low_hz": float(band.low),
+            "high_hz": float(band.high),
+            "input_low_hz": float(band.input_low),
+            "input_high_hz": float(band.input_high),
+            "mirrored": band.mirrored,
+            "made_by": " ".join(band.made_by),
+            "gain": None if band.gain is None else float(band.gain.max()),
+        }
+        for band in bands
+    ]
+    if answer_rows(records, as_json=as_json, as_csv=as_csv):
+        return
+    rows = [
+        [
+            f"{format_hertz(band.low)} to {format_hertz(band.high)}",
+            f"{format_hertz(band.input_low)} to {format_hertz(band.input_high)}",
+            "mirrored" if band.mirrored else "upright",
+            "" if band.gain is None else format_decibels(float(band.gain.max())),
+            ", ".join(map(found.label, map(int, band.made_by))) or "the input's own place",
+        ]
+        for band in bands[:64]
+    ]
+    more = len(bands) - len(rows)
+    table = text_table(["output band", "input band", "", "gain", "moved by"], rows)
+    answer(table + (f"\n... {more} more: --csv lists all" if more > 0 else ""))
+
+
+def boundaries(
+    stack: StackArgument,
+    length: Annotated[int, typer.Option("--length", "-n", help="Samples of the input.")],
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Say how long the output is, and how far the signal's ends reach into it after each layer."""
+    from upsim.cli.inputs import read_stack
+    from upsim.cli.printing import answer, answer_rows, refuse_two_formats
+    from upsim.tables import text_table
+    from upsim.theory.boundaries import boundary_report
+
+    refuse_two_formats(as_json=as_json, as_csv=as_csv)
+    found = read_stack(stack)
+    # Weights do not matter here; any will do.
+    report = boundary_report(found.draw(0), length)
+    records = [
+        {
+            "layer": each.layer,
+            "name": each.name,
+            "left": each.left,
+            "right": each.right,
+            "left_seconds": each.left_seconds,
+            "right_seconds": each.right_seconds,
+            "output_length": report.output_length,
+            "deficit": str(report.deficit),
+        }
+        for each in report.transients
+    ]
+    if answer_rows(records, as_json=as_json, as_csv=as_csv):
+        return
+    deficit = report.deficit
+    if deficit == 0:
+        verdict = "as many as the rates ask for"
+    else:
+        verdict = f"{abs(deficit)} {'fewer' if deficit > 0 else 'more'} than the rates ask for"
+    rows = [
+        [
+            each.name,
+            f"{each.left}",
+            f"{each.right}",
+            f"{1000 * each.left_seconds:.3g} ms",
+            f"{1000 * each.right_seconds:.3g} ms",
+        ]
+        for each in report.transients
+    ]
+    head = f"{report.input_length} samples in, {report.output_length} out: {verdict}"
+    table = text_table(["unsteady after", "left", "right", "left", "right"], rows)
+    answer(f"{head}\n\n{table}")
+
+
+def cost(stack: StackArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """Count parameters, multiply-accumulates and memory of each layer."""
+    from upsim.cli.inputs import read_stack
+    from upsim.cli.printing import answer, answer_rows, refuse_two_formats
+    from upsim.tables import text_table
+    from upsim.theory.cost import cost as find_cost
+
+    refuse_two_formats(as_json=as_json, as_csv=as_csv)
+    report = find_cost(read_stack(stack))
+    records = [
+        {
+            "layer": each.layer,
+            "name": each.name,
+            "parameters": each.parameters,
+            "macs_per_output_sample": float(each.macs),
+            "activations_per_output_sample": float(each.activations),
+        }
+        for each in report.layers
+    ]
+    if answer_rows(records, as_json=as_json, as_csv=as_csv):
+        return
+    rows = [
+        [each.name, f"{each.parameters:,}", f"{float(each.macs):,.6g}"] for each in report.layers
+    ]
+    rows.append(["all", f"{report.parameters:,}", f"{float(report.macs):,.6g}"])
+    table = text_table(["layer", "parameters", "MACs per output sample"], rows)
+    memory = report.activation_bytes / 2**20
+    answer(
+        f"{table}\n\n{report.macs_per_second / 1e9:.4g} GMAC and {memory:.4g} MiB of activations "
+        "(float32) for a second of output"
+    )

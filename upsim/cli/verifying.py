@@ -1,0 +1,52 @@
+"""``upsim verify``: run the layers and compare them with the prediction."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from upsim.cli.options import (
+    JsonOption,
+    RateOption,
+    RecordingChannelOption,
+    SeedOption,
+    SignalOption,
+    StackArgument,
+)
+
+
+def verify(
+    stack: StackArgument,
+    signal: SignalOption = None,
+    seed: SeedOption = None,
+    rate: RateOption = None,
+    recording_channel: RecordingChannelOption = None,
+    backend: Annotated[
+        str, typer.Option("--backend", help="What runs the layers: numpy, torch or cuda.")
+    ] = "numpy",
+    precision: Annotated[
+        str, typer.Option("--precision", help="float64 or float32, for the run of the layers.")
+    ] = "float64",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the layers in NumPy and compare with the prediction; exit code 1 if they differ."""
+    from upsim.arguments import one_of
+    from upsim.cli.inputs import at_input_rate, drawn_stack, read_signal, read_stack
+    from upsim.cli.printing import answer, answer_json, progress
+    from upsim.verification import verify as verify_stack
+
+    one_of(backend, "--backend", ("numpy", "torch", "cuda"))
+    one_of(precision, "--precision", ("float64", "float32"))
+    with progress("reading", 1) as bar:
+        found = at_input_rate(read_stack(stack), rate)
+        fed = read_signal(signal, found, channel=recording_channel)
+        found = drawn_stack(found, seed)
+        report = verify_stack(found, fed, dtype=precision, backend=backend, progress=bar)
+    if as_json:
+        answer_json(report.to_dict())
+    else:
+        answer(str(report))
+    if not report.passed:
+        # Where nothing could be compared, nothing disagrees: what was asked for cannot be done.
+        raise typer.Exit(1 if report.checks else 2)

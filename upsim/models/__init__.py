@@ -1,0 +1,151 @@
+"""Named architectures: the settings of the founding figures, and decoders that people really use.
+
+Every function returns an undrawn :class:`~upsim.stack.Stack`; its docstring says what its source
+determines and what is left out.  Weights are left to PyTorch's default initialisation unless a
+docstring says otherwise: a trained model has other weights, and the same lines in the same places.
+
+>>> from upsim import models
+>>> models.build("fig8-left").output_length(100)
+814
+>>> models.melgan().name
+'melgan'
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from upsim.errors import ArgumentTypeError, UnknownNameError
+from upsim.models.codecs import dac_16k, dac_44k, encodec_24k, encodec_48k
+from upsim.models.demucs import demucs
+from upsim.models.figures import (
+    fig2,
+    fig3,
+    fig4,
+    fig5_full,
+    fig5_full_random,
+    fig5_partial,
+    fig5_partial_random,
+    fig6_left,
+    fig6_right,
+    fig7,
+    fig8_left,
+    fig8_right,
+)
+from upsim.models.hifigan import (
+    audioldm_vocoder,
+    gpt_sovits,
+    hifigan_v1,
+    hifigan_v2,
+    hifigan_v3,
+    rvc_32k,
+    rvc_40k,
+    rvc_48k,
+)
+from upsim.models.vocoders import bigvgan_24k, melgan, wavegan
+from upsim.stack import Stack
+
+_MAKERS: dict[str, Callable[[], Stack]] = {
+    maker.__name__.replace("_", "-"): maker
+    for maker in (
+        fig2,
+        fig3,
+        fig4,
+        fig5_partial,
+        fig5_partial_random,
+        fig5_full,
+        fig5_full_random,
+        fig6_left,
+        fig6_right,
+        fig7,
+        fig8_left,
+        fig8_right,
+        melgan,
+        hifigan_v1,
+        hifigan_v2,
+        hifigan_v3,
+        bigvgan_24k,
+        encodec_24k,
+        encodec_48k,
+        dac_16k,
+        dac_44k,
+        demucs,
+        wavegan,
+        audioldm_vocoder,
+        gpt_sovits,
+        rvc_32k,
+        rvc_40k,
+        rvc_48k,
+    )
+}
+
+#: The names that :func:`build` knows: those of the functions, with hyphens.
+NAMES: tuple[str, ...] = tuple(_MAKERS)
+
+__all__ = [
+    "NAMES",
+    "audioldm_vocoder",
+    "bigvgan_24k",
+    "build",
+    "dac_16k",
+    "dac_44k",
+    "demucs",
+    "describe",
+    "encodec_24k",
+    "encodec_48k",
+    "fig2",
+    "fig3",
+    "fig4",
+    "fig5_full",
+    "fig5_full_random",
+    "fig5_partial",
+    "fig5_partial_random",
+    "fig6_left",
+    "fig6_right",
+    "fig7",
+    "fig8_left",
+    "fig8_right",
+    "gpt_sovits",
+    "hifigan_v1",
+    "hifigan_v2",
+    "hifigan_v3",
+    "melgan",
+    "rvc_32k",
+    "rvc_40k",
+    "rvc_48k",
+    "wavegan",
+]
+
+
+def build(name: str) -> Stack:
+    """Return a model by its name; hyphens and underscores are the same.
+
+    Examples
+    --------
+    >>> build("rvc-40k").sample_rate
+    Fraction(40000, 1)
+    """
+    return _maker(name)()
+
+
+def describe(name: str) -> str:
+    """Return what a model is, in one line."""
+    return (_maker(name).__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def _maker(name: str) -> Callable[[], Stack]:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            "a model is asked for by its name", given=f"name={name!r}", fix='build("fig8-left")'
+        )
+    wanted = name.strip().lower().replace("_", "-")
+    if wanted not in _MAKERS:
+        near = difflib.get_close_matches(wanted, NAMES, n=1)
+        raise UnknownNameError(
+            "there is no model of this name",
+            given=repr(name) if len(name) < 60 else repr(name[:57] + "..."),
+            expected=", ".join(NAMES),
+            fix=repr(near[0]) if near else repr(NAMES[0]),
+        )
+    return _MAKERS[wanted]

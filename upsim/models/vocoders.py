@@ -1,0 +1,84 @@
+"""MelGAN, WaveGAN and BigVGAN."""
+
+from __future__ import annotations
+
+from upsim.layers import (
+    Conv,
+    Crop,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Residual,
+    SnakeBeta,
+    Tanh,
+    TransposedConv,
+)
+from upsim.stack import Stack
+
+
+def melgan() -> Stack:
+    """MelGAN: 80 mel bands to 22.05 kHz, 4.26 M parameters.
+
+    Complete (Kumar et al., NeurIPS 2019, appendix A; descriptinc/melgan-neurips): strides 8, 8, 2,
+    2 with kernels of twice the stride, after each three residual blocks of dilation 1, 3, 9 with
+    reflected edges and a convolution of one tap on the skip path.
+    """
+    channels = 512
+    layers: list[Layer] = [Conv(80, channels, 7, padding=3, padding_mode="reflect")]
+    for stride in (8, 8, 2, 2):
+        layers += [
+            LeakyReLU(0.2),
+            TransposedConv(channels, channels // 2, 2 * stride, stride, stride // 2),
+        ]
+        channels //= 2
+        layers += [_melgan_block(channels, dilation) for dilation in (1, 3, 9)]
+    last = Conv(channels, 1, 7, padding=3, padding_mode="reflect")
+    return Stack([*layers, LeakyReLU(0.2), last, Tanh()], 22050, name="melgan")
+
+
+def _melgan_block(channels: int, dilation: int) -> Residual:
+    return Residual(
+        LeakyReLU(0.2),
+        Conv(channels, channels, 3, padding=dilation, dilation=dilation, padding_mode="reflect"),
+        LeakyReLU(0.2),
+        Conv(channels, channels, 1),
+        skip=Conv(channels, channels, 1),
+    )
+
+
+def wavegan() -> Stack:
+    """WaveGAN: five transposed convolutions of length 25, stride 4, to 16 kHz: partial overlap.
+
+    Donahue, McAuley & Puckette, ICLR 2019 (chrisdonahue/wavegan, ``dim=64``).  TensorFlow's
+    ``same`` padding cuts 10 samples on the left and 11 on the right, so the length is exactly
+    four times; weights as Keras draws them (Glorot), biases zero.  Left out: the dense layer that
+    makes the 16 input samples of 1024 channels from the latent vector (the ReLU after it is the
+    first layer).
+    """
+    layers: list[Layer] = [ReLU()]
+    for before, after in ((1024, 512), (512, 256), (256, 128), (128, 64), (64, 1)):
+        layers += [
+            TransposedConv(before, after, 25, 4, padding=10, weight="keras"),
+            Crop(0, 1),
+            ReLU() if after > 1 else Tanh(),
+        ]
+    return Stack(layers, 16000, name="wavegan")
+
+
+def bigvgan_24k() -> Stack:
+    """BigVGAN at 24 kHz, its upsampling ladder: 100 mel bands, six stages, SnakeBeta.
+
+    Lee et al., ICLR 2023 (``bigvgan_24khz_100band.json``): first convolution, the six transposed
+    convolutions (padding ``(k - s) // 2``), last SnakeBeta, convolution and Tanh.  Left out: the
+    residual blocks and the low-pass filters around their activations; one SnakeBeta stands after
+    each stage in their place.
+    """
+    channels = 1536
+    layers: list[Layer] = [Conv(100, channels, 7, padding=3)]
+    for stride in (4, 4, 2, 2, 2, 2):
+        layers += [
+            TransposedConv(channels, channels // 2, 2 * stride, stride, stride // 2),
+            SnakeBeta(),
+        ]
+        channels //= 2
+    return Stack([*layers, Conv(channels, 1, 7, padding=3), Tanh()], 24000, name="bigvgan-24k")

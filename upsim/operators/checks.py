@@ -1,0 +1,76 @@
+"""What the operators ask of the arrays they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.arguments import finite_array, signed_number
+from upsim.errors import ArgumentTypeError, ShapeError
+from upsim.operators.length import LengthRule
+
+_COUNTS = {2: "two", 3: "three", 5: "five"}
+
+
+def checked_array(value: object, name: str, *, axes: str) -> NDArray[np.float64]:
+    """Return a read-only array with the axes of a text like ``(out, in, K)``, none of them empty.
+
+    A read-only float64 array is taken as it is, without a look at its numbers: those of layers
+    were checked when the layer was made.  Anything else is copied and must be finite, so that a
+    later writing to it does not change the operator.
+    """
+    if isinstance(value, np.ndarray) and value.dtype == np.float64 and not value.flags.writeable:
+        array = value
+    else:
+        array = finite_array(value, name)
+    if array.ndim != axes.count(",") + 1 or 0 in array.shape:
+        raise ShapeError(
+            f"{name} must have {_COUNTS[axes.count(',') + 1]} axes, none of them empty",
+            given=f"{name} of shape {array.shape}",
+            expected=f"shape {axes}",
+        )
+    return array
+
+
+def checked_offset(value: object, channels: int) -> NDArray[np.float64] | None:
+    """Return an offset (out, period) or None."""
+    if value is None:
+        return None
+    offset = checked_array(value, "offset", axes="(out, period)")
+    if offset.shape[0] != channels:
+        raise ShapeError(
+            "the offset does not match the output channels",
+            given=f"offset of shape {offset.shape}, {channels} channels",
+            expected=f"shape ({channels}, period)",
+        )
+    return offset
+
+
+def checked_crop(value: object) -> tuple[int, int]:
+    """Return two whole numbers of either sign."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ArgumentTypeError(
+            "crop must be two whole numbers",
+            given=f"crop={value!r:.40}",
+            expected="(left, right)",
+            fix="crop=(0, 0)",
+        )
+    left, right = (signed_number(each, "crop", most=None) for each in value)
+    return left, right
+
+
+def refuse_other_rate(length: object, up: int, down: int) -> None:
+    """Refuse what is no length law, or one of another rate than the blocks'."""
+    if not isinstance(length, LengthRule):
+        raise ArgumentTypeError(
+            "length must be a LengthRule",
+            given=f"length={length!r:.40}",
+            expected=f"a law of rate {up}/{down}",
+            fix=f"length=LengthRule((({up}, {down}, 0),))",
+        )
+    if length.rate * down != up:
+        raise ShapeError(
+            "the length law and the blocks disagree on the rate",
+            given=f"up={up}, down={down}, a length law of rate {length.rate}",
+            expected=f"rate {up}/{down}",
+        )

@@ -1,0 +1,99 @@
+"""The JSON Schema of a stack file."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from upsim.layers import CATALOGUE
+from upsim.stackfile import FORMAT, VERSION
+from upsim.weights import NAMED
+
+_BRANCH_FIELDS = ("layers", "skip")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a stack file, made from the layers' own fields."""
+    kinds = []
+    for name, kind in CATALOGUE.items():
+        required, properties = ["type"], {"type": {"const": name}}
+        for item in fields(kind):  # type: ignore[arg-type]
+            properties[item.name] = _field_schema(item.name, item.type)
+            is_required = item.default is MISSING and item.default_factory is MISSING
+            required += [item.name] if is_required else []
+        kinds.append(
+            {
+                "type": "object",
+                "title": name,
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            }
+        )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "upsim stack",
+        "type": "object",
+        "properties": {
+            "format": {"const": FORMAT},
+            "version": {"const": VERSION},
+            "name": {"type": "string"},
+            "sample_rate": {"$ref": "#/$defs/rate"},
+            "in_channels": {"type": "integer", "minimum": 1},
+            "layers": {"$ref": "#/$defs/layers"},
+        },
+        "required": ["format", "version", "sample_rate", "layers"],
+        "additionalProperties": False,
+        "$defs": {
+            "rate": {
+                "description": "Hz: a number, or an exact fraction as a string",
+                "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+            },
+            "layers": {"type": "array", "items": {"$ref": "#/$defs/layer"}},
+            "layer": {"oneOf": kinds},
+            "array": {
+                "anyOf": [
+                    {"type": "number"},
+                    {"type": "array"},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                            "base64": {"type": "string"},
+                        },
+                        "required": ["shape", "base64"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            "initialisation": {
+                "anyOf": [
+                    {"enum": list(NAMED)},
+                    {
+                        "type": "object",
+                        "properties": {"normal": {"type": "number", "exclusiveMinimum": 0}},
+                        "required": ["normal"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        },
+    }
+
+
+def _field_schema(name: str, annotation: object) -> dict[str, Any]:
+    if name in _BRANCH_FIELDS:
+        return {"$ref": "#/$defs/layers"}
+    if name == "branches":
+        return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
+    text = str(annotation)
+    if "Weight" in text or "BiasLike" in text or "Array" in text:
+        choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
+        return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
+    if text == "int":
+        return {"type": "integer"}
+    if text == "float":
+        return {"type": "number"}
+    if text == "int | str":
+        return {"type": ["integer", "string"]}
+    return {"type": "string"}
