@@ -231,9 +231,16 @@ class Prediction:
 
     def lines(self, count: int) -> Array:
         """Return ``count`` samples of all lines together, (channels, count)."""
+        if any(tone.amplitude is None for tone in self.tones):
+            raise NotPredictableError(
+                "an expectation over networks has lines of no certain phase",
+                given="a stack with undrawn weights",
+                fix="upsim.predict(stack.draw(seed=0), signal)",
+            )
         samples = np.zeros((self.channels, count))
         index = np.arange(count)
         for tone in self.tones:
+            assert tone.amplitude is not None
             turns = (index * tone.fraction.numerator) % tone.fraction.denominator
             wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
             sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
@@ -252,24 +259,7 @@ class Prediction:
             raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
         if self.waveform is not None:
             return self.waveform[:, :count].copy()
-<<<<<<< HEAD
-        samples = np.zeros((self.channels, count))
-        index = np.arange(count)
-        if any(tone.amplitude is None for tone in self.tones):
-            raise NotPredictableError(
-                "an expectation over networks has no phase to listen to",
-                given="a stack with undrawn weights",
-                fix="upsim.predict(stack.draw(seed=0), signal).audio(1.0)",
-            )
-        for tone in self.tones:
-            assert tone.amplitude is not None
-            turns = (index * tone.fraction.numerator) % tone.fraction.denominator
-            wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
-            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
-            samples += sides * (tone.amplitude[:, None] * wave).real
-=======
         samples = self.lines(count)
->>>>>>> main
         if self.psd is not None:
             rng = np.random.default_rng(whole_number(seed, "seed", least=0, most=LARGEST_SEED))
             grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))

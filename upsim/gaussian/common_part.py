@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 _WINDOW = 10.0
 #: Entries at once; each takes hundreds of nodes, each of which may be a quadrature of its own.
 _CHUNK = 256
+#: The means are good to some 1e-15 of their scale: what agrees better agrees by chance.
+_AGREED = 1e-13
 #: Cuts about a smoothed kink, in units of its smoothing.
 _CUTS = (-12.0, -4.0, 0.0, 4.0, 12.0)
 
@@ -60,18 +62,25 @@ def _piece(x: ActivationMoments, y: ActivationMoments, rho: Array) -> tuple[Arra
     second = sign * _cuts(y.form, y.input_mean, y.input_deviation * shared, smoothing)
     breaks = np.sort(np.concatenate([first, second]), axis=0)
 
-    def smoothed(moments: ActivationMoments, u: Array) -> Array:
+    def smoothed(moments: ActivationMoments, u: Array) -> tuple[Array, Array]:
         s = moments.input_deviation
-        inner = np.broadcast_to(s * apart, u.shape)
         means = moments.input_mean + s * shared * u
-        return np.asarray(moments.form.expectation(means, inner) - moments.mean)
+        inner = np.broadcast_to(s * apart, u.shape)
+        values, error = moments.form.expectation_with_error(means, inner)
+        return values - moments.mean, error
 
     def sums(u: Array, weights: Array) -> Array:
-        product = smoothed(x, u) * smoothed(y, sign * u)
-        return np.sum(weights * density(u) * product, axis=0)[None]
+        chance = weights * density(u)
+        left, left_error = smoothed(x, u)
+        right, right_error = smoothed(y, sign * u)
+        missed = np.abs(left) * right_error + np.abs(right) * left_error
+        return np.stack([np.sum(chance * left * right, axis=0), np.sum(chance * missed, axis=0)])
 
     scale = np.sqrt(x.variance * y.variance)
-    values, error = integrate(sums, breaks, lambda _: scale[None])
+    values, error = integrate(
+        sums, breaks, lambda _: np.stack([scale, scale]), relative=_AGREED, depth=6
+    )
     # The means F and G are each known as well as the means of f and g.
     lost = x.mean_error * np.sqrt(y.variance) + y.mean_error * np.sqrt(x.variance)
-    return values[0], error[0] + 2 * lost + x.mean_error * y.mean_error + rounding(64, 1.0) * scale
+    lost = 2 * lost + x.mean_error * y.mean_error + rounding(64, 1.0) * scale
+    return values[0], np.asarray(error[0] + np.abs(values[1]) + lost)

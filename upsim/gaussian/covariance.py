@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from upsim.gaussian.moments import ActivationMoments
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 #: What the series may miss, over sqrt(variance variance'), before another way is taken: a line at
 #: -200 dB of the continuum is far below the -145 dB of 24-bit audio.
@@ -145,7 +146,7 @@ def covariance(
 
 
 def _with_quadrature(
-    x: ActivationMoments, y: ActivationMoments, rho: Array, answer: Covariance, slow: Array
+    x: ActivationMoments, y: ActivationMoments, rho: Array, answer: Covariance, slow: Mask
 ) -> Covariance:
     """Return the answer with the entries where the series is slow found by quadrature."""
     from upsim.gaussian.common_part import common_part
@@ -161,7 +162,7 @@ def _with_quadrature(
     return Covariance(values, error, "quadrature" if np.all(slow) else "series and quadrature")
 
 
-def _same(x: ActivationMoments, y: ActivationMoments, rho: Array) -> Array:
+def _same(x: ActivationMoments, y: ActivationMoments, rho: Array) -> Mask:
     """Return where y is x: one function, one mean, one deviation, rho = 1."""
     return np.asarray(
         x.form.equals(y.form)

@@ -47,6 +47,10 @@ class Form(ABC):
         """Return E f(x) alone."""
         return self.moments(mean, deviation, order=1).mean
 
+    def expectation_with_error(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """Return E f(x) and what its quadrature, if it is one, may miss."""
+        return self.expectation(mean, deviation), np.zeros(())
+
     def closed_covariance(
         self, x: ActivationMoments, y: ActivationMoments, rho: Array
     ) -> Covariance | None:

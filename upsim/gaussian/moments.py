@@ -99,7 +99,8 @@ class ActivationMoments:
     @property
     def tail(self) -> Array:
         """The energy beyond the series: ``variance - sum_{1..order} alpha_k^2``, at least 0."""
-        return np.maximum(self.variance - np.sum(self.coefficients[1:] ** 2, axis=0), 0.0)
+        kept = np.sum(self.coefficients[1:] ** 2, axis=0)
+        return np.asarray(np.maximum(self.variance - kept, 0.0))
 
     @property
     def tail_bound(self) -> Array:

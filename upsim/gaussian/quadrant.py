@@ -44,7 +44,9 @@ def both_below(h: Array, k: Array, rho: Array) -> Array:
 
     h, k, rho = np.broadcast_arrays(h, k, rho)
     root = np.sqrt((1 - rho) * (1 + rho))
-    apart = (h * k < 0) | ((h * k == 0) & (h + k < 0))
+    # by signs: the product of two tiny numbers underflows to 0
+    side = np.sign(h) * np.sign(k)
+    apart = (side < 0) | ((side == 0) & (h + k < 0))
     return np.asarray(
         0.5 * (cumulative(h) + cumulative(k))
         - owens_t(h, _owen_argument(h, k, rho, root))

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from upsim.arguments import whole_number
 from upsim.errors import NotPredictableError
 from upsim.gaussian.form import Form
-from upsim.gaussian.hermite import ROOT_TWO_PI, weighted_hermite
+from upsim.gaussian.hermite import ROOT_TWO_PI, density, weighted_hermite
 from upsim.gaussian.inputs import gaussian
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
 from upsim.gaussian.panels import integrate
@@ -60,7 +60,7 @@ class Quadrature(Form):
         f, from an array to an array of the same shape.
     kink_places : tuple of float, optional
         Where f or a derivative jumps.  A kink at 0 is always provided for; others are found by
-        halving, at a cost.
+        halving, at a cost, and in large arrays not to the last digit: the bound then says so.
     feature_width : float, optional
         The distance over which f changes its character (1 for tanh).
     name : str, optional
@@ -120,12 +120,14 @@ class Quadrature(Form):
                 np.stack([mu.ravel(), s.ravel()], axis=1), axis=0, return_inverse=True
             )
             parts = [
-                self._entries(chunk[:, 0], chunk[:, 1], order)
+                # one channel, the entries as its samples: what a layer's function expects
+                self._entries(chunk[None, :, 0], chunk[None, :, 1], order)
                 for chunk in np.array_split(pairs, max(1, -(-len(pairs) // _CHUNK)))
             ]
             place = place.reshape(mu.shape)
             rows, error, slope, slope_error = (
-                np.concatenate(part, axis=-1)[..., place] for part in zip(*parts, strict=True)
+                np.concatenate(part, axis=-1)[..., 0, :][..., place]
+                for part in zip(*parts, strict=True)
             )
         return ActivationMoments(
             form=self,
@@ -142,6 +144,20 @@ class Quadrature(Form):
             method="quadrature",
         )
 
+    def expectation_with_error(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """Return E f(x) alone, from two fixed rules: the inner integral of a double one."""
+        mu, s = np.broadcast_arrays(mean, deviation)
+        centre = self.function(mu)
+
+        def sums(z: Array, weights: Array) -> Array:
+            value = self.function(mu + s * z) - centre
+            return np.asarray(np.sum(weights * density(z) * value, axis=0)[None])
+
+        # phi(9) = 1e-18
+        cuts = breakpoints(self, mu, s, 9.0)
+        values, error = integrate(sums, cuts, np.abs, depth=0)
+        return np.asarray(centre + values[0]), np.asarray(error[0])
+
     def _entries(self, mu: Array, s: Array, order: int) -> tuple[Array, Array, Array, Array]:
         """Return alpha_0..alpha_K and the variance, their errors, the slope and its error."""
         centre = self.function(mu)
@@ -155,10 +171,20 @@ class Quadrature(Form):
             square = np.sum(base * np.exp(-0.25 * z * z) * value**2, axis=0)
             return np.stack([*rows, square])
 
+        positive = np.where(s > 0, s, 1.0)
+
+        def noise(root: Array) -> Array:
+            # f is known at a rounded x, |mu| u times its mean slope, and to its own rounding.
+            # That may be absolute: x (1/2 + tanh(x/2)/2) keeps no digit of its small values.
+            steep = np.where(s > 0, root / positive, 0.0)
+            return np.asarray(np.abs(centre) + np.abs(mu) * (1 + steep) + s)
+
         def scale(total: Array) -> Array:
             # |E f he_k| <= sqrt(E f^2), since he_k is orthonormal
+            # and halving cannot help where f itself is known no better
             root = np.sqrt(np.abs(total[-1]))
-            return np.stack([*[root] * (order + 1), total[-1]])
+            level = root + noise(root)
+            return np.stack([*[level] * (order + 1), level**2])
 
         with np.errstate(over="ignore", invalid="ignore"):
             rows, error = integrate(sums, breakpoints(self, mu, s), scale)
@@ -171,12 +197,8 @@ class Quadrature(Form):
             shift = rows[0].copy()
             square = rows[-1].copy()
             rows[-1] = np.maximum(square - shift**2, 0.0)
-            # f is known at a rounded x: |mu| u times its mean slope, and to its own rounding.
             root = np.sqrt(np.maximum(square, 0.0))
-            positive = np.where(s > 0, s, 1.0)
-            steep = np.where(s > 0, root / positive, 0.0)
-            # That may be absolute: x (1/2 + tanh(x/2)/2) keeps no digit of its small values.
-            known = rounding(4, 1.0) * (np.abs(centre) + np.abs(mu) * (1 + steep) + s)
+            known = rounding(4, 1.0) * noise(root)
             floor = rounding(64, 1.0) * root + known
             error[-1] += 2 * np.abs(shift) * error[0] + floor * 2 * root + known**2
             error[:-1] += floor

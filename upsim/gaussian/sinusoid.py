@@ -92,7 +92,7 @@ class Sinusoid(Form):
         t = self.frequency * mu + self.phase
         # sin(t + k pi/2), without adding to t what rounding would lose
         quarter = [np.sin(t), np.cos(t), -np.sin(t), -np.cos(t)]
-        # c e^{-q^2/2} q^k / sqrt(k!): each factor apart under- or overflows, their logarithms do not
+        # e^{-q^2/2} q^k / sqrt(k!): each factor may under- or overflow, their logarithms do not
         from scipy.special import gammaln
 
         logarithm = np.log(np.maximum(np.abs(q), 1e-300))
@@ -106,7 +106,7 @@ class Sinusoid(Form):
         wave = _waves(q * q, q * q, np.cos(t) ** 2, np.sin(t) ** 2)
         variance = (a * s) ** 2 + 2 * a * s * c * q * damped * np.cos(t) + c**2 * wave
         rows = [np.broadcast_to(row, np.shape(variance)) for row in rows]
-        # A wave is known to the rounding of its argument: |t| u.  min(|q|, 1) bounds the waves' sum.
+        # A wave is known to the rounding of its argument, |t| u; it deviates by at most |q|, or 1.
         wide = np.abs(c) * np.minimum(np.abs(q), 1.0)
         unit = 1 + np.abs(self.frequency * mu) + np.abs(np.asarray(self.phase))
         steep = np.abs(a) * s + wide

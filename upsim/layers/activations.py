@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from upsim.arguments import finite_array, finite_number, one_of, whole_number
-from upsim.errors import ArgumentError, ShapeError
+from upsim.errors import ArgumentError, NotPredictableError, ShapeError
+from upsim.gaussian import ExactGELU, ExponentialLinear, Form, Quadrature, Rectifier, snake
 from upsim.layers.base import Activation, Array
 
 
@@ -25,6 +26,12 @@ def per_channel(value: float | Array | ArrayLike, samples: Array, name: str) -> 
             fix="one number for all, or one a channel",
         )
     return values[:, None]
+
+
+def as_column(value: float | Array | ArrayLike) -> float | Array:
+    """Return one number, or one a channel as a column that broadcasts over time."""
+    values = np.asarray(value, dtype=np.float64)
+    return float(values.reshape(())) if values.size == 1 else values[:, None]
 
 
 def number_or_vector(value: object, name: str) -> float | Array:
@@ -44,6 +51,10 @@ def number_or_vector(value: object, name: str) -> float | Array:
 class ReLU(Activation):
     """``max(x, 0)``."""
 
+    def form(self) -> Form:
+        """Return the closed form."""
+        return Rectifier()
+
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         return np.maximum(samples, 0.0)
@@ -57,6 +68,10 @@ class LeakyReLU(Activation):
 
     def _check(self) -> None:
         self._set(negative_slope=finite_number(self.negative_slope, "negative_slope"))
+
+    def form(self) -> Form:
+        """Return the closed form."""
+        return Rectifier(self.negative_slope)
 
     def function(self, samples: Array) -> Array:
         """Return the activation."""
@@ -115,6 +130,10 @@ class PReLU(Activation):
         """Return the number of slopes."""
         return self.num_parameters
 
+    def form(self) -> Form:
+        """Return the closed form."""
+        return Rectifier(as_column(self.slopes()))
+
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         slopes = per_channel(self.slopes(), samples, "weight")
@@ -130,6 +149,10 @@ class ELU(Activation):
     def _check(self) -> None:
         self._set(alpha=finite_number(self.alpha, "alpha"))
 
+    def form(self) -> Form:
+        """Return the closed form."""
+        return ExponentialLinear(self.alpha)
+
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         return np.where(samples > 0, samples, self.alpha * np.expm1(np.minimum(samples, 0.0)))
@@ -143,6 +166,10 @@ class GELU(Activation):
 
     def _check(self) -> None:
         one_of(self.approximate, "approximate", ("none", "tanh"))
+
+    def form(self) -> Form:
+        """Return the closed form; the tanh form has none."""
+        return ExactGELU() if self.approximate == "none" else super().form()
 
     def function(self, samples: Array) -> Array:
         """Return the activation."""
@@ -201,6 +228,15 @@ class Softplus(Activation):
         if self.beta == 0:
             raise ArgumentError("beta must not be zero", given="beta=0", fix="beta=1.0")
 
+    def form(self) -> Form:
+        """Return a quadrature that is cut at the threshold, where the function jumps."""
+        return Quadrature(
+            self.function,
+            kink_places=(self.threshold / self.beta,),
+            feature_width=1 / abs(self.beta),
+            name="Softplus",
+        )
+
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         scaled = self.beta * samples
@@ -230,6 +266,16 @@ class GLU(Activation):
                 where="GLU",
             )
         return channels // 2
+
+    def form(self) -> Form:
+        """Refuse: an output depends on two inputs."""
+        raise NotPredictableError(
+            "a gate has no moments of one sample",
+            given="GLU()",
+            expected="the two halves and their correlation",
+            fix="upsim.gaussian.gated_moments(mean_a, deviation_a, mean_b, deviation_b, rho=...)",
+            where="GLU",
+        )
 
     def function(self, samples: Array) -> Array:
         """Return the activation."""
@@ -284,6 +330,10 @@ class SnakeBeta(_ChannelParameters):
         """Return an alpha and a beta a channel."""
         return 2 * channels
 
+    def form(self) -> Form:
+        """Return the closed form."""
+        return snake(as_column(self.alpha), as_column(self.beta))
+
     def function(self, samples: Array) -> Array:
         """Return the activation."""
         alpha = per_channel(self.alpha, samples, "alpha")
@@ -304,6 +354,10 @@ class Snake(_ChannelParameters):
     def parameters(self, channels: int) -> int:
         """Return one alpha a channel."""
         return channels
+
+    def form(self) -> Form:
+        """Return the closed form."""
+        return snake(as_column(self.alpha))
 
     def function(self, samples: Array) -> Array:
         """Return the activation."""

@@ -13,9 +13,10 @@ from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import NotPredictableError, ShapeError, UpsimError
+from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature
 from upsim.operators import LengthRule, Operator
 from upsim.weights import NAMED, Initialisation
 
@@ -148,6 +149,46 @@ class Activation(Layer):
     def function(self, samples: Array) -> Array:
         """Return the activation of samples of shape (..., channels, time)."""
 
+    def form(self) -> Form:
+        """Return what is known of the function's moments: here, that quadrature finds them.
+
+        A layer whose moments are known in closed form names it by overriding this.
+        """
+        if self.channels_in is None:
+            _refuse_mixing(self)
+        return Quadrature(
+            self.function,
+            name=type(self).__name__,
+            # a layer that is made for some number of channels may treat each in its own way
+            same_everywhere=self.channels_in is None,
+        )
+
+    def moments(
+        self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
+    ) -> ActivationMoments:
+        """Return mean, variance and Hermite coefficients of the output for a Gaussian input.
+
+        Parameters
+        ----------
+        mean, deviation : array_like (..., channels, time)
+            Mean and standard deviation of each input sample; plain numbers for a layer that
+            treats all channels alike.
+        order : int, optional
+            Hermite coefficients to keep.
+
+        Returns
+        -------
+        ActivationMoments
+            With the bound of the error of each number.
+
+        Examples
+        --------
+        >>> from upsim.layers import ReLU
+        >>> ReLU().moments(0.0, 1.0)
+        <moments of Rectifier(slope=0.0), shape (), order 32, closed>
+        """
+        return self.form().moments(mean, deviation, order=order)
+
     def carrier(self, samples: Array) -> Array:
         """Return the part of the input that passes through: all of it, save for gates."""
         return samples
@@ -191,6 +232,25 @@ def drawn(weight: Array | Initialisation, layer: Layer) -> Array:
             where=type(layer).__name__,
         )
     return weight
+
+
+def _refuse_mixing(layer: Activation) -> None:
+    """Refuse an activation in which one channel has a say in another's output."""
+    probe = np.array([[0.4], [-1.2]])
+    try:
+        together = layer.function(probe)
+        apart = np.concatenate([layer.function(probe[:1]), layer.function(probe[1:])])
+        pointwise = together.shape == apart.shape and np.array_equal(together, apart)
+    except (IndexError, ValueError):
+        pointwise = False
+    if not pointwise:
+        raise NotPredictableError(
+            "the activation has no moments of one sample: its channels act on each other",
+            given=repr(layer),
+            expected="a pointwise function",
+            fix="override form(), or upsim.gaussian.gated_moments(...) for a gate",
+            where=type(layer).__name__,
+        )
 
 
 def _is_default(item: Field[Any], value: object) -> bool:

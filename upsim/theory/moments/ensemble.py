@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.gaussian import channel_map
 from upsim.layers.base import Activation
 from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
 from upsim.operators.two_time import RandomTaps, TwoTime
 from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.pointwise import channel_map
 
 Array = NDArray[np.float64]
 
