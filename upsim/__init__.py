@@ -34,6 +34,7 @@ _HOMES = {
     "upsim.explanation": "explain",
     "upsim.theory.propagation": "fold finite_matrix",
     "upsim.theory.audibility": "audibility MaskedLevels",
+    "upsim.theory.spread": "Spread",
     "upsim.theory.tone_audibility": "Audibility ToneAudibility",
     "upsim.theory.ladder": "families",
     "upsim.theory.overlap": "overlap",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from upsim.theory.ladder import families
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
+    from upsim.theory.spread import Spread
     from upsim.theory.symbolic import symbolic
     from upsim.theory.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.tones import Contribution, Tone

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from upsim import drawing
 from upsim.arguments import one_of, whole_number
 from upsim.drawing import Band, ContributionRow, Panel, ToneRow
-from upsim.errors import ArgumentError
+from upsim.errors import ArgumentError, NotPredictableError
 from upsim.prediction import Prediction
 from upsim.predictor import predict_input
 from upsim.theory.ladder import families
@@ -73,6 +73,12 @@ def plot(
             rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
         )
     if kind == "provenance":
+        if not prediction.stack.is_drawn:
+            raise NotPredictableError(
+                "an expectation over networks does not split its lines by their sources",
+                given='kind="provenance" of a stack with undrawn weights',
+                fix="upsim.predict(stack.draw(seed=0), signal)",
+            )
         return drawing.draw_provenance(
             panel.tones, _shares(prediction, channel), ax=ax, title=title, channel=channel
         )

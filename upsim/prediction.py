@@ -24,6 +24,7 @@ from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
 from upsim.theory.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
+from upsim.theory.spread import Spread, spread
 from upsim.theory.tone_audibility import Audibility, judge_tones
 from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
@@ -111,7 +112,8 @@ class Prediction:
     @cached_property
     def replicas(self) -> tuple[Replica, ...]:
         """Where the bands of the input land, and with which gain if the stack is linear."""
-        gains = linear_gains(self.stack) if is_linear(self.stack) else None
+        known = is_linear(self.stack) and self.stack.is_drawn
+        gains = linear_gains(self.stack) if known else None
         return find_replicas(self.stack, gains)
 
     @cached_property
@@ -228,11 +230,48 @@ class Prediction:
             return np.asarray(self.psd.sum(axis=1) * width)
         return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
 
+    def spread(self) -> tuple[Spread, ...]:
+        """Return how far one network's lines may lie from an expectation over networks.
+
+        For a stack whose weights are not drawn: median of each line's power over networks, and the
+        probability that the line is stronger than the offset.  Wide last layers are assumed.
+
+        Returns
+        -------
+        tuple of Spread
+            One for each tone.
+
+        Examples
+        --------
+        >>> from upsim import Constant, Stack, TransposedConv, predict
+        >>> stack = Stack([TransposedConv(64, 1, 8, 4, bias=False)], 16000)
+        >>> for row in predict(stack, Constant(1.0)).spread():
+        ...     print(row.tone.fraction, round(row.above_offset, 3))
+        0 0.5
+        1/4 0.577
+        1/2 0.5
+        """
+        if self.stack.is_drawn:
+            raise NotPredictableError(
+                "a network with drawn weights has one value for each line, no spread",
+                given="a stack with drawn weights",
+                expected="weights that are named initialisations",
+                fix="upsim.predict(stack, signal) before stack.draw(...)",
+            )
+        return spread(self.tones)
+
     def lines(self, count: int) -> Array:
         """Return ``count`` samples of all lines together, (channels, count)."""
+        if any(tone.amplitude is None for tone in self.tones):
+            raise NotPredictableError(
+                "an expectation over networks has lines of no certain phase",
+                given="a stack with undrawn weights",
+                fix="upsim.predict(stack.draw(seed=0), signal)",
+            )
         samples = np.zeros((self.channels, count))
         index = np.arange(count)
         for tone in self.tones:
+            assert tone.amplitude is not None
             turns = (index * tone.fraction.numerator) % tone.fraction.denominator
             wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
             sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
@@ -300,7 +339,8 @@ class Prediction:
         if tones:
             shown = strongest[:4]
             rest = f", the strongest {len(shown)}" if len(tones) > len(shown) else ""
-            lines.append(f"{len(tones)} tone{'s' if len(tones) > 1 else ''}{rest}:")
+            kind = "tone" if self.stack.is_drawn else "expected tone"
+            lines.append(f"{len(tones)} {kind}{'s' if len(tones) > 1 else ''}{rest}:")
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
@@ -389,7 +429,7 @@ class Prediction:
                 "frequency": tone.frequency,
                 "fraction": str(tone.fraction),
                 "channel": channel,
-                "amplitude": complex(tone.amplitude[channel]),
+                "amplitude": None if tone.amplitude is None else complex(tone.amplitude[channel]),
                 "power": float(tone.power[channel]),
                 "layer": tone.layer,
                 "cause": tone.cause,

@@ -102,7 +102,7 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
     return {
         "fraction": str(tone.fraction),
         "frequency": tone.frequency,
-        "amplitude": _complex_pairs(tone.amplitude),
+        "amplitude": None if tone.amplitude is None else _complex_pairs(tone.amplitude),
         "power": tone.power.tolist(),
         "layer": tone.layer,
         "cause": tone.cause,
@@ -121,7 +121,7 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
     return Tone(
         _fraction(content["fraction"]),
         float(content["frequency"]),
-        _from_pairs(content["amplitude"]),
+        None if content["amplitude"] is None else _from_pairs(content["amplitude"]),
         _array(content["power"]),
         str(content["layer"]),
         str(content["cause"]),

@@ -20,9 +20,10 @@ from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
-from upsim.theory.moments import Moments, StationaryMoments
+from upsim.theory.moments import EnsembleMoments, Moments, StationaryMoments
 from upsim.theory.propagation import Trace, propagate, starting_moments
-from upsim.theory.tones import find_tones, repeating
+from upsim.theory.tones import expected_tones, find_tones, repeating
+from upsim.tolerance import rounding
 
 Array = NDArray[np.float64]
 
@@ -46,7 +47,8 @@ def predict(
     Parameters
     ----------
     stack : Stack
-        With drawn weights.
+        With drawn weights: that network.  With weights that are named initialisations: the
+        expectation over all networks that they draw.
     signal : Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
     frequencies : int or array, optional
@@ -66,8 +68,8 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, noise through a GLU, or weights
-        that are not drawn yet.
+        For noise and a recording together through an activation, noise through a GLU, or a mixture
+        of drawn and undrawn layers.
     TooLargeError
         If the period of the signal, or a covariance, would not fit in memory.
 
@@ -124,6 +126,8 @@ def _read(
 ) -> Prediction:
     """Read the answer at the end of a (possibly shortened) stack from a trace."""
     place = trace.after(len(stack))
+    if isinstance(place, EnsembleMoments):
+        return _read_expectation(stack, signal, trace, place, frequencies)
     mean = repeating(place)
     tones = find_tones(stack, trace, signal)
     rate = float(stack.sample_rate)
@@ -159,6 +163,37 @@ def _read(
         waveform,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),
         place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
+    )
+
+
+def _read_expectation(
+    stack: Stack,
+    signal: Signal,
+    trace: Trace,
+    place: EnsembleMoments,
+    frequencies: int | Array | None,
+) -> Prediction:
+    """Read the expectation over networks at the end of a (possibly shortened) stack."""
+    rate = float(stack.sample_rate)
+    grid = frequencies
+    if grid is None or isinstance(grid, int):
+        grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
+    level = place.density(grid / rate)
+    # The difference of two kernels that agree to rounding is no density.
+    floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
+    psd = np.broadcast_to(2 * np.clip(level, 0, None) / rate, (stack.out_channels, grid.size))
+    grid.setflags(write=False)
+
+    return Prediction(
+        stack,
+        signal,
+        stack.sample_rate,
+        grid,
+        psd if level.max(initial=0.0) > floor else None,
+        expected_tones(stack, place, signal),
+        place.assumptions,
+        None,
+        Panels(len(stack), _After(stack, signal, trace, frequencies)),
     )
 
 

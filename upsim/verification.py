@@ -171,6 +171,12 @@ def verify(
     >>> verify(stack).passed
     True
     """
+    if not stack.is_drawn:
+        raise NotPredictableError(
+            "an expectation over networks is not one network that could be run",
+            given="a stack whose weights are not drawn yet",
+            fix="upsim.verify(stack.draw(seed=0))",
+        )
     linear = is_linear(stack)
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0) if linear else Constant(1.0)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import finite_array, finite_number, refuse_beyond_memory
-from upsim.errors import ArgumentError, UnknownNameError
+from upsim.errors import ArgumentError, NotPredictableError, UnknownNameError
 from upsim.operators.kernels import equal_phase_gains
 
 Array = NDArray[np.float64]
@@ -56,6 +56,22 @@ class Initialisation(ABC):
         """Return a bias of ``count`` values: zero, unless the framework draws it."""
         return np.zeros(count)
 
+    def tap_covariance(self, shape: TapShape) -> Array | None:
+        """Return the covariance of one kernel's taps, (count, count); None if they are not random.
+
+        Taps have mean zero, and the kernels of different channel pairs are independent.
+        """
+        raise NotPredictableError(
+            "this initialisation does not say how its taps vary over networks",
+            given=type(self).__name__,
+            expected="tap_covariance(shape), for taps of mean zero",
+            fix="stack = stack.draw(seed=0), and predict that one network",
+        )
+
+    def bias_variance(self, shape: TapShape) -> float:
+        """Return the variance of a bias."""
+        return 0.0
+
 
 @dataclass(frozen=True)
 class Torch(Initialisation):
@@ -74,6 +90,14 @@ class Torch(Initialisation):
         bound = 1 / sqrt(shape.fan_in)
         return rng.uniform(-bound, bound, count)
 
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return independent taps of variance ``1 / (3 fan_in)``."""
+        return np.eye(shape.count) / (3 * shape.fan_in)
+
+    def bias_variance(self, shape: TapShape) -> float:
+        """Return ``1 / (3 fan_in)``."""
+        return 1 / (3 * shape.fan_in)
+
 
 @dataclass(frozen=True)
 class Glorot(Initialisation):
@@ -84,6 +108,10 @@ class Glorot(Initialisation):
         bound = sqrt(6 / (shape.fan_in + shape.fan_out))
         return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
 
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return independent taps of variance ``2 / (fan_in + fan_out)``."""
+        return 2 * np.eye(shape.count) / (shape.fan_in + shape.fan_out)
+
 
 @dataclass(frozen=True)
 class Ones(Initialisation):
@@ -92,6 +120,10 @@ class Ones(Initialisation):
     def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
         """Return ones."""
         return np.ones((shape.out, shape.per_group, shape.count))
+
+    def tap_covariance(self, shape: TapShape) -> None:
+        """Return None: nothing is random."""
+        return
 
 
 @dataclass(frozen=True)
@@ -115,6 +147,10 @@ class Normal(Initialisation):
         """Return Gaussian taps."""
         return rng.normal(0.0, self.std, (shape.out, shape.per_group, shape.count))
 
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return independent taps of variance ``std^2``."""
+        return self.std**2 * np.eye(shape.count)
+
 
 @dataclass(frozen=True)
 class ICNR(Initialisation):
@@ -135,6 +171,14 @@ class ICNR(Initialisation):
         taps[:, :, : slots * shape.factor] = np.repeat(drawn, shape.factor, axis=2)
         return taps
 
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return taps that are equal within each whole group of ``factor``."""
+        _refuse_missing_phases(shape, "icnr")
+        slot = np.arange(shape.count) // shape.factor
+        used = slot < shape.count // shape.factor
+        equal = (slot[:, None] == slot) & used[:, None] & used
+        return np.asarray(equal / (3 * shape.fan_in))
+
 
 @dataclass(frozen=True)
 class CheckerboardFree(Initialisation):
@@ -148,6 +192,13 @@ class CheckerboardFree(Initialisation):
         """Return taps with equal phase gains."""
         _refuse_missing_phases(shape, "checkerboard-free")
         return equal_phase_gains(Torch().draw(shape, rng), shape.factor)
+
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return the covariance of projected taps, ``A A^T / (3 fan_in)``."""
+        _refuse_missing_phases(shape, "checkerboard-free")
+        units = np.eye(shape.count)[:, None, :]
+        projection = equal_phase_gains(units, shape.factor)[:, 0]
+        return np.asarray(projection.T @ projection / (3 * shape.fan_in))
 
 
 def _refuse_missing_phases(shape: TapShape, name: str) -> None:

@@ -19,6 +19,9 @@ from upsim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from upsim.prediction import Prediction
 
 _SHOWN_TONES = 32
@@ -107,6 +110,12 @@ def predict(
         answer(_text(prediction))
 
 
+def _parts(amplitude: NDArray[np.complex128] | None, channel: int) -> list[float | None]:
+    if amplitude is None:  # in expectation over networks the phase of a line is anything
+        return [None, None]
+    return [float(amplitude[channel].real), float(amplitude[channel].imag)]
+
+
 def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
     """Return a header and one row a tone and output channel."""
     from upsim.units import decibels
@@ -127,8 +136,7 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
             tone.frequency,
             str(tone.fraction),
             channel,
-            float(tone.amplitude[channel].real),
-            float(tone.amplitude[channel].imag),
+            *_parts(tone.amplitude, channel),
             float(tone.power[channel]),
             float(decibels(tone.power[channel])),
             tone.layer,

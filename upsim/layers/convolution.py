@@ -15,6 +15,7 @@ from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
+from upsim.operators.two_time import RandomTaps
 from upsim.weights import ICNR, CheckerboardFree, Initialisation, TapShape, draw_taps, parse_weight
 
 Weight = Array | Initialisation | str | ArrayLike
@@ -106,6 +107,27 @@ class WeightedLayer(LinearLayer):
             assert kind is not None
             bias = kind.draw_bias(shape, self.bias_count, rng)
         return replace(self, weight=weight, bias=bias)  # type: ignore[type-var]
+
+    def random_taps(self, channels: int) -> RandomTaps:
+        """Return the layer by the statistics of its initialisation."""
+        refuse_other_channels(self, channels)
+        shape = self._tap_shape()
+        weight, bias = self.weight, self.bias
+        covariance = weight.tap_covariance(shape) if isinstance(weight, Initialisation) else None
+        if covariance is None or isinstance(bias, np.ndarray):
+            raise NotPredictableError(
+                "this layer is not random, and the stack's other layers are",
+                given=f"{type(self).__name__} with given weights or bias",
+                expected="all layers drawn, or none",
+                fix="stack = stack.draw(seed=0)",
+                where=type(self).__name__,
+            )
+        kind = weight if bias is True else bias
+        variance = kind.bias_variance(shape) if isinstance(kind, Initialisation) else 0.0
+        return self._placed_taps(covariance, shape.per_group, variance)
+
+    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+        raise NotImplementedError
 
     def _check_weights(self) -> None:
         made = "out_channels" if self.bias_count == self.out_channels else "out_channels * factor"
@@ -218,6 +240,12 @@ class Conv(WeightedLayer):
 
     def _layout(self, taps: Array) -> Array:
         return np.ascontiguousarray(taps[:, :, ::-1])
+
+    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+        positions = np.arange(self.kernel_size) * self.dilation - (self.reach - 1 - self.pads[0])
+        return RandomTaps(
+            covariance, positions, 1, self.stride, fan, self.out_channels, bias_variance
+        )
 
     def operator(self, channels: int) -> Operator:
         """Return the convolution as an operator."""
@@ -355,6 +383,12 @@ class TransposedConv(WeightedLayer):
         rows = self.out_channels // self.groups
         split = taps.reshape(self.groups, rows, -1, self.kernel_size)
         return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(self.weight_shape)
+
+    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+        positions = np.arange(self.kernel_size) * self.dilation - self.padding
+        return RandomTaps(
+            covariance, positions, self.stride, 1, fan, self.out_channels, bias_variance
+        )
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR."""

@@ -14,6 +14,7 @@ from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
+from upsim.operators.two_time import RandomTaps
 from upsim.weights import ICNR, CheckerboardFree, TapShape
 
 #: torch's pixel_shuffle: channel ``c L + i`` is phase ``i`` of channel ``c``.  TensorFlow's
@@ -196,6 +197,21 @@ class SubpixelConv(WeightedLayer):
         split = taps.reshape(*taps.shape[:2], self.kernel_size, self.factor)[:, :, ::-1]
         rows = split.transpose(0, 3, 1, 2) if self.order == "torch" else split.transpose(3, 0, 1, 2)
         return np.ascontiguousarray(rows).reshape(self.weight_shape)
+
+    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+        before = self.convolution()
+        starts = np.arange(self.kernel_size) * self.dilation - (before.reach - 1 - before.pads[0])
+        positions = (starts[:, None] * self.factor + np.arange(self.factor)).reshape(-1)
+        return RandomTaps(
+            covariance,
+            positions,
+            self.factor,
+            1,
+            fan,
+            self.out_channels,
+            bias_variance,
+            bias_period=self.factor,
+        )
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR, its bias as a periodic offset."""

@@ -14,11 +14,18 @@ import numpy as np
 from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
+from upsim.layers.convolution import WeightedLayer
+from upsim.layers.normalisation import BatchNorm
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step, lower
-from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
+from upsim.theory.moments import (
+    DeterministicMoments,
+    EnsembleMoments,
+    Moments,
+    StationaryMoments,
+)
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -61,8 +68,14 @@ class Trace:
 def starting_moments(
     stack: Stack, signal: Signal, *, provenance: bool, budget: float = MEMORY_BUDGET
 ) -> Moments:
-    """Choose the regime: stationary if any part of the signal is random, else deterministic."""
+    """Choose the regime.
+
+    Expectation over networks if any weight is not drawn; else stationary if any part of the
+    signal is random, else deterministic.
+    """
     channels, rate = stack.in_channels, stack.input_rate
+    if not stack.is_drawn:
+        return EnsembleMoments.from_signal(signal, channels, rate)
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and _has_activation(stack))
@@ -96,6 +109,8 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
+    if isinstance(start, EnsembleMoments):
+        return _propagate_ensemble(stack, start)
     mean = start.mean if isinstance(start, StationaryMoments) else start
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
@@ -115,6 +130,62 @@ def propagate(stack: Stack, start: Moments) -> Trace:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
     return Trace(steps, tuple(values), operators)
+
+
+def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
+    """Return the expectation over initialisations after every step of a stack.
+
+    Phases of a period matter up to the last activation or decimation; behind it the average over
+    time is carried, which costs less by the length of the period.
+    """
+    steps = tuple(lower(stack.layers))
+    needs_phases = [
+        number
+        for number, step in enumerate(steps)
+        if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
+    ]
+    last = needs_phases[-1] if needs_phases else -1
+    values = [start]
+    for number, step in enumerate(steps):
+        inputs = [values[value] for value in step.inputs]
+        if number > last:
+            inputs = [each if each.averaged else each.over_time() for each in inputs]
+        layer, channels = step.layer, inputs[0].channels
+        with _Placed(step, len(stack)):
+            if layer is None:
+                made = EnsembleMoments.merged(inputs, step.merging)
+            elif isinstance(layer, Normalisation):
+                made = inputs[0].through_normalisation(layer, step.label)
+            elif isinstance(layer, WeightNorm | BatchNorm):
+                made = inputs[0].through_operator(_plain(layer, channels), step.label)
+            elif isinstance(layer, WeightedLayer):
+                made = inputs[0].through_random(layer.random_taps(channels), step.label)
+            elif isinstance(layer, LinearLayer):
+                made = inputs[0].through_operator(layer.operator(channels), step.label)
+            else:
+                made = inputs[0].through_activation(cast("Activation", layer), step.label)
+        values.append(made)
+    return Trace(steps, tuple(values), (None,) * len(steps))
+
+
+def _plain(layer: WeightNorm | BatchNorm, channels: int) -> Operator:
+    """Return the operator of a BatchNorm as torch starts it; refuse what training has set."""
+    if isinstance(layer, WeightNorm):
+        raise NotPredictableError(
+            "a normalised weight has no expectation over networks here: its length is fixed",
+            given=repr(layer),
+            expected="the convolution itself, or drawn weights",
+            fix="stack = stack.draw(seed=0), and predict that one network",
+        )
+    trained = (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+    if any(each is not None for each in trained):
+        raise NotPredictableError(
+            "this layer holds a network's own statistics, and the stack's weights are random",
+            given=repr(layer),
+            expected="all layers drawn, or none",
+            fix="stack = stack.draw(seed=0), and predict that one network",
+        )
+    return layer.operator(channels)
 
 
 def _refuse_long_periods(

@@ -14,9 +14,14 @@ from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.signals import Signal
-from upsim.stack import Stack
+from upsim.stack import Stack, lower
 from upsim.theory.ladder import Ladder, Origin
-from upsim.theory.moments import DeterministicMoments, Moments, StationaryMoments
+from upsim.theory.moments import (
+    DeterministicMoments,
+    EnsembleMoments,
+    Moments,
+    StationaryMoments,
+)
 from upsim.theory.propagation import Trace
 from upsim.tolerance import rounding
 
@@ -57,8 +62,9 @@ class Tone:
         Frequency as an exact fraction of the sample rate, in [0, 1/2].
     frequency : float
         In Hz.
-    amplitude : array (channels,)
-        Complex Fourier coefficient at the positive frequency.
+    amplitude : array (channels,) or None
+        Complex Fourier coefficient at the positive frequency; None in expectation over networks,
+        where the phase of a line is anything.
     power : array (channels,)
         Share of the mean square, both mirror lines together.
     layer : str
@@ -75,7 +81,7 @@ class Tone:
 
     fraction: Fraction
     frequency: float
-    amplitude: Complex
+    amplitude: Complex | None
     power: NDArray[np.float64]
     layer: str
     cause: str
@@ -147,6 +153,37 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
                 contributions if shown else (),
             )
         )
+    return tuple(found)
+
+
+def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tuple[Tone, ...]:
+    """Return the lines of a stack's output in expectation over initialisations.
+
+    Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
+    k / L), with or without overlap; so their cause is "weights".
+    """
+    powers = moments.line_powers()
+    period = powers.size
+    floor = rounding(period * len(stack), float(powers.max(initial=0.0)))
+    own = signal.lines(stack.in_channels, stack.input_rate)
+    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    found = []
+    for number in range(period // 2 + 1):
+        if powers[number] <= floor:
+            continue
+        fraction = Fraction(number, period)
+        mirrored = fraction not in (0, Fraction(1, 2))
+        layer, cause = "", "input offset"
+        origin = ladder.origin(fraction) if fraction else None
+        if origin is not None:
+            layer = origin.layer or origin.moved_by
+            cause = "weights" if origin.layer else "input"
+        elif fraction:
+            activations = [s.label for s in lower(stack.layers) if isinstance(s.layer, Activation)]
+            layer, cause = (activations[-1] if activations else ""), "activation"
+        power = np.full(stack.out_channels, powers[number] * (2 if mirrored else 1))
+        frequency = float(fraction * stack.sample_rate)
+        found.append(Tone(fraction, frequency, None, power, layer, cause))
     return tuple(found)
 
 

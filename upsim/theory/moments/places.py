@@ -23,7 +23,6 @@ from upsim.theory.moments.covariance import Covariance, added, stacked
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.pointwise import both_mapped, left_mapped
 
-
 #: Covariances of a chain without branches: a place, and the one before it.
 _ALONE = 3
 

@@ -1,0 +1,168 @@
+"""What a prediction in expectation answers, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim.errors import NotPredictableError
+from upsim.theory.spread import above_offset
+from upsim.tolerance import rounding, sampling
+
+STACK = upsim.Stack([upsim.TransposedConv(8, 8, 8, 4, 2), upsim.ReLU(), upsim.Conv(8, 1, 5)], 16000)
+
+
+def expected():
+    return upsim.predict(STACK, upsim.Constant(1.0) + upsim.WhiteNoise(0.5))
+
+
+def test_words_tables_and_files():
+    found = expected()
+    assert "expected tones" in repr(found)
+    assert found.table().count("\n") == len(found.tones)
+    assert found.layers[0].tones
+    assert found.replicas
+    assert found.audibility()
+    line = found.explain(4000)
+    assert line.possible
+    assert line.tone is not None
+    assert "layer 1" in str(line)
+    again = upsim.Prediction.from_dict(json.loads(found.to_json()))
+    assert [tone.power.tolist() for tone in again.tones] == [
+        tone.power.tolist() for tone in found.tones
+    ]
+    assert all(tone.amplitude is None and not tone.contributions for tone in again.tones)
+
+
+@pytest.mark.parametrize("kind", ["spectrum", "layers", "comb", "spectrogram"])
+def test_pictures(kind):
+    import matplotlib.pyplot as plt
+
+    assert expected().plot(kind=kind) is not None
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: upsim.verify(STACK),
+        lambda: expected().lines(8),
+        lambda: expected().audio(0.01),
+        lambda: expected().plot(kind="provenance"),
+        lambda: upsim.predict(STACK, upsim.Recorded(np.ones((8, 32)), STACK.input_rate)),
+    ],
+    ids=["verify", "lines", "audio", "provenance", "recording"],
+)
+def test_questions_about_one_network_say_draw_first(ask):
+    with pytest.raises(NotPredictableError, match=r"draw\(seed=0\)"):
+        ask()
+
+
+LAYERS = [
+    upsim.GroupNorm(2, 8),
+    upsim.InstanceNorm(8),
+    upsim.LayerNorm(8),
+    upsim.BatchNorm(8, running_mean=np.arange(8)),
+    upsim.WeightNorm(upsim.Conv(8, 8, 3)),
+    upsim.WeightNorm(upsim.Conv(8, 8, 3)).draw(np.random.default_rng(0)),
+    upsim.PReLU(8),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_layers_without_a_rule_say_draw_first(layer):
+    stack = STACK.replace(layers=[STACK[0], layer, STACK[2]])
+    with pytest.raises(NotPredictableError, match=r"draw\(seed=0\)") as caught:
+        upsim.predict(stack, upsim.Constant(1.0))
+    assert "layer 2" in str(caught.value)
+
+
+def test_a_batch_norm_as_torch_starts_it_is_a_gain():
+    gain = 1 / np.sqrt(1 + 1e-5)
+    normed = upsim.predict(
+        STACK.replace(layers=[STACK[0], upsim.BatchNorm(8)]), upsim.Constant(1.0)
+    )
+    plain = upsim.predict(STACK.upto(1), upsim.Constant(1.0))
+    for tone, same in zip(normed.tones, plain.tones, strict=True):
+        # Sums over 8 channels and 8 taps, their squares and a DFT of 4 samples, twice.
+        total = sum(each.power[0] for each in plain.tones)
+        assert abs(tone.power[0] - same.power[0] * gain**2) <= rounding(2 * 8 * 8 * 4, total)
+
+
+def test_a_gate_halves_the_channels():
+    stack = STACK.replace(layers=[STACK[0], upsim.GLU(), upsim.Conv(4, 1, 5)])
+    assert upsim.predict(stack, upsim.Constant(1.0)).tones
+
+
+def test_the_spread_is_that_of_many_networks():
+    stack = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
+    rows = upsim.predict(stack, upsim.Constant(1.0)).spread()
+    powers = np.array(
+        [
+            [tone.power[0] for tone in upsim.predict(stack.draw(seed), upsim.Constant(1.0)).tones]
+            for seed in range(400)
+        ]
+    )
+    offset = powers[:, 0]
+    for number, row in enumerate(rows):
+        # Halves of 400: a binomial of deviation 1/2.
+        above = (powers[:, number] > row.median).mean()
+        assert abs(above - 0.5) <= sampling(0.5, len(powers))
+        if row.tone.fraction:
+            line = powers[:, number] / (1 if row.tone.fraction == 0.5 else 2)
+            chance = row.above_offset
+            deviation = np.sqrt(chance * (1 - chance))
+            assert abs((line > offset).mean() - chance) <= sampling(deviation, len(powers))
+    with pytest.raises(NotPredictableError, match="drawn weights"):
+        upsim.predict(stack.draw(0), upsim.Constant(1.0)).spread()
+
+
+def test_chances_at_the_ends():
+    assert above_offset(1.0, 0.0, real=False) == 1.0
+    assert above_offset(0.0, 1.0, real=True) == 0.0
+
+
+def networks(stack, count):
+    powers: dict = {}
+    for seed in range(count):
+        for tone in upsim.predict(stack.draw(seed), upsim.Constant(1.0), provenance=False).tones:
+            powers.setdefault(tone.fraction, np.zeros(count))[seed] = tone.power[0]
+    return powers
+
+
+def test_two_wide_layers_and_rectifiers():
+    """Theory, section 3: ones through two transposed convolutions of 256 channels."""
+    stack = upsim.Stack(
+        [
+            upsim.TransposedConv(256, 256, 8, 4, 2),
+            upsim.ReLU(),
+            upsim.TransposedConv(256, 256, 8, 4, 2),
+            upsim.ReLU(),
+            upsim.TransposedConv(256, 1, 5, 4),
+        ],
+        64000,
+    )
+    found = upsim.predict(stack, upsim.Constant(1.0))
+    count = 240
+    powers = networks(stack, count)
+    assert {tone.fraction for tone in found.tones} == set(powers)
+    for tone in found.tones:
+        # A line's power is its expectation times an exponential variable, deviation 1, or times a
+        # chi-squared variable of one degree of freedom, deviation sqrt(2).
+        real = tone.fraction in (0, 0.5)
+        error = tone.power[0] * np.sqrt((2 if real else 1) / count)
+        assert abs(powers[tone.fraction].mean() - tone.power[0]) <= 5 * error
+
+
+class Own(upsim.Initialisation):
+    name = "own"
+
+    def draw(self, shape, rng):
+        return rng.normal(size=(shape.out, shape.per_group, shape.count))
+
+
+def test_an_initialisation_that_names_no_covariance_says_draw_first():
+    stack = upsim.Stack([upsim.Conv(1, 1, 3, weight=Own())], 8000)
+    with pytest.raises(NotPredictableError, match=r"tap_covariance.*draw\(seed=0\)"):
+        upsim.predict(stack)
