@@ -109,6 +109,11 @@ class Stack:
             found.append(found[-1] * layer.rate)
         return found
 
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The layers, branches and all, in single-assignment order."""
+        return tuple(lower(self.layers))
+
     def length_rule(self) -> LengthRule:
         """Return the length law of the whole stack."""
         return chain_lengths(self.layers)
@@ -179,7 +184,7 @@ class Stack:
 
     def kind(self, label: str) -> str:
         """Return the type of the layer at a label: ``2.1.2`` may be a ``TransposedConv``."""
-        step = next(step for step in lower(self.layers) if step.label == label)
+        step = next(step for step in self.steps if step.label == label)
         branch = self.layers[step.path[0] - 1]
         return type(branch if step.layer is None else step.layer).__name__
 

@@ -25,7 +25,7 @@ from upsim.operators import Operator, StretchFIR
 from upsim.prediction import Prediction
 from upsim.predictor import predict
 from upsim.signals import Constant, Line, Signal, Term, WhiteNoise
-from upsim.stack import Stack, lower
+from upsim.stack import Stack
 from upsim.tables import text_table
 from upsim.theory.boundaries import boundary_report
 from upsim.theory.moments import DeterministicMoments, Moments
@@ -239,9 +239,7 @@ class _Runner:
 
 def _unit_length(stack: Stack) -> int:
     """Return a number of samples of which any multiple passes through every branch."""
-    return prod(
-        step.layer.rate.denominator for step in lower(stack.layers) if step.layer is not None
-    )
+    return prod(step.layer.rate.denominator for step in stack.steps if step.layer is not None)
 
 
 def _tolerance(trace: Trace, dtype: np.dtype[Any]) -> float:
@@ -297,7 +295,7 @@ def _normalised(
 
 def _refuse_normalisations(stack: Stack, what: str) -> None:
     """Refuse a check that a finite run cannot make behind a normalisation."""
-    for step in lower(stack.layers):
+    for step in stack.steps:
         if isinstance(step.layer, Normalisation):
             raise NotPredictableError(
                 f"a finite run's {what} includes its ends, a long signal's does not",

@@ -15,7 +15,7 @@ from math import gcd
 
 from upsim.errors import ArgumentError
 from upsim.layers.base import LinearLayer
-from upsim.stack import Stack, Step, lower
+from upsim.stack import Stack, Step
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def families(stack: Stack) -> tuple[Family, ...]:
     """
     rates = {0: stack.input_rate}
     found: list[Family] = []
-    for step in lower(stack.layers):
+    for step in stack.steps:
         before = rates[step.inputs[0]]
         own = Fraction(1) if step.layer is None else step.layer.rate
         after = rates[step.output] = before * own
@@ -114,7 +114,7 @@ class Ladder:
         *,
         steps: Sequence[Step] | None = None,
     ) -> None:
-        self.steps = steps if steps is not None else lower(stack.layers)
+        self.steps = steps if steps is not None else stack.steps
         self.lines = lines - {Fraction(0)}
         self._makers = {step.output: number for number, step in enumerate(self.steps)}
         # A value whose lines are all those of an earlier value stands for that one: layers that

@@ -19,7 +19,7 @@ from upsim.layers.normalisation import BatchNorm
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
-from upsim.stack import Stack, Step, lower
+from upsim.stack import Stack, Step
 from upsim.theory.moments import (
     DeterministicMoments,
     EnsembleMoments,
@@ -81,7 +81,9 @@ def starting_moments(
     shared = provenance or (random and _has_activation(stack))
     lines = signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
-    if period * channels * 8 <= MEMORY_BUDGET:  # else from_signal says so in the signal's words
+    # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
+    # and one that does not fit by itself is refused by from_signal in the signal's words.
+    if period > 1 and period * channels * 8 <= MEMORY_BUDGET:
         _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
     if not random:
@@ -91,7 +93,7 @@ def starting_moments(
 
 def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None, ...]]:
     """Return the steps of a stack and the operator of each linear one."""
-    steps = tuple(lower(stack.layers))
+    steps = stack.steps
     channels = {0: stack.in_channels}
     operators: list[Operator | None] = []
     for step in steps:
@@ -138,7 +140,7 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
     Phases of a period matter up to the last activation or decimation; behind it the average over
     time is carried, which costs less by the length of the period.
     """
-    steps = tuple(lower(stack.layers))
+    steps = stack.steps
     needs_phases = [
         number
         for number, step in enumerate(steps)
@@ -198,7 +200,7 @@ def _refuse_long_periods(
     """
     periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
     total = 0
-    for step in lower(stack.layers):
+    for step in stack.steps:
         given = [channels[value] for value in step.inputs]
         period = lcm(*(periods[value] for value in step.inputs))
         found = frozenset[str]().union(*(sources[value] for value in step.inputs))
@@ -275,11 +277,11 @@ def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
 def is_linear(stack: Stack) -> bool:
     """Tell whether a stack has no activation and no normalisation."""
     kinds = (Activation, Normalisation)
-    return not any(isinstance(step.layer, kinds) for step in lower(stack.layers))
+    return not any(isinstance(step.layer, kinds) for step in stack.steps)
 
 
 def _has_activation(stack: Stack) -> bool:
-    return any(isinstance(step.layer, Activation) for step in lower(stack.layers))
+    return any(isinstance(step.layer, Activation) for step in stack.steps)
 
 
 def finite_matrix(stack: Stack, length: int) -> csr_array:

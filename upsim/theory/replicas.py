@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from upsim.arguments import refuse_beyond_memory
 from upsim.errors import TooLargeError
 from upsim.operators.operator import frozen
-from upsim.stack import Stack, lower
+from upsim.stack import Stack
 from upsim.theory.propagation import transfer_chain
 from upsim.theory.transfer import chain_gains
 
@@ -159,7 +159,7 @@ class _Paths:
     """
 
     def __init__(self, stack: Stack) -> None:
-        self._steps = {step.output: step for step in lower(stack.layers)}
+        self._steps = {step.output: step for step in stack.steps}
         self._end = max(self._steps)
         self._known: dict[tuple[int, Fraction, bool], dict[Fraction, tuple[str, ...]]] = {}
 

@@ -14,7 +14,7 @@ from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.signals import Signal
-from upsim.stack import Stack, lower
+from upsim.stack import Stack
 from upsim.theory.ladder import Ladder, Origin
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -179,7 +179,7 @@ def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tu
             layer = origin.layer or origin.moved_by
             cause = "weights" if origin.layer else "input"
         elif fraction:
-            activations = [s.label for s in lower(stack.layers) if isinstance(s.layer, Activation)]
+            activations = [s.label for s in stack.steps if isinstance(s.layer, Activation)]
             layer, cause = (activations[-1] if activations else ""), "activation"
         power = np.full(stack.out_channels, powers[number] * (2 if mirrored else 1))
         frequency = float(fraction * stack.sample_rate)
