@@ -36,6 +36,8 @@ def whole_number(
     >>> whole_number(np.array(2), "stride"), whole_number(20240101, "seed", least=0, most=None)
     (2, 20240101)
     """
+    if type(value) is int and value >= least and (most is None or value <= most):
+        return value  # the plain case, thousands of times a prediction
     value = _unboxed(value)
     rule = "positive whole number" if least == 1 else f"whole number >= {least}"
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
@@ -65,6 +67,8 @@ def whole_number(
 
 def signed_number(value: object, name: str, *, most: int | None = LARGEST_COUNT) -> int:
     """Return ``value`` as an int of either sign (a crop may be negative: zeros are added)."""
+    if type(value) is int and (most is None or abs(value) <= most):
+        return value
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ArgumentTypeError(
