@@ -75,6 +75,10 @@ def test_as_a_module_notes_go_to_the_standard_error():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    reason="a background job: the shell has it, and what it starts, ignore interruptions",
+)
 def test_interruption_ends_with_130():
     with command("verify", "hifigan-v1") as running:
         assert running.stderr is not None
