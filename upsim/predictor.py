@@ -181,7 +181,7 @@ def _read_expectation(
     level = place.density(grid / rate)
     # The difference of two kernels that agree to rounding is no density.
     floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
-    psd = np.broadcast_to(2 * np.clip(level, 0, None) / rate, (stack.out_channels, grid.size))
+    psd = place.by_channel(2 * np.clip(level, 0, None) / rate)
     grid.setflags(write=False)
 
     return Prediction(

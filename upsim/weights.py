@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import sqrt
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,15 @@ class TapShape:
 
 
 class Initialisation(ABC):
-    """How weights are drawn."""
+    """How weights are drawn.
+
+    Attributes
+    ----------
+    is_random : bool
+        Whether two draws differ.  One that is not random is as good as an array.
+    """
+
+    is_random: ClassVar[bool] = True
 
     @abstractmethod
     def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
@@ -56,8 +65,8 @@ class Initialisation(ABC):
         """Return a bias of ``count`` values: zero, unless the framework draws it."""
         return np.zeros(count)
 
-    def tap_covariance(self, shape: TapShape) -> Array | None:
-        """Return the covariance of one kernel's taps, (count, count); None if they are not random.
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return the covariance of one kernel's taps, (count, count).
 
         Taps have mean zero, and the kernels of different channel pairs are independent.
         """
@@ -74,60 +83,98 @@ class Initialisation(ABC):
 
 
 @dataclass(frozen=True)
-class Torch(Initialisation):
+class Uniform:
+    """Numbers equally likely from ``-bound`` to ``bound``."""
+
+    bound: float
+
+    @property
+    def variance(self) -> float:
+        """``bound^2 / 3``."""
+        return self.bound**2 / 3
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return independent numbers."""
+        return rng.uniform(-self.bound, self.bound, shape)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Gaussian numbers of mean 0."""
+
+    std: float
+
+    @property
+    def variance(self) -> float:
+        """``std^2``."""
+        return self.std**2
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return independent numbers."""
+        return rng.normal(0.0, self.std, shape)
+
+
+class IndependentTaps(Initialisation):
+    """Taps that are independent draws of one distribution, symmetric about 0."""
+
+    @abstractmethod
+    def distribution(self, shape: TapShape) -> Uniform | Gaussian:
+        """Return the distribution of one tap."""
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return independent taps."""
+        return self.distribution(shape).draw((shape.out, shape.per_group, shape.count), rng)
+
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return the variance of one tap, times the identity."""
+        return self.distribution(shape).variance * np.eye(shape.count)
+
+
+@dataclass(frozen=True)
+class Torch(IndependentTaps):
     r"""PyTorch's default: uniform on :math:`\pm 1/\sqrt{\text{fan\_in}}`, weights and bias.
 
     This is ``kaiming_uniform_(a=sqrt(5))`` worked out; the variance is ``1 / (3 fan_in)``.
     """
 
-    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
-        """Return uniform taps."""
-        bound = 1 / sqrt(shape.fan_in)
-        return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
+    def distribution(self, shape: TapShape) -> Uniform:
+        """Return that of weights and bias alike."""
+        return Uniform(1 / sqrt(shape.fan_in))
 
     def draw_bias(self, shape: TapShape, count: int, rng: np.random.Generator) -> Array:
         """Return a uniform bias."""
-        bound = 1 / sqrt(shape.fan_in)
-        return rng.uniform(-bound, bound, count)
-
-    def tap_covariance(self, shape: TapShape) -> Array:
-        """Return independent taps of variance ``1 / (3 fan_in)``."""
-        return np.eye(shape.count) / (3 * shape.fan_in)
+        return self.distribution(shape).draw((count,), rng)
 
     def bias_variance(self, shape: TapShape) -> float:
         """Return ``1 / (3 fan_in)``."""
-        return 1 / (3 * shape.fan_in)
+        return self.distribution(shape).variance
 
 
 @dataclass(frozen=True)
-class Glorot(Initialisation):
-    r"""Keras' default: uniform on :math:`\pm\sqrt{6 / (\text{fan\_in} + \text{fan\_out})}`."""
+class Glorot(IndependentTaps):
+    r"""Keras' default: uniform on :math:`\pm\sqrt{6 / (\text{fan\_in} + \text{fan\_out})}`.
 
-    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
-        """Return uniform taps; Keras' bias is zero."""
-        bound = sqrt(6 / (shape.fan_in + shape.fan_out))
-        return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
+    The variance is ``2 / (fan_in + fan_out)``; Keras' bias is zero.
+    """
 
-    def tap_covariance(self, shape: TapShape) -> Array:
-        """Return independent taps of variance ``2 / (fan_in + fan_out)``."""
-        return 2 * np.eye(shape.count) / (shape.fan_in + shape.fan_out)
+    def distribution(self, shape: TapShape) -> Uniform:
+        """Return that of the weights."""
+        return Uniform(sqrt(6 / (shape.fan_in + shape.fan_out)))
 
 
 @dataclass(frozen=True)
 class Ones(Initialisation):
     """All taps 1: the case of pure overlap."""
 
+    is_random: ClassVar[bool] = False
+
     def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
         """Return ones."""
         return np.ones((shape.out, shape.per_group, shape.count))
 
-    def tap_covariance(self, shape: TapShape) -> None:
-        """Return None: nothing is random."""
-        return
-
 
 @dataclass(frozen=True)
-class Normal(Initialisation):
+class Normal(IndependentTaps):
     """Independent Gaussian taps of mean 0.
 
     Parameters
@@ -143,13 +190,9 @@ class Normal(Initialisation):
                 "std must be positive", given=f"std={self.std}", fix="Normal(std=0.02)"
             )
 
-    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
-        """Return Gaussian taps."""
-        return rng.normal(0.0, self.std, (shape.out, shape.per_group, shape.count))
-
-    def tap_covariance(self, shape: TapShape) -> Array:
-        """Return independent taps of variance ``std^2``."""
-        return self.std**2 * np.eye(shape.count)
+    def distribution(self, shape: TapShape) -> Gaussian:
+        """Return that of the weights."""
+        return Gaussian(self.std)
 
 
 @dataclass(frozen=True)

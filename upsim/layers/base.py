@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from upsim.errors import NotPredictableError, ShapeError, UpsimError
 from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature
 from upsim.operators import LengthRule, Operator, StretchFIR
-from upsim.weights import NAMED, Initialisation
+from upsim.operators.random_taps import Part
+from upsim.weights import NAMED, Initialisation, TapShape, draw_taps
 
 Array = NDArray[np.float64]
 
@@ -83,7 +84,7 @@ class Layer(ABC):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether all weights are numbers."""
+        """Whether all weights are numbers, or an initialisation that is not random ("ones")."""
         return True
 
     def draw(self, rng: np.random.Generator) -> Self:
@@ -135,6 +136,13 @@ class LinearLayer(Layer):
     @abstractmethod
     def operator(self, channels: int) -> Operator:
         """Return the linear operator on ``channels`` input channels."""
+
+    def in_expectation(self, channels: int) -> tuple[Part, ...]:
+        """Return the layer as a chain of parts that need no draw of its weights.
+
+        For a layer whose weights are known, that is its operator.
+        """
+        return (self.operator(channels),)
 
 
 class Activation(Layer):
@@ -274,9 +282,16 @@ def refuse_other_channels(layer: Layer, channels: int) -> None:
         )
 
 
-def drawn(weight: Array | Initialisation, layer: Layer) -> Array:
-    """Return the weights as numbers, or say how to get them."""
+def is_random(weight: object) -> bool:
+    """Tell whether weights, as a layer holds them, differ from one draw to the next."""
+    return isinstance(weight, Initialisation) and weight.is_random
+
+
+def drawn(weight: Array | Initialisation, shape: TapShape, layer: Layer) -> Array:
+    """Return the weights as numbers, an array as it is, taps where nothing is random."""
     if isinstance(weight, Initialisation):
+        if not weight.is_random:
+            return draw_taps(weight, shape, np.random.default_rng(0))
         raise NotPredictableError(
             "the weights are not drawn yet",
             given=f"weight={_shown(weight)}",

@@ -11,12 +11,20 @@ from numpy.typing import ArrayLike
 
 from upsim.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
+from upsim.layers.base import Array, LinearLayer, drawn, is_random, refuse_other_channels
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
-from upsim.operators.two_time import RandomTaps
-from upsim.weights import ICNR, CheckerboardFree, Initialisation, TapShape, draw_taps, parse_weight
+from upsim.operators.random_taps import Part, RandomBias, RandomTaps
+from upsim.weights import (
+    ICNR,
+    NAMED,
+    CheckerboardFree,
+    Initialisation,
+    TapShape,
+    draw_taps,
+    parse_weight,
+)
 
 Weight = Array | Initialisation | str | ArrayLike
 BiasLike = bool | Array | Initialisation | ArrayLike
@@ -53,20 +61,23 @@ class WeightedLayer(LinearLayer):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether weight and bias are numbers."""
-        return isinstance(self.weight, np.ndarray) and (
-            self.bias is False or isinstance(self.bias, np.ndarray)
-        )
+        """Whether weight and bias are numbers, or of an initialisation that is not random."""
+        return not is_random(self.weight) and not is_random(self.bias_kind)
 
     def weight_array(self) -> Array:
         """Return the weight in torch's layout, or say how to get one."""
-        return drawn(self.weight, self)  # type: ignore[arg-type]
+        if isinstance(self.weight, np.ndarray):
+            return self.weight
+        return self._layout(drawn(self.weight, self._tap_shape(), self))  # type: ignore[arg-type]
 
     def bias_array(self) -> Array | None:
         """Return the bias, None if the layer has none, or say how to get one."""
         if self.bias is False:
             return None
         if not isinstance(self.bias, np.ndarray):
+            kind = self.bias_kind
+            if isinstance(kind, Initialisation) and not kind.is_random:
+                return np.zeros(self.bias_count)
             raise NotPredictableError(
                 "the bias is not drawn yet",
                 given=f"bias={self.bias!r}",
@@ -83,6 +94,13 @@ class WeightedLayer(LinearLayer):
             count *= size
         return count + (0 if self.bias is False else self.bias_count)
 
+    @property
+    def bias_kind(self) -> Array | Initialisation | bool:
+        """The bias: its numbers, the initialisation that it will be drawn from, or False."""
+        if self.bias is not True:
+            return self.bias  # type: ignore[return-value]
+        return self.weight if isinstance(self.weight, Initialisation) else NAMED["torch"]
+
     def _tap_shape(self) -> TapShape:
         raise NotImplementedError
 
@@ -92,42 +110,42 @@ class WeightedLayer(LinearLayer):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with drawn weight and bias."""
-        if self.is_drawn:
-            return self
         shape = self._tap_shape()
-        weight, bias = self.weight, self.bias
-        kind = weight if isinstance(weight, Initialisation) else None
+        weight, bias = self.weight, self.bias_kind
         if isinstance(weight, Initialisation):
             weight = self._layout(draw_taps(weight, shape, rng))
-        if bias is True:
-            kind = kind if kind is not None else parse_weight("torch", (), "bias")  # type: ignore[assignment]
-        elif isinstance(bias, Initialisation):
-            kind = bias
-        if not isinstance(bias, np.ndarray) and bias is not False:
-            assert kind is not None
-            bias = kind.draw_bias(shape, self.bias_count, rng)
+        if isinstance(bias, Initialisation):
+            bias = bias.draw_bias(shape, self.bias_count, rng)
+        if weight is self.weight and bias is self.bias:
+            return self
         return replace(self, weight=weight, bias=bias)  # type: ignore[type-var]
 
-    def random_taps(self, channels: int) -> RandomTaps:
-        """Return the layer by the statistics of its initialisation."""
+    def in_expectation(self, channels: int) -> tuple[Part, ...]:
+        """Return the kernel and the bias, each as it is known: as numbers or by its moments."""
+        if self.is_drawn:
+            return (self.operator(channels),)
         refuse_other_channels(self, channels)
-        shape = self._tap_shape()
-        weight, bias = self.weight, self.bias
-        covariance = weight.tap_covariance(shape) if isinstance(weight, Initialisation) else None
-        if covariance is None or isinstance(bias, np.ndarray):
-            raise NotPredictableError(
-                "this layer is not random, and the stack's other layers are",
-                given=f"{type(self).__name__} with given weights or bias",
-                expected="all layers drawn, or none",
-                fix="stack = stack.draw(seed=0)",
-                where=type(self).__name__,
-            )
-        kind = weight if bias is True else bias
-        variance = kind.bias_variance(shape) if isinstance(kind, Initialisation) else 0.0
-        return self._placed_taps(covariance, shape.per_group, variance)
+        shape, bias = self._tap_shape(), self.bias_kind
+        parts: list[Part] = []
+        if is_random(self.weight):
+            parts.append(self._random_taps(self.weight.tap_covariance(shape)))  # type: ignore[union-attr]
+        else:
+            parts.append(replace(self, bias=False).operator(channels))  # type: ignore[type-var]
+        if isinstance(bias, Initialisation):
+            variance = bias.bias_variance(shape)
+            parts += [RandomBias(variance, self.bias_count // self.out_channels)] * bool(variance)
+        elif bias is not False:
+            parts.append(self._given_bias(np.asarray(bias)))
+        return tuple(parts)
 
-    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+    def _random_taps(self, covariance: Array) -> RandomTaps:
+        """Return where taps of a covariance stand."""
         raise NotImplementedError
+
+    def _given_bias(self, bias: Array) -> StretchFIR:
+        """Return a wire on which the bias is added."""
+        count = self.out_channels
+        return StretchFIR(np.ones((count, 1, 1)), groups=count, offset=bias[:, None])
 
     def _check_weights(self) -> None:
         made = "out_channels" if self.bias_count == self.out_channels else "out_channels * factor"
@@ -241,11 +259,10 @@ class Conv(WeightedLayer):
     def _layout(self, taps: Array) -> Array:
         return np.ascontiguousarray(taps[:, :, ::-1])
 
-    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+    def _random_taps(self, covariance: Array) -> RandomTaps:
         positions = np.arange(self.kernel_size) * self.dilation - (self.reach - 1 - self.pads[0])
-        return RandomTaps(
-            covariance, positions, 1, self.stride, fan, self.out_channels, bias_variance
-        )
+        fan = self.in_channels // self.groups
+        return RandomTaps(covariance, positions, 1, self.stride, fan, self.out_channels)
 
     def operator(self, channels: int) -> Operator:
         """Return the convolution as an operator."""
@@ -384,11 +401,10 @@ class TransposedConv(WeightedLayer):
         split = taps.reshape(self.groups, rows, -1, self.kernel_size)
         return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(self.weight_shape)
 
-    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+    def _random_taps(self, covariance: Array) -> RandomTaps:
         positions = np.arange(self.kernel_size) * self.dilation - self.padding
-        return RandomTaps(
-            covariance, positions, self.stride, 1, fan, self.out_channels, bias_variance
-        )
+        fan = self.in_channels // self.groups
+        return RandomTaps(covariance, positions, self.stride, 1, fan, self.out_channels)
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.arguments import finite_number, one_of, refuse_beyond_memory, whole_number
-from upsim.errors import ArgumentError
-from upsim.layers.base import Array, LinearLayer, drawn, refuse_other_channels
+from upsim.errors import ArgumentError, NotPredictableError
+from upsim.gaussian import Quadrature
+from upsim.layers.base import Array, LinearLayer, drawn, is_random, refuse_other_channels
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.kernels import (
     WINDOWS,
@@ -23,7 +24,16 @@ from upsim.operators.kernels import (
     windowed_sinc,
 )
 from upsim.operators.operator import frozen
-from upsim.weights import Initialisation, TapShape, draw_taps, parse_weight
+from upsim.operators.random_taps import ApartTaps, Part
+from upsim.weights import (
+    Gaussian,
+    IndependentTaps,
+    Initialisation,
+    TapShape,
+    Uniform,
+    draw_taps,
+    parse_weight,
+)
 
 
 class Interpolator(LinearLayer):
@@ -275,16 +285,18 @@ class LearnedInterpolation(LinearLayer):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the weight is numbers."""
-        return isinstance(self.weight, np.ndarray)
+        """Whether the weight is numbers, or of an initialisation that is not random."""
+        return not is_random(self.weight)
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with a drawn weight."""
         if not isinstance(self.weight, Initialisation):
             return self
-        # One number a channel: Keras counts the length of a vector as both fans.
-        shape = TapShape(self.in_channels, 1, 1, 1, self.in_channels, self.in_channels)
-        return replace(self, weight=draw_taps(self.weight, shape, rng).reshape(-1))
+        return replace(self, weight=draw_taps(self.weight, self._shape(), rng).reshape(-1))
+
+    def _shape(self) -> TapShape:
+        """One number a channel: Keras counts the length of a vector as both fans."""
+        return TapShape(self.in_channels, 1, 1, 1, self.in_channels, self.in_channels)
 
     def parameters(self, channels: int) -> int:
         """Return one number a channel."""
@@ -296,7 +308,29 @@ class LearnedInterpolation(LinearLayer):
 
     def weight_array(self) -> Array:
         """Return the numbers before the sigmoid, or say how to get them."""
-        return drawn(self.weight, self)  # type: ignore[arg-type]
+        return drawn(self.weight, self._shape(), self).reshape(-1)  # type: ignore[arg-type]
+
+    def in_expectation(self, channels: int) -> tuple[Part, ...]:
+        r"""Return the mean taps and their products: each channel has a share of its own.
+
+        With the share :math:`s = (1 + t) / 2`, :math:`t = \tanh(w / 2)` of mean zero, the taps are
+        ``[1/2, 1, 1/2] + t/2 [-1, 0, 1]``.  For w uniform up to b,
+        :math:`E t^2 = 1 - 2 \tanh(b / 2) / b`, the integral worked out.
+        """
+        if self.is_drawn:
+            return (self.operator(channels),)
+        refuse_other_channels(self, channels)
+        if not isinstance(self.weight, IndependentTaps):
+            raise NotPredictableError(
+                "the shares of this initialisation have no known moments",
+                given=repr(self),
+                expected='"torch", "keras" or Normal(std)',
+                fix="stack = stack.draw(seed=0), and predict that one network",
+            )
+        mean, moved = np.array([0.5, 1.0, 0.5]), np.array([-0.5, 0.0, 0.5])
+        square = _mean_square_tanh(self.weight.distribution(self._shape()))
+        products = np.outer(mean, mean) + square * np.outer(moved, moved)
+        return (ApartTaps(mean, products, np.array([-1, 0, 1]), 2),)
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR with taps ``[1 - s, 1, s]`` in each channel."""
@@ -305,6 +339,14 @@ class LearnedInterpolation(LinearLayer):
         share = 0.5 + 0.5 * np.tanh(0.5 * self.weight_array())
         taps = np.stack([1 - share, np.ones_like(share), share], axis=1)[:, None, :]
         return StretchFIR(frozen(taps), 2, groups=channels, crop=(1, 1))
+
+
+def _mean_square_tanh(distribution: Uniform | Gaussian) -> float:
+    """Return ``E tanh(w / 2)^2``."""
+    if isinstance(distribution, Uniform):
+        return 1 - 2 * float(np.tanh(distribution.bound / 2)) / distribution.bound
+    form = Quadrature(lambda numbers: np.tanh(numbers / 2), name="tanh(w / 2)")
+    return float(form.moments(0.0, distribution.std).variance)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

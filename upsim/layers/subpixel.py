@@ -14,7 +14,7 @@ from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
-from upsim.operators.two_time import RandomTaps
+from upsim.operators.random_taps import Part, RandomTaps
 from upsim.weights import ICNR, CheckerboardFree, TapShape
 
 #: torch's pixel_shuffle: channel ``c L + i`` is phase ``i`` of channel ``c``.  TensorFlow's
@@ -198,20 +198,27 @@ class SubpixelConv(WeightedLayer):
         rows = split.transpose(0, 3, 1, 2) if self.order == "torch" else split.transpose(3, 0, 1, 2)
         return np.ascontiguousarray(rows).reshape(self.weight_shape)
 
-    def _placed_taps(self, covariance: Array, fan: int, bias_variance: float) -> RandomTaps:
+    def in_expectation(self, channels: int) -> tuple[Part, ...]:
+        """Return the parts; where a channel's phases lie in several groups, shuffle after them."""
+        straddles = self.groups > 1 and (
+            self.order == "tensorflow" or self.out_channels % self.groups
+        )
+        if self.is_drawn or not straddles:
+            return super().in_expectation(channels)
+        shuffle = PeriodicShuffle(self.factor, self.order).operator(self.bias_count)
+        return (*self.convolution().in_expectation(channels), shuffle)
+
+    def _random_taps(self, covariance: Array) -> RandomTaps:
         before = self.convolution()
         starts = np.arange(self.kernel_size) * self.dilation - (before.reach - 1 - before.pads[0])
         positions = (starts[:, None] * self.factor + np.arange(self.factor)).reshape(-1)
-        return RandomTaps(
-            covariance,
-            positions,
-            self.factor,
-            1,
-            fan,
-            self.out_channels,
-            bias_variance,
-            bias_period=self.factor,
-        )
+        fan = self.in_channels // self.groups
+        return RandomTaps(covariance, positions, self.factor, 1, fan, self.out_channels)
+
+    def _given_bias(self, bias: Array) -> StretchFIR:
+        offset = by_channel_and_phase(bias, self.factor, self.order)
+        count = self.out_channels
+        return StretchFIR(np.ones((count, 1, 1)), groups=count, offset=offset)
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR, its bias as a periodic offset."""

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from upsim.arguments import finite_array
-from upsim.errors import ArgumentError, ArgumentTypeError
-from upsim.layers.base import Array, LinearLayer
+from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
+from upsim.layers.base import Array, LinearLayer, is_random
 from upsim.layers.convolution import Conv, TransposedConv
-from upsim.layers.subpixel import SubpixelConv
-from upsim.operators import LengthRule, Operator
+from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
+from upsim.operators import LengthRule, Operator, StretchFIR
+from upsim.operators.random_taps import Part, RandomTaps
+from upsim.weights import ICNR, IndependentTaps
 
 Convolution = Conv | TransposedConv | SubpixelConv
 
@@ -87,7 +89,8 @@ class WeightNorm(LinearLayer):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with the convolution's weights drawn."""
-        return self if self.is_drawn else replace(self, layer=self.layer.draw(rng))
+        drawn = self.layer.draw(rng)
+        return self if drawn is self.layer else replace(self, layer=drawn)
 
     def parameters(self, channels: int) -> int:
         """Return the convolution's, and a gain a slice."""
@@ -103,11 +106,58 @@ class WeightNorm(LinearLayer):
             return self.layer
         weight = self.layer.weight_array()
         scale = np.asarray(self.gain) / _norms(weight)
-        return replace(self.layer, weight=scale[:, None, None] * weight)
+        return replace(self.layer, weight=scale[:, None, None] * weight, bias=self.layer.bias_kind)
+
+    def in_expectation(self, channels: int) -> tuple[Part, ...]:
+        r"""Return the convolution of unit slices, and the gains on the side of the slices.
+
+        For n independent symmetric draws v of one distribution, :math:`w = g\, v / |v|` has
+        :math:`E\, w_i^2 = g^2 / n` and :math:`E\, w_i w_j = 0`, whatever the distribution: the
+        entries can be exchanged and their signs flipped, and the squares add up to
+        :math:`g^2`.  Taps that repeat such draws equally often (ICNR) follow: the covariance is
+        :math:`g^2 \Sigma_v / E |v|^2`.
+        """
+        layer = self.layer
+        if self.gain is None or layer.is_drawn or not is_random(layer.weight):
+            return self.effective().in_expectation(channels)
+        gain = np.asarray(self.gain)
+        even = np.ptp(gain) == 0
+        known = (IndependentTaps, ICNR) if even else (IndependentTaps,)
+        if not isinstance(layer.weight, known):
+            raise NotPredictableError(
+                "normalised weights of this initialisation have no known moments",
+                given=repr(self),
+                expected="independent taps, or icnr and one gain for all slices",
+                fix="stack = stack.draw(seed=0), and predict that one network",
+            )
+        if even:
+            parts = layer.in_expectation(channels)
+            return _rescaled(parts, layer, float(gain[0]))
+        gains = StretchFIR(gain[:, None, None], groups=gain.size)
+        if isinstance(layer, TransposedConv):
+            return (gains, *_rescaled(layer.in_expectation(channels), layer, 1.0))
+        before = layer.convolution() if isinstance(layer, SubpixelConv) else layer
+        taps, *rest = _rescaled(before.in_expectation(channels), before, 1.0)
+        parts = (taps, gains, *rest)
+        if isinstance(layer, SubpixelConv):
+            shuffle = PeriodicShuffle(layer.factor, layer.order)
+            parts += (shuffle.operator(before.out_channels),)
+        return parts
 
     def operator(self, channels: int) -> Operator:
         """Return the effective convolution's operator."""
         return self.effective().operator(channels)
+
+
+def _rescaled(parts: tuple[Part, ...], layer: Convolution, gain: float) -> tuple[Part, ...]:
+    """Return a convolution's parts with slices of length ``gain``."""
+    taps = parts[0]
+    assert isinstance(taps, RandomTaps)
+    # A slice of a sub-pixel layer is one phase of its taps.
+    phases = taps.positions.size // layer.kernel_size
+    square = layer.weight_shape[1] * float(np.trace(taps.tap_covariance)) / phases
+    covariance = taps.tap_covariance * (gain**2 / square)
+    return (replace(taps, tap_covariance=covariance), *parts[1:])
 
 
 def _norms(weight: Array) -> Array:

@@ -176,44 +176,6 @@ class TwoTime:
         return np.asarray((np.exp(-2j * np.pi * np.outer(turns, lags)) @ averaged).real)
 
 
-@dataclass(frozen=True, eq=False)
-class RandomTaps:
-    """A layer known by the statistics of its taps: stretch, random FIR, decimation, random bias.
-
-    Parameters
-    ----------
-    tap_covariance : array (K, K)
-        Of one channel pair's taps; mean zero, pairs independent.
-    positions : array (K,)
-        Output sample of each tap, relative to ``m factor``.
-    factor, stride : int
-        Samples are stretched by the factor before the taps and thinned out by the stride after.
-    fan : int
-        Input channels that one output channel adds up.
-    out_channels : int
-    bias_variance : float
-    bias_period : int
-        A bias that is added before a shuffle has the shuffle's period, its values independent.
-    """
-
-    tap_covariance: Array
-    positions: NDArray[np.intp]
-    factor: int
-    stride: int
-    fan: int
-    out_channels: int
-    bias_variance: float
-    bias_period: int = 1
-
-    def bias(self) -> TwoTime | None:
-        """Return the covariance of the random bias."""
-        if not self.bias_variance:
-            return None
-        turns = np.zeros((1, self.bias_period))
-        turns[0, 0] = self.bias_variance
-        return TwoTime(turns, np.zeros((1, 1)))
-
-
 def constant(level: float) -> TwoTime:
     """Return the covariance of a random constant of variance ``level``."""
     return TwoTime(np.array([[level]]), np.zeros((1, 1)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 from math import lcm
@@ -15,7 +16,6 @@ from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
-from upsim.layers.normalisation import BatchNorm
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal, Silence
@@ -70,11 +70,12 @@ def starting_moments(
 ) -> Moments:
     """Choose the regime.
 
-    Expectation over networks if any weight is not drawn; else stationary if any part of the
-    signal is random, else deterministic.
+    Expectation over networks if the first layers with weights are random; else stationary if any
+    part of the signal is random, else deterministic.  From such a start, too, a random layer makes
+    an expectation of it.
     """
     channels, rate = stack.in_channels, stack.input_rate
-    if not stack.is_drawn:
+    if not stack.is_drawn and not _begins_drawn(stack):
         return EnsembleMoments.from_signal(signal, channels, rate)
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
@@ -111,7 +112,7 @@ def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None,
 
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
-    if isinstance(start, EnsembleMoments):
+    if not stack.is_drawn:
         return _propagate_ensemble(stack, start)
     mean = start.mean if isinstance(start, StationaryMoments) else start
     assert isinstance(mean, DeterministicMoments)
@@ -122,23 +123,22 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     for step, operator in zip(steps, operators, strict=True):
         inputs = [values[value] for value in step.inputs]
         with _Placed(step, len(stack)):
-            if step.layer is None:
-                made = type(inputs[0]).merged(inputs, step.merging)
-            elif operator is not None:
-                made = inputs[0].through_operator(operator, step.label)
-            elif isinstance(step.layer, Normalisation):
-                made = inputs[0].through_normalisation(step.layer, step.label)
-            else:
-                made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
+            made = _one_step(step, operator, inputs)
         values.append(made)
     return Trace(steps, tuple(values), operators)
 
 
-def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
+def _propagate_ensemble(
+    stack: Stack, start: Moments, without: frozenset[str] = frozenset(), known: Trace | None = None
+) -> Trace:
     """Return the expectation over initialisations after every step of a stack.
 
-    Phases of a period matter up to the last activation or decimation; behind it the average over
-    time is carried, which costs less by the length of the period.
+    What no random layer has touched is one network's, and is carried as such where the stack has
+    weights of its own there; from the first random layer on it is an expectation.  Phases of a
+    period matter up to the last activation or decimation; behind it the average over time is
+    carried, which costs less by the length of the period.
+
+    ``known`` is the trace of the whole, for a repeat ``without`` some causes.
     """
     steps = stack.steps
     needs_phases = [
@@ -147,47 +147,78 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
         if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
     ]
     last = needs_phases[-1] if needs_phases else -1
-    values = [start]
+    values: list[Moments] = [start]
+    operators: list[Operator | None] = []
+    expected: dict[int, EnsembleMoments] = {}
+
+    def in_expectation(value: int) -> EnsembleMoments:
+        record = values[value]
+        if isinstance(record, EnsembleMoments):
+            return record
+        if value not in expected:
+            expected[value] = EnsembleMoments.from_network(record, without)
+        return expected[value]
+
     for number, step in enumerate(steps):
-        inputs = [values[value] for value in step.inputs]
-        if number > last:
-            inputs = [each if each.averaged else each.over_time() for each in inputs]
-        layer, channels = step.layer, inputs[0].channels
+        random = any(isinstance(values[value], EnsembleMoments) for value in step.inputs)
+        operator = None
         with _Placed(step, len(stack)):
-            if layer is None:
-                made = EnsembleMoments.merged(inputs, step.merging)
-            elif isinstance(layer, Normalisation):
-                made = inputs[0].through_normalisation(layer, step.label)
-            elif isinstance(layer, WeightNorm | BatchNorm):
-                made = inputs[0].through_operator(_plain(layer, channels), step.label)
-            elif isinstance(layer, WeightedLayer):
-                made = inputs[0].through_random(layer.random_taps(channels), step.label)
-            elif isinstance(layer, LinearLayer):
-                made = inputs[0].through_operator(layer.operator(channels), step.label)
+            if random or not (step.layer is None or step.layer.is_drawn):
+                given = [in_expectation(value) for value in step.inputs]
+                if known is not None:
+                    whole = known.values[step.output]
+                    assert isinstance(whole, EnsembleMoments)
+                    given = [replace(each, gains=whole.gains) for each in given]
+                if number > last:
+                    given = [each if each.averaged else each.over_time() for each in given]
+                made: Moments = _expected(step, given)
+            elif known is not None:
+                made, operator = known.values[step.output], known.operators[number]
             else:
-                made = inputs[0].through_activation(cast("Activation", layer), step.label)
+                inputs = [values[value] for value in step.inputs]
+                if isinstance(step.layer, LinearLayer):
+                    operator = step.layer.operator(inputs[0].channels)
+                made = _one_step(step, operator, inputs)
         values.append(made)
-    return Trace(steps, tuple(values), (None,) * len(steps))
+        operators.append(operator)
+    return Trace(steps, tuple(values), tuple(operators))
 
 
-def _plain(layer: WeightNorm | BatchNorm, channels: int) -> Operator:
-    """Return the operator of a BatchNorm as torch starts it; refuse what training has set."""
-    if isinstance(layer, WeightNorm):
-        raise NotPredictableError(
-            "a normalised weight has no expectation over networks here: its length is fixed",
-            given=repr(layer),
-            expected="the convolution itself, or drawn weights",
-            fix="stack = stack.draw(seed=0), and predict that one network",
-        )
-    trained = (layer.running_mean, layer.running_var, layer.weight, layer.bias)
-    if any(each is not None for each in trained):
-        raise NotPredictableError(
-            "this layer holds a network's own statistics, and the stack's weights are random",
-            given=repr(layer),
-            expected="all layers drawn, or none",
-            fix="stack = stack.draw(seed=0), and predict that one network",
-        )
-    return layer.operator(channels)
+def _expected(step: Step, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
+    """Return the expectation after one step."""
+    layer, made = step.layer, inputs[0]
+    if layer is None:
+        return EnsembleMoments.merged(inputs, step.merging)
+    if isinstance(layer, LinearLayer):
+        for part in layer.in_expectation(made.channels):
+            made = made.through(part, step.label)
+        return made
+    if isinstance(layer, Normalisation):
+        return made.through_normalisation(layer, step.label)
+    return made.through_activation(cast("Activation", layer), step.label)
+
+
+def _one_step(step: Step, operator: Operator | None, inputs: Sequence[Moments]) -> Moments:
+    """Return the record after one step."""
+    if step.layer is None:
+        return type(inputs[0]).merged(inputs, step.merging)
+    if operator is not None:
+        return inputs[0].through_operator(operator, step.label)
+    if isinstance(step.layer, Normalisation):
+        return inputs[0].through_normalisation(step.layer, step.label)
+    return inputs[0].through_activation(cast("Activation", step.layer), step.label)
+
+
+def _begins_drawn(stack: Stack) -> bool:
+    """Tell whether any layer of weights of its own comes before all random ones."""
+    random: set[int] = set()
+    for step in stack.steps:
+        drawn = step.layer is None or step.layer.is_drawn
+        if not drawn or random.intersection(step.inputs):
+            random.add(step.output)
+        elif isinstance(step.layer, WeightedLayer | WeightNorm):
+            return True
+    return False
 
 
 def _refuse_long_periods(

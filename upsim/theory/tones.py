@@ -163,13 +163,13 @@ def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tu
     k / L), with or without overlap; so their cause is "weights".
     """
     powers = moments.line_powers()
-    period = powers.size
+    period = powers.shape[1]
     floor = rounding(period * len(stack), float(powers.max(initial=0.0)))
     own = signal.lines(stack.in_channels, stack.input_rate)
     ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
     found = []
     for number in range(period // 2 + 1):
-        if powers[number] <= floor:
+        if powers[:, number].max() <= floor:
             continue
         fraction = Fraction(number, period)
         mirrored = fraction not in (0, Fraction(1, 2))
@@ -181,7 +181,7 @@ def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tu
         elif fraction:
             activations = [s.label for s in stack.steps if isinstance(s.layer, Activation)]
             layer, cause = (activations[-1] if activations else ""), "activation"
-        power = np.full(stack.out_channels, powers[number] * (2 if mirrored else 1))
+        power = moments.by_channel(powers[:, number] * (2 if mirrored else 1))
         frequency = float(fraction * stack.sample_rate)
         found.append(Tone(fraction, frequency, None, power, layer, cause))
     return tuple(found)

@@ -7,13 +7,14 @@ independent inputs through the SAME weights, :math:`Q[n,n']`, which keeps only w
 double DFT of Q gives the expected power of each line, K - Q the expected density.
 
 Linear layers map second moments exactly, at any width.  Activations take their inputs as Gaussian,
-which is the limit of wide layers (Novak et al., ICLR 2019, arXiv 1810.05148, for K).
+which is the limit of wide layers (Novak et al., ICLR 2019, arXiv 1810.05148, for K).  Layers of
+given weights act on each channel's statistics; what follows may be random again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
 from typing import Self
@@ -22,13 +23,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.layers.base import Activation
+from upsim.layers import GLU, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.base import Activation, Normalisation
 from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
-from upsim.operators.two_time import RandomTaps, TwoTime
+from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
+from upsim.operators.two_time import TwoTime
 from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
+from upsim.theory.moments.channels import (
+    Channels,
+    Shares,
+    added,
+    average,
+    ends_of,
+    filtered,
+    shares_of,
+    shortest,
+    split_at,
+)
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.normalised import over_channels, over_time
+from upsim.theory.moments.stationary import StationaryMoments
 
 Array = NDArray[np.float64]
 
@@ -37,31 +54,7 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
 
-
-@dataclass(frozen=True, eq=False)
-class Channels:
-    """Channels with the same statistics.
-
-    Parameters
-    ----------
-    count : int
-    mean : array (p,)
-        Over networks and inputs.
-    covariance : TwoTime
-        About the mean, of one channel; different channels are independent.
-    """
-
-    count: int
-    mean: Array
-    covariance: TwoTime
-
-    def second_moment(self, *, averaged: bool) -> TwoTime:
-        """Return the moment about zero, of each phase or averaged over them."""
-        if averaged:
-            power = np.abs(np.fft.fft(self.mean)) ** 2 / self.mean.size
-            products = np.fft.ifft(power).real
-            return self.covariance.averaged() + TwoTime(products[None], np.zeros((1, 1)))
-        return self.covariance + of_mean(self.mean)
+_NONE = TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +64,28 @@ class EnsembleMoments(Moments):
     Parameters
     ----------
     groups : tuple of Channels
-        In the order of the channels; a concatenation has several.
+        In the order of the channels.
     sources : frozenset of str
         Labels of the random layers whose weights these channels carry directly; two signals that
         share none are uncorrelated, since fresh weights have mean zero.
     terms : int
         Independent products that one sample here adds up; the input is taken as given.
+    width : int or None
+        Fewest terms in front of any activation so far; None if there was none.
     averaged : bool
         Whether covariances are averaged over their period: enough where no activation and no
         decimation follows.
-    width : int or None
-        Fewest terms in front of any activation so far; None if there was none.
+    correlated : str
+        Label of the layer of given weights that made these channels out of common ones, so that
+        they are not independent; "" if they are.
+    notes : tuple of str
+        What else has been assumed on the way.
+    without : frozenset of str
+        Causes of lines that are left out, to see what they make: "input offset", "input", "bias",
+        "activation", "modulation".
+    gains : mapping of str to array
+        By label, what normalisations multiplied with; a record with a cause left out is given those
+        of the whole, so that it stays as linear as it can be.
     """
 
     groups: tuple[Channels, ...]
@@ -89,24 +93,63 @@ class EnsembleMoments(Moments):
     terms: int = 1
     width: int | None = None
     averaged: bool = False
+    correlated: str = ""
+    notes: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
+    gains: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
-    def from_signal(cls, signal: Signal, channels: int, rate: Fraction) -> EnsembleMoments:
-        """Return the record at the input: the average over the channels."""
+    def from_signal(
+        cls, signal: Signal, channels: int, rate: Fraction, without: frozenset[str] = frozenset()
+    ) -> EnsembleMoments:
+        """Return the record at the input."""
         if signal.recording(channels, rate) is not None:
-            raise NotPredictableError(
-                "a recording has no expectation over networks here",
-                given=f"signal {signal!r:.60}",
-                fix=_DRAW,
-            )
-        lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=False).period
-        mean = lines.mean(axis=0)
-        spread = TwoTime(_products(lines - mean), np.zeros((lines.shape[1], 1)))
-        covariance = (spread + _input_noise(signal, channels, rate)).reduced()
-        return cls((Channels(channels, mean, covariance),), frozenset({"input"}))
+            raise _recording(repr(signal))
+        lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=bool(without))
+        grid = np.arange(_GRID) / _GRID
+        density = signal.density(grid * float(rate), channels, rate)
+        levels = np.zeros((channels, 1)) if density is None else density * float(rate)
 
-    def _kept(self, covariance: TwoTime) -> TwoTime:
-        return covariance.averaged() if self.averaged else covariance
+        def noise(channel: int) -> TwoTime:
+            return _NONE if density is None else _autocovariance(levels[channel])
+
+        groups = _alike(_left(lines, without), levels, noise)
+        return cls(groups, frozenset({"input"}), without=without)
+
+    @classmethod
+    def from_network(cls, record: Moments, without: frozenset[str]) -> EnsembleMoments:
+        """Return what is behind layers of given weights, for a random layer that follows.
+
+        Each channel keeps its mean and its own covariance; that between channels is not needed by
+        random layers, whose taps are independent from one channel to the next.
+        """
+        mean = record.mean if isinstance(record, StationaryMoments) else record
+        assert isinstance(mean, DeterministicMoments)
+        if mean.waveform is not None:
+            raise _recording("a recording")
+        period = _left(mean, without)
+        rows = np.zeros((mean.channels, 1))
+        covariances = np.zeros((mean.channels, 1, 1))
+        if isinstance(record, StationaryMoments):
+            kept = IndependentCovariance.of(record.place.covariance).centred().values[:, :, 0]
+            covariances = np.ascontiguousarray(kept.transpose(2, 0, 1))
+            rows = covariances.reshape(mean.channels, -1)
+
+        def noise(channel: int) -> TwoTime:
+            excess = covariances[channel]
+            return TwoTime(np.zeros((len(excess), 1)), excess).reduced()
+
+        notes = tuple(f"before the first random layer: {each}" for each in record.assumptions)
+        return cls(
+            _alike(period, rows, noise),
+            frozenset({"input"}),
+            correlated="of given weights",
+            notes=notes,
+            without=without,
+        )
+
+    def _kept(self, group: Channels) -> Channels:
+        return replace(group, covariance=group.covariance.averaged()) if self.averaged else group
 
     def over_time(self) -> Self:
         """Return the record averaged over its period, for what follows the last activation."""
@@ -121,142 +164,286 @@ class EnsembleMoments(Moments):
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What is exact and what is the limit of wide layers."""
-        exact = "expectation over initialisations; second moments exact through linear layers"
-        if self.width is None:
-            return (exact,)
-        return (
-            exact,
-            (
+        found = ["expectation over initialisations; second moments exact through linear layers"]
+        if self.width is not None:
+            found.append(
                 "activations: inputs taken as Gaussian, the limit of wide layers "
                 f"(the narrowest sum has {self.width} terms)"
-            ),
+            )
+        return (*found, *self.notes)
+
+    def through(self, part: Part, label: str) -> Self:
+        """Return the record behind one part of a linear layer."""
+        if isinstance(part, RandomTaps):
+            return self._through_taps(part, label)
+        if isinstance(part, ApartTaps):
+            groups = tuple(self._kept(group.through_apart(part)) for group in self.groups)
+            return replace(self, groups=groups, sources=self.sources | {label})
+        if isinstance(part, RandomBias):
+            return self._with_bias(part, label)
+        return self.through_operator(part, label)
+
+    def _through_taps(self, taps: RandomTaps, label: str) -> Self:
+        """Return the record behind fresh, independent taps of mean zero.
+
+        A group of output channels sees its own input channels only.
+        """
+        slices = self.channels // taps.fan
+
+        def behind(_: int, shares: Shares) -> tuple[Channels, ...]:
+            given = average(self.groups, shares, averaged=self.averaged).scaled(taps.fan)
+            made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
+            made = made.decimated(taps.stride)
+            return (self._kept(Channels(taps.out_channels // slices, np.zeros(1), made)),)
+
+        return replace(
+            self,
+            groups=self._slice_by_slice(slices, behind),
+            sources=frozenset({label}),
+            terms=taps.terms,
+            correlated="",
         )
 
-    def through_random(self, taps: RandomTaps, label: str) -> Self:
-        """Return the record behind a layer of random taps: fresh, independent, of mean zero."""
-        total = sum(group.count for group in self.groups)
-        parts = [
-            group.second_moment(averaged=self.averaged).scaled(taps.fan * group.count / total)
-            for group in self.groups
-        ]
-        given = parts[0]
-        for part in parts[1:]:
-            given = given + part
-        made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
-        made = self._kept(made.decimated(taps.stride))
-        bias = taps.bias()
-        covariance = made if bias is None else (made + bias).reduced()
-        group = Channels(taps.out_channels, np.zeros(1), covariance)
-        terms = taps.fan * max(1, taps.positions.size // taps.factor)
-        return replace(self, groups=(group,), sources=frozenset({label}), terms=terms)
+    def _slice_by_slice(
+        self,
+        count: int,
+        behind: Callable[[int, Shares], tuple[Channels, ...]],
+        held: Array | None = None,
+    ) -> tuple[Channels, ...]:
+        """Return what is behind ``count`` equal slices of the channels; like ones are one group.
+
+        Slices are alike if they have the same groups, and the same entry in ``held``.
+        """
+        size = self.channels // count
+        found: list[Channels] = []
+        last: tuple[object, tuple[Channels, ...]] = (None, ())
+        for number in range(count):
+            shares = shares_of(self.groups, number * size, size)
+            key = (shares, None if held is None else float(held[number]))
+            if key != last[0]:
+                last = (key, behind(number, shares))
+            elif len(last[1]) == 1:
+                found[-1] = replace(found[-1], count=found[-1].count + last[1][0].count)
+                continue
+            found += last[1]
+        return tuple(found)
+
+    def _with_bias(self, bias: RandomBias, label: str) -> Self:
+        if "bias" in self.without:
+            return self
+        groups = tuple(
+            self._kept(replace(g, covariance=(g.covariance + bias.covariance()).reduced()))
+            for g in self.groups
+        )
+        return replace(self, groups=groups, sources=self.sources | {label})
 
     def through_operator(self, operator: Operator, label: str) -> Self:
-        r"""Return the record behind a fixed layer that treats its channels alike.
+        """Return the record behind given weights: each output channel by its own taps.
 
-        With ``h_oc`` the kernel from channel c to channel o, independent channels add as
-        :math:`S = \sum_c h_{oc} h_{oc}^T`; their common mean passes through
-        :math:`\sum_c h_{oc}`.  Both are averaged over the output channels.
+        Outputs of one and the same input channels are not independent any more; random layers,
+        which see the statistics of each channel only, may follow.
         """
         fir, stride = _as_filter(operator)
-        apart = fir.groups == fir.in_channels == fir.out_channels
-        if len(self.groups) > 1 and not apart:
+        inward, outward = fir.taps.shape[1], fir.out_channels // fir.groups
+        group_of = np.repeat(np.arange(len(self.groups)), [g.count for g in self.groups])
+        readers = np.zeros(self.channels, dtype=np.intp)
+        offset = None if "bias" in self.without else fir.offset
+        found: list[Channels] = []
+        last: tuple[Array, ...] = ()
+        for output in range(fir.out_channels):
+            own = np.flatnonzero(fir.taps[output].any(axis=1))
+            seen = output // outward * inward + own
+            readers[seen] += 1
+            self._refuse_common_parts(label, seen.size)
+            added_on = np.zeros(1) if offset is None else offset[output]
+            key = (group_of[seen], fir.taps[output, own], added_on)
+            if last and all(map(np.array_equal, key, last)):
+                found[-1] = replace(found[-1], count=found[-1].count + 1)
+                continue
+            last = key
+            starts = np.flatnonzero(np.diff(key[0], prepend=-1))
+            sizes = np.diff(starts, append=seen.size)
+            shares = tuple(zip(key[0][starts].tolist(), sizes.tolist(), strict=True))
+            mean, covariance = filtered(self.groups, shares, key[1], fir)
+            made = Channels(1, mean, covariance.reduced()).moved(added_on)
+            found.append(self._kept(made.decimated(stride)))
+        mixes = bool(readers.max(initial=0) > 1)
+        correlated = f"layer {label}" if mixes else self.correlated
+        return replace(self, groups=tuple(found), correlated=correlated)
+
+    def _refuse_common_parts(self, label: str, count: int) -> None:
+        if self.correlated and count > 1:
             raise NotPredictableError(
-                "a fixed layer mixes channels of different statistics",
-                given=f"layer {label} behind a concatenation",
-                expected="a random layer, or one that keeps the channels apart",
+                "channels with parts in common are added, and their covariance is not known",
+                given=f"layer {label}, behind {self.correlated}",
+                expected="a random layer between the two",
                 fix=_DRAW,
             )
-        groups, first = [], 0
-        for group in self.groups:
-            rows = slice(first, first + group.count) if apart else slice(None)
-            made = _filtered(group, fir, rows, stride)
-            groups.append(replace(made, covariance=self._kept(made.covariance)))
-            first += group.count
-        return replace(self, groups=tuple(groups))
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Return the record behind an activation, its inputs taken as Gaussian."""
-        if activation.channel_ratio != 1 and len(self.groups) > 1:
+        if isinstance(activation, LayerNorm):
+            return self._through_layer_norm(activation, label)
+        if activation.channel_ratio != 1:
+            self._refuse_common_parts(label, 2)
+            if len(self.groups) > 1:
+                raise NotPredictableError(
+                    "a gate would mix channels of different statistics",
+                    given=f"{type(activation).__name__} at layer {label} behind a concatenation",
+                    fix=_DRAW,
+                )
+        groups = tuple(self._activated(group, activation) for group in self.groups)
+        width = self.terms if self.width is None else min(self.width, self.terms)
+        return replace(self, groups=groups, width=width)
+
+    def _activated(self, group: Channels, activation: Activation) -> Channels:
+        covariance = group.covariance
+        if "modulation" in self.without:
+            # Noise of the same covariance at all times makes no line.
+            steady = covariance.excess.mean(axis=0)[None]
+            covariance = TwoTime(covariance.fixed, np.tile(steady, (covariance.period, 1)))
+        period = lcm(covariance.period, group.mean.size)
+        covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
+        means = np.tile(group.mean, period // group.mean.size)
+        mean, pointwise = channel_map(activation, means, covariance.variance)
+        if "activation" in self.without:
+            mean = mean - _added_offset(activation, means, covariance.variance, mean)
+        count = int(group.count * activation.channel_ratio)
+        return Channels(count, shortest(mean), covariance.mapped(pointwise))
+
+    def through_normalisation(self, layer: Normalisation, label: str) -> Self:
+        """Return the record behind a normalisation over time, divided by the expected level."""
+        if not isinstance(layer, GroupNorm | InstanceNorm):
             raise NotPredictableError(
-                "a gate would mix channels of different statistics",
-                given=f"{type(activation).__name__} at layer {label} behind a concatenation",
+                "this normalisation has no rule in expectation over networks",
+                given=f"{type(layer).__name__} at layer {label}",
+                expected="GroupNorm, InstanceNorm, LayerNorm or BatchNorm",
                 fix=_DRAW,
             )
-        groups = []
-        for group in self.groups:
-            covariance = group.covariance
-            period = lcm(covariance.period, group.mean.size)
-            covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
-            means = np.tile(group.mean, period // group.mean.size)
-            mean, pointwise = channel_map(activation, means, covariance.variance)
-            count = int(group.count * activation.channel_ratio)
-            groups.append(Channels(count, _shortest(mean), covariance.mapped(pointwise)))
-        width = self.terms if self.width is None else min(self.width, self.terms)
-        return replace(self, groups=tuple(groups), width=width)
+        size, held = self.channels // layer.group_count, self.gains.get(label)
+        gains = np.zeros(layer.group_count)
+
+        def behind(number: int, shares: Shares) -> tuple[Channels, ...]:
+            given = None if held is None else float(held[number])
+            members = [replace(self.groups[group], count=count) for group, count in shares]
+            made, gains[number:] = over_time(members, layer.eps, given)
+            return made
+
+        groups = self._slice_by_slice(layer.group_count, behind, held)
+        return self._scaled_by(layer, label, groups, gains, f"{size} channels a group")
+
+    def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
+        held = self.gains.get(label)
+        groups, gain = over_channels(self.groups, layer.eps, held)
+        return self._scaled_by(layer, label, groups, gain, f"{self.channels} channels")
+
+    def _scaled_by(
+        self,
+        layer: GroupNorm | InstanceNorm | LayerNorm,
+        label: str,
+        groups: tuple[Channels, ...],
+        gains: Array,
+        over: str,
+    ) -> Self:
+        """Return the record of normalised groups, with the layer's own weight and bias."""
+        note = (
+            f"layer {label} ({type(layer).__name__}): divides by the expected level, whose "
+            f"differences between networks are left out ({over})"
+        )
+        made = replace(
+            self,
+            groups=tuple(self._kept(group) for group in groups),
+            notes=(*self.notes, note),
+            gains={**self.gains, label: gains},
+        )
+        bias = layer.bias_array()
+        if layer.weight is None and bias is None:
+            return made
+        weight = layer.weight_array()[:, None, None]
+        offset = None if bias is None else bias[:, None]
+        return made.through_operator(StretchFIR(weight, groups=weight.size, offset=offset), label)
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
         """Return the record where branches meet; those that are added must be uncorrelated."""
-        sources = frozenset().union(*(part.sources for part in parts))
+        shared = len(frozenset().union(*(part.sources for part in parts))) < sum(
+            len(part.sources) for part in parts
+        )
+        correlated = next((part.correlated for part in parts if part.correlated), "")
         widths = [part.width for part in parts if part.width is not None]
-        width = min(widths, default=None)
+        terms = [part.terms for part in parts if part.sources != {"input"}]
+        joined = replace(
+            parts[0],
+            sources=frozenset().union(*(part.sources for part in parts)),
+            width=min(widths, default=None),
+            terms=min(terms, default=1),
+            correlated=correlated,
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            gains={label: gain for part in parts for label, gain in part.gains.items()},
+        )
         if merging == "concatenate":
             groups = tuple(group for part in parts for group in part.groups)
-            return replace(parts[0], groups=groups, sources=sources, width=width)
-        if len(sources) < sum(len(part.sources) for part in parts):
+            common = correlated or ("branches of common weights" if shared else "")
+            return replace(joined, groups=groups, correlated=common)
+        if shared:
             raise NotPredictableError(
                 "branches that share their random weights are correlated where they meet",
                 given="branches without a random layer of their own",
                 expected="at most one branch without a random layer",
                 fix=_DRAW,
             )
-        counts = {tuple(group.count for group in part.groups) for part in parts}
-        if len(counts) > 1:
-            raise NotPredictableError(
-                "branches that are added have channels of different statistics",
-                given=" and ".join(map(str, counts)),
-                fix=_DRAW,
-            )
+        ends = set[int]().union(*(ends_of(part.groups) for part in parts))
+        split = [split_at(part.groups, ends) for part in parts]
         weight = 1 / len(parts) if merging == "mean" else 1.0
-        groups = tuple(_sum(same, weight) for same in zip(*(p.groups for p in parts), strict=True))
-        return replace(parts[0], groups=groups, sources=sources, width=width)
+        groups = tuple(added(same, weight) for same in zip(*split, strict=True))
+        return replace(joined, groups=groups)
+
+    def by_channel(self, rows: Array) -> Array:
+        """Return rows of the groups as rows of the channels."""
+        if len(rows) == 1:
+            return np.broadcast_to(rows, (self.channels, *rows.shape[1:]))
+        return np.repeat(rows, [group.count for group in self.groups], axis=0)
 
     def line_powers(self) -> Array:
-        """Return the expected power of each line ``k / P``, averaged over channels, (P,)."""
+        """Return the expected power of each line ``k / P``, group by group, (groups, P)."""
         moments = [group.second_moment(averaged=True) for group in self.groups]
         whole = lcm(*(moment.fixed.shape[1] for moment in moments))
-        powers = np.zeros(whole)
-        for group, moment in zip(self.groups, moments, strict=True):
-            step = whole // moment.fixed.shape[1]
-            powers[::step] += moment.line_powers() * group.count / self.channels
+        powers = np.zeros((len(moments), whole))
+        for row, moment in zip(powers, moments, strict=True):
+            row[:: whole // moment.fixed.shape[1]] = moment.line_powers()
         return powers
 
     def density(self, turns: Array) -> Array:
-        """Return the expected density per cycle per sample, averaged over channels, (F,)."""
-        return np.asarray(
-            sum(g.covariance.density(turns) * g.count / self.channels for g in self.groups)
+        """Return the expected density per cycle per sample, group by group, (groups, F)."""
+        return np.array([group.covariance.density(turns) for group in self.groups])
+
+
+def _left(record: DeterministicMoments, without: frozenset[str]) -> Array:
+    """Return one period without the shares of some causes."""
+    period = record.period
+    for source, share in zip(record.sources, record.shares, strict=True):
+        if source.cause in without:
+            period = period - share
+    return period
+
+
+def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple[Channels, ...]:
+    """Return channels whose period and whose noise, told by ``rows``, are equal, as groups."""
+    found: list[Channels] = []
+    for channel in range(len(period)):
+        same = channel and (
+            np.array_equal(period[channel], period[channel - 1])
+            and np.array_equal(rows[channel], rows[channel - 1])
         )
+        if same:
+            found[-1] = replace(found[-1], count=found[-1].count + 1)
+        else:
+            found.append(Channels(1, shortest(period[channel]), noise(channel)))
+    return tuple(found)
 
 
-def of_mean(mean: Array) -> TwoTime:
-    """Return the products of a periodic mean with itself."""
-    return TwoTime(_products(mean[None]), np.zeros((mean.size, 1))).reduced()
-
-
-def _products(rows: Array) -> Array:
-    """Return ``x[n] x[n + delta]`` averaged over rows of one period, (P, P)."""
-    count = rows.shape[1]
-    lags = (np.arange(count)[:, None] + np.arange(count)) % count
-    return np.asarray((rows[:, :, None] * rows[:, lags]).mean(axis=0))
-
-
-def _input_noise(signal: Signal, channels: int, rate: Fraction) -> TwoTime:
-    """Return the autocovariance of the random part, averaged over channels."""
-    grid = np.arange(_GRID) / _GRID
-    density = signal.density(grid * float(rate), channels, rate)
-    if density is None:
-        return TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
-    level = density.mean(axis=0) * float(rate)
+def _autocovariance(level: Array) -> TwoTime:
+    """Return the autocovariance of a density on the grid, per cycle per sample."""
     covariance = np.fft.ifft(level).real
     # A lag that rounding alone explains carries nothing.
     seen = (
@@ -264,6 +451,25 @@ def _input_noise(signal: Signal, channels: int, rate: Fraction) -> TwoTime:
     )
     reach = int(np.flatnonzero(seen)[-1]) if seen.any() else 0
     return TwoTime(np.zeros((1, 1)), covariance[np.arange(-reach, reach + 1)][None])
+
+
+def _added_offset(activation: Activation, means: Array, variance: Array, made: Array) -> float:
+    """Return the offset that an activation makes, beyond what passes with its mean slope.
+
+    A gate has none of its own: its mean is that of the half that passes, times a number.
+    """
+    if isinstance(activation, GLU):
+        return 0.0
+    if not means.any():
+        return float(made.mean())
+    slope = activation.moments(means, np.sqrt(np.maximum(variance, 0.0))).slope
+    return float((made - slope * means).mean())
+
+
+def _recording(signal: str) -> NotPredictableError:
+    return NotPredictableError(
+        "a recording has no expectation over networks here", given=f"signal {signal:.60}", fix=_DRAW
+    )
 
 
 def _as_filter(operator: Operator) -> tuple[StretchFIR, int]:
@@ -287,41 +493,3 @@ def _undecimated(matrix: PolyphaseMatrix) -> StretchFIR:
     taps = matrix.blocks[:, :, 0].transpose(1, 2, 0, 3)[..., ::-1].reshape(out, inward, -1)
     left = -(matrix.first * down - (down - 1))
     return StretchFIR(taps, crop=(left, taps.shape[2] - 1 - left), offset=matrix.offset)
-
-
-def _filtered(group: Channels, fir: StretchFIR, rows: slice, stride: int) -> Channels:
-    taps = fir.taps[rows]
-    spread = np.einsum("ock,ocl->kl", taps, taps) / taps.shape[0]
-    covariance = group.covariance.through_taps(spread, fir.positions, fir.factor)
-    common = taps.sum(axis=1).mean(axis=0)
-    plain = StretchFIR(common[None, None], fir.factor, dilation=fir.dilation, crop=fir.crop)
-    mean = plain.periodic(group.mean[None])[0]
-    if fir.offset is not None:
-        offset = fir.offset[rows]
-        whole = lcm(mean.size, offset.shape[1])
-        average = offset.mean(axis=0)
-        mean = np.tile(mean, whole // mean.size) + np.tile(average, whole // average.size)
-        covariance = covariance + TwoTime(_products(offset - average), np.zeros((average.size, 1)))
-    if stride > 1:
-        whole = lcm(mean.size, stride)
-        mean = np.tile(mean, whole // mean.size)[::stride]
-        covariance = covariance.decimated(stride)
-    return Channels(taps.shape[0], _shortest(mean), covariance.reduced())
-
-
-def _shortest(mean: Array) -> Array:
-    """Return a periodic mean over its shortest period, found by exact comparison."""
-    for period in (d for d in range(1, mean.size) if mean.size % d == 0):
-        if np.array_equal(mean, np.roll(mean, period)):
-            return mean[:period]
-    return mean
-
-
-def _sum(groups: Sequence[Channels], weight: float) -> Channels:
-    whole = lcm(*(group.mean.size for group in groups))
-    mean = sum(np.tile(group.mean, whole // group.mean.size) for group in groups)
-    total = groups[0].covariance
-    for group in groups[1:]:
-        total = total + group.covariance
-    scaled = total.scaled(weight**2).reduced()
-    return Channels(groups[0].count, _shortest(np.asarray(mean) * weight), scaled)

@@ -1,0 +1,120 @@
+r"""Normalisations of channels that are known by their statistics over networks.
+
+A mean over n independent channels and all time is known itself: with :math:`r_c[n]` what channel
+c's sample has in common with its own average over time, and :math:`\bar r_c` the variance of that
+average, the group's centre has the variance :math:`v = \sum_c \bar r_c / n^2`, and a channel
+without the centre has
+
+.. math:: C_c[n, n'] - \frac{r_c[n] + r_c[n']}{n} + v.
+
+For one channel a group (InstanceNorm) this takes its offset away, on both sides; for many it
+changes nothing.  The gain is that of the EXPECTED variance: how the variance differs from one
+network to the next is left out, which is the limit of many channels a group, or of noise that is
+much stronger than the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.operators.two_time import TwoTime
+from upsim.theory.moments.channels import (
+    Channels,
+    added_means,
+    average,
+    average_mean,
+    moving,
+    shares_of,
+    shortest,
+)
+from upsim.tolerance import rounding
+
+Array = NDArray[np.float64]
+
+
+def over_time(
+    members: Sequence[Channels], eps: float, gain: float | None = None
+) -> tuple[tuple[Channels, ...], float]:
+    """Return one group of a GroupNorm normalised by its mean and variance over time, and the gain.
+
+    Parameters
+    ----------
+    members : sequence of Channels
+        All channels of the group.
+    eps : float
+    gain : float, optional
+        Used instead of the one that these channels decide.
+    """
+    count = sum(member.count for member in members)
+    shares = shares_of(members, 0, count)
+    centre = average_mean(members, shares).mean()
+    spread = sum(m.count * float(m.covariance.fixed.mean()) for m in members) / count**2
+    if gain is None:
+        power = float(average(members, shares, averaged=True).variance[0])
+        gain = 1 / float(np.sqrt(max(power - centre**2 - spread, 0.0) + eps))
+    made = tuple(
+        replace(
+            member,
+            mean=moving(member.mean, np.array([centre])),
+            covariance=_without_centre(member.covariance, 1 / count, spread),
+        ).scaled(gain)
+        for member in members
+    )
+    return made, gain
+
+
+def over_channels(
+    groups: Sequence[Channels], eps: float, gain: Array | None = None
+) -> tuple[tuple[Channels, ...], Array]:
+    r"""Return all channels normalised by their mean and variance at each sample, and the gains.
+
+    The mean over n channels is taken out of each at its sample:
+    :math:`C_c (1 - 2 / n) + \bar C / n`, with the average :math:`\bar C` over channels.
+    """
+    count = sum(group.count for group in groups)
+    shares = shares_of(groups, 0, count)
+    centre = average_mean(groups, shares)
+    common = average([replace(group, mean=np.zeros(1)) for group in groups], shares)
+    if gain is None:
+        power = average(groups, shares).variance
+        level = added_means(added_means(power, -(centre**2)), -common.variance / count)
+        gain = 1 / np.sqrt(np.maximum(level, 0.0) + eps)
+    made = []
+    for group in groups:
+        covariance = group.covariance.scaled(1 - 2 / count) + common.scaled(1 / count)
+        mean = moving(group.mean, centre)
+        whole = lcm(mean.size, gain.size)
+        weights = np.tile(gain, whole // gain.size)
+        mean = shortest(np.tile(mean, whole // mean.size) * weights)
+        made.append(replace(group, mean=mean, covariance=_weighted(covariance, shortest(gain))))
+    return tuple(made), gain
+
+
+def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime:
+    period = covariance.period
+    turns = lcm(covariance.fixed.shape[1], period)
+    whole = covariance.tiled(period, turns)
+    own = whole.fixed.mean(axis=1)
+    partner = (np.arange(period)[:, None] + np.arange(turns)) % period
+    made = whole.fixed - share * (own[:, None] + own[partner]) + spread
+    # What rounding left of a constant is no signal to be blown up by the gain.
+    floor = rounding(turns + 4, float(np.abs(whole.fixed).max()))
+    return TwoTime(np.where(np.abs(made) > floor, made, 0.0), whole.excess).reduced()
+
+
+def _weighted(covariance: TwoTime, weights: Array) -> TwoTime:
+    """Return the covariance of a signal times a periodic weight."""
+    period = lcm(covariance.period, weights.size)
+    turns = lcm(covariance.fixed.shape[1], period)
+    whole = covariance.tiled(period, turns)
+    sample = np.arange(period)[:, None]
+    lags = np.arange(-whole.reach, whole.reach + 1)
+    left = weights[sample % weights.size]
+    fixed = whole.fixed * left * weights[(sample + np.arange(turns)) % weights.size]
+    excess = whole.excess * left * weights[(sample + lags) % weights.size]
+    return TwoTime(fixed, excess).reduced()
