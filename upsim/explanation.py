@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
+
 from upsim.errors import ArgumentError
 from upsim.signals import Signal
 from upsim.stack import Stack
@@ -180,16 +182,31 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
     }[tone.cause]
     lines = [f"  predicted: {level}, {what}"]
     if tone.contributions:
-        shares = [
-            f"{each.cause}{' of ' + _name(stack, each.layer) if each.layer else ''} "
-            f"{format_decibels(float(each.power.max() * _sides(tone)))}"
-            for each in tone.contributions[:4]
-        ]
-        more = len(tone.contributions) - 4
-        rest = f", and {more} weaker" if more > 0 else ""
-        lines.append(f"  from: {'; '.join(shares)}{rest}")
+        lines.append(_shares(stack, tone) if tone.interaction is None else _losses(tone))
     return lines
 
 
-def _sides(tone: Tone) -> int:
-    return 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+def _shares(stack: Stack, tone: Tone) -> str:
+    """Return the shares of one network's line, the strongest four."""
+    shares = [
+        f"{each.cause}{' of ' + _name(stack, each.layer) if each.layer else ''} "
+        f"{format_decibels(float(each.power.max()))}"
+        for each in tone.contributions[:4]
+    ]
+    more = len(tone.contributions) - len(shares)
+    rest = f", and {more} weaker" if more > 0 else ""
+    return f"  from: {'; '.join(shares)}{rest}"
+
+
+def _losses(tone: Tone) -> str:
+    """Return what an expected line loses without each cause, and what several make together."""
+    assert tone.interaction is not None
+    loudest = int(np.argmax(tone.power))
+    parts = [
+        (each.cause + (f" of {each.place}" if each.layer else ""), each.power)
+        for each in tone.contributions
+    ]
+    parts.append(("several together", tone.interaction))
+    percent = [(name, 100 * float(power[loudest] / tone.power[loudest])) for name, power in parts]
+    named = [f"{name} {share:.0f} %" for name, share in percent if abs(share) >= 0.5]
+    return f"  part of its power: {'; '.join(named)}"

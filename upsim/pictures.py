@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from upsim import drawing
 from upsim.arguments import one_of, whole_number
 from upsim.drawing import Band, ContributionRow, Panel, ToneRow
-from upsim.errors import ArgumentError, NotPredictableError
+from upsim.errors import ArgumentError
 from upsim.prediction import Prediction
 from upsim.predictor import predict_input
 from upsim.theory.ladder import families
@@ -73,12 +72,6 @@ def plot(
             rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
         )
     if kind == "provenance":
-        if not prediction.stack.is_drawn:
-            raise NotPredictableError(
-                "an expectation over networks does not split its lines by their sources",
-                given='kind="provenance" of a stack with undrawn weights',
-                fix="upsim.predict(stack.draw(seed=0), signal)",
-            )
         return drawing.draw_provenance(
             panel.tones, _shares(prediction, channel), ax=ax, title=title, channel=channel
         )
@@ -154,15 +147,25 @@ def _curve(prediction: Prediction) -> tuple[Array, Array]:
 def _shares(prediction: Prediction, channel: int) -> list[ContributionRow]:
     rows = []
     for tone in prediction.tones:
-        sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
         rows += [
             ContributionRow(
                 frequency_hz=tone.frequency,
                 layer=share.layer or "input",
                 cause=share.cause,
-                power=sides * float(share.power[channel]),
-                phase=float(np.angle(share.amplitude[channel])),
+                power=float(share.power[channel]),
+                phase=None
+                if share.amplitude is None
+                else float(np.angle(share.amplitude[channel])),
             )
             for share in tone.contributions
+            # What a line loses to a cause is no bar of its own.
+            if share.power[channel] > 0
         ]
+        together = 0.0 if tone.interaction is None else float(tone.interaction[channel])
+        if together > 0:
+            rows.append(
+                ContributionRow(
+                    frequency_hz=tone.frequency, layer="all", cause="together", power=together
+                )
+            )
     return rows

@@ -324,7 +324,7 @@ class Prediction:
         if not tone.contributions:
             return ""
         first = tone.contributions[0]
-        return first.cause + (f" of layer {first.layer}" if first.layer else "")
+        return first.cause + (f" of {first.place}" if first.layer else "")
 
     def table(self) -> str:
         """Return all tones as a table of text, power of the strongest channel in dB re 1."""

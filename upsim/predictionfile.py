@@ -88,11 +88,15 @@ def _array(values: Any) -> NDArray[np.float64]:
     return frozen(np.asarray(values, dtype=np.float64))
 
 
-def _complex_pairs(values: NDArray[np.complex128]) -> list[list[float]]:
+def _optional_pairs(values: NDArray[np.complex128] | None) -> list[list[float]] | None:
+    if values is None:
+        return None
     return [[float(value.real), float(value.imag)] for value in values]
 
 
-def _from_pairs(pairs: list[list[float]]) -> NDArray[np.complex128]:
+def _from_pairs(pairs: list[list[float]] | None) -> NDArray[np.complex128] | None:
+    if pairs is None:
+        return None
     found = np.asarray([complex(*pair) for pair in pairs], dtype=np.complex128)
     found.setflags(write=False)
     return found
@@ -102,7 +106,7 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
     return {
         "fraction": str(tone.fraction),
         "frequency": tone.frequency,
-        "amplitude": None if tone.amplitude is None else _complex_pairs(tone.amplitude),
+        "amplitude": _optional_pairs(tone.amplitude),
         "power": tone.power.tolist(),
         "layer": tone.layer,
         "cause": tone.cause,
@@ -110,10 +114,12 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
             {
                 "cause": share.cause,
                 "layer": share.layer,
-                "amplitude": _complex_pairs(share.amplitude),
+                "amplitude": _optional_pairs(share.amplitude),
+                "power": share.power.tolist(),
             }
             for share in tone.contributions
         ],
+        "interaction": None if tone.interaction is None else tone.interaction.tolist(),
     }
 
 
@@ -121,12 +127,17 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
     return Tone(
         _fraction(content["fraction"]),
         float(content["frequency"]),
-        None if content["amplitude"] is None else _from_pairs(content["amplitude"]),
+        _from_pairs(content["amplitude"]),
         _array(content["power"]),
         str(content["layer"]),
         str(content["cause"]),
         tuple(
-            Contribution(share["cause"], share["layer"], _from_pairs(share["amplitude"]))
+            Contribution(
+                share["cause"],
+                share["layer"],
+                _from_pairs(share["amplitude"]),
+                _array(share["power"]),
+            )
             for share in content["contributions"]
         ),
     )

@@ -20,9 +20,11 @@ from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
+from upsim.theory.ablation import with_repeats
+from upsim.theory.expected_tones import expected_tones
 from upsim.theory.moments import EnsembleMoments, Moments, StationaryMoments
 from upsim.theory.propagation import Trace, propagate, starting_moments
-from upsim.theory.tones import expected_tones, find_tones, repeating
+from upsim.theory.tones import find_tones, repeating
 from upsim.tolerance import rounding
 
 Array = NDArray[np.float64]
@@ -48,7 +50,8 @@ def predict(
     ----------
     stack : Stack
         With drawn weights: that network.  With weights that are named initialisations: the
-        expectation over all networks that they draw.
+        expectation over all networks that they draw; layers whose weights are given stay as they
+        are.
     signal : Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
     frequencies : int or array, optional
@@ -56,7 +59,8 @@ def predict(
         frequencies in Hz.  A recording has its own grid (that of its DFT) unless a number is given;
         then its density is averaged as ``scipy.signal.welch`` does.
     provenance : bool
-        Whether each line is split by its sources; the lines alone are faster.
+        Whether each line is split by its sources; the lines alone are faster, in expectation up
+        to six times: there the walk is repeated without each cause (see `Contribution`).
     memory : float
         Bytes that one covariance may take, where noise meets activations; about three are held at
         once.  2 GiB by default.
@@ -68,8 +72,8 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, noise through a GLU, or a mixture
-        of drawn and undrawn layers.
+        For noise and a recording together through an activation, noise through a GLU, and, over
+        networks, where given layers add channels that are not independent.
     TooLargeError
         If the period of the signal, or a covariance, would not fit in memory.
 
@@ -108,6 +112,8 @@ def predict(
         widest = max(stack.channel_counts())
         refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
     trace = propagate(stack, start)
+    if provenance:
+        trace = with_repeats(stack, signal, trace)
     if grid is None and frequencies is not None:
         return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]
     return _read(stack, signal, trace, grid)
@@ -190,7 +196,7 @@ def _read_expectation(
         stack.sample_rate,
         grid,
         psd if level.max(initial=0.0) > floor else None,
-        expected_tones(stack, place, signal),
+        expected_tones(stack, trace, signal),
         place.assumptions,
         None,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),

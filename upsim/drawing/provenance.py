@@ -1,7 +1,8 @@
 """Where a line comes from: what each layer and cause adds to it, beside what comes out.
 
 Contributions add as phasors, not as powers: two of 0 dB may make +6 dB or nothing at all. So every
-bar carries an arrow, its phase, wherever the phase is known.
+bar carries an arrow, its phase, wherever the phase is known.  In expectation over networks there
+are powers only: what the line would lose without each cause, and what several make together.
 """
 
 from __future__ import annotations
@@ -114,9 +115,9 @@ def draw_provenance(
     _draw_phases(ax, arrows)
 
     ax.set_xticks([place for place, _ in ticks], [name for _, name in ticks])
-    label_axes(
-        ax, x=f"layer that contributes ({_SUM}: all of them, as phasors)", y="power (dB re 1)"
-    )
+    has_phases = any(part.phase is not None for group in groups for part in group)
+    how = "all of them, as phasors" if has_phases or not chosen else "what comes out"
+    label_axes(ax, x=f"layer that contributes ({_SUM}: {how})", y="power (dB re 1)")
     if max((len(name) for _, name in ticks), default=0) > 3:
         ax.tick_params(axis="x", labelrotation=90, labelsize=SMALL_SIZE)
     ax.grid(axis="y", color="0.88", lw=0.8)
@@ -126,7 +127,7 @@ def draw_provenance(
                 va="center", fontsize=LABEL_SIZE)  # fmt: skip
     if title is not None:
         ax.set_title(title, fontsize=TITLE_SIZE, pad=TICK_SIZE + 12.0)
-    _draw_legend(ax, groups)
+    _draw_legend(ax, groups, has_phases=has_phases or not chosen)
     return ax
 
 
@@ -212,7 +213,9 @@ def _name_group(ax: Axes, tone: ToneRow, middle: float) -> None:
     )  # fmt: skip
 
 
-def _draw_legend(ax: Axes, groups: Sequence[Sequence[ContributionRow]]) -> None:
+def _draw_legend(
+    ax: Axes, groups: Sequence[Sequence[ContributionRow]], *, has_phases: bool
+) -> None:
     from matplotlib.patches import Patch
 
     present = {part.cause for group in groups for part in group}
@@ -231,6 +234,6 @@ def _draw_legend(ax: Axes, groups: Sequence[Sequence[ContributionRow]]) -> None:
     )
     ax.legend(
         handles=entries, loc="upper center", ncols=len(entries), fontsize=SMALL_SIZE,
-        handlelength=2.4, handleheight=1.2, borderaxespad=0.3,
-        title="arrow: phase (to the right: 0, up: 90\N{DEGREE SIGN})", title_fontsize=SMALL_SIZE,
+        handlelength=2.4, handleheight=1.2, borderaxespad=0.3, title_fontsize=SMALL_SIZE,
+        title="arrow: phase (to the right: 0, up: 90\N{DEGREE SIGN})" if has_phases else None,
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from math import lcm
@@ -44,11 +44,14 @@ class Trace:
         By value number; value 0 is the input.
     operators : tuple of Operator or None
         By step; None for activations, normalisations and mergings.
+    repeats : mapping of str to Trace
+        In expectation: the same with one cause of lines left out, by cause.
     """
 
     steps: tuple[Step, ...]
     values: tuple[Moments, ...]
     operators: tuple[Operator | None, ...]
+    repeats: Mapping[str, Trace] = field(default_factory=dict)
 
     def after(self, number: int) -> Moments:
         """Return the record after top-level layer ``number``; 0 is the input."""
@@ -57,7 +60,8 @@ class Trace:
     def upto(self, number: int) -> Trace:
         """Return the trace of the first ``number`` top-level layers."""
         end = self.value_after(number)
-        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end])
+        repeats = {cause: trace.upto(number) for cause, trace in self.repeats.items()}
+        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end], repeats)
 
     def value_after(self, number: int) -> int:
         """Return the number of the value that top-level layer ``number`` makes."""
@@ -182,6 +186,14 @@ def _propagate_ensemble(
         values.append(made)
         operators.append(operator)
     return Trace(steps, tuple(values), tuple(operators))
+
+
+def repeat_without(stack: Stack, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
+    """Return the walk of an expectation over networks again, some causes of lines left out."""
+    start = trace.values[0]
+    if isinstance(start, EnsembleMoments):
+        start = EnsembleMoments.from_signal(signal, stack.in_channels, stack.input_rate, without)
+    return _propagate_ensemble(stack, start, without, trace)
 
 
 def _expected(step: Step, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:

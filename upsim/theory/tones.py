@@ -18,7 +18,6 @@ from upsim.stack import Stack
 from upsim.theory.ladder import Ladder, Origin
 from upsim.theory.moments import (
     DeterministicMoments,
-    EnsembleMoments,
     Moments,
     StationaryMoments,
 )
@@ -30,26 +29,36 @@ Complex = NDArray[np.complex128]
 
 @dataclass(frozen=True, eq=False)
 class Contribution:
-    """One source's share of a line; the shares of a line add up to its amplitude.
+    """One source's share of a line.
+
+    For one network the shares' amplitudes add up to the line's; their powers do not.  In
+    expectation over networks there are only powers, each what the line would lose without the
+    cause (:mod:`upsim.theory.ablation`); what is left is :attr:`Tone.interaction`.
 
     Parameters
     ----------
     cause : str
         "input", "input offset", "bias", "activation" or "modulation".
     layer : str
-        Label of the layer, "" for the input.
-    amplitude : array (channels,)
-        Complex Fourier coefficient.
+        Label of the layer, "" for the input; in expectation all layers of the cause ("2, 4").
+    amplitude : array (channels,) or None
+        Complex Fourier coefficient; None in expectation.
+    power : array (channels,)
+        Both mirror lines together; negative where a line is the weaker for the cause.
     """
 
     cause: str
     layer: str
-    amplitude: Complex
+    amplitude: Complex | None
+    power: NDArray[np.float64]
 
     @property
-    def power(self) -> NDArray[np.float64]:
-        """Squared magnitude; powers of shares do not add up, amplitudes do."""
-        return np.abs(self.amplitude) ** 2
+    def place(self) -> str:
+        """The layer in words: "layer 2", "layers 2, 4", or "input"."""
+        if not self.layer:
+            return "input"
+        several = "," in self.layer or " " in self.layer
+        return f"layer{'s' if several else ''} {self.layer}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +95,16 @@ class Tone:
     layer: str
     cause: str
     contributions: tuple[Contribution, ...] = ()
+
+    @property
+    def interaction(self) -> NDArray[np.float64] | None:
+        """In expectation: the power that no cause makes alone, the whole less its parts.
+
+        None for one network, whose shares add up, and without provenance.
+        """
+        if self.amplitude is not None or not self.contributions:
+            return None
+        return np.asarray(self.power - sum(share.power for share in self.contributions))
 
 
 def repeating(moments: Moments) -> DeterministicMoments:
@@ -135,7 +154,10 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
         fraction = Fraction(number, period)
         contributions = tuple(
             Contribution(
-                place.sources[each].cause, place.sources[each].layer, shares[each, :, number]
+                place.sources[each].cause,
+                place.sources[each].layer,
+                shares[each, :, number],
+                frozen(sides[number] * share_magnitudes[each, :, number] ** 2),
             )
             for each in strongest_first[:, number]
             if share_counts[each, number]
@@ -153,37 +175,6 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
                 contributions if shown else (),
             )
         )
-    return tuple(found)
-
-
-def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tuple[Tone, ...]:
-    """Return the lines of a stack's output in expectation over initialisations.
-
-    Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
-    k / L), with or without overlap; so their cause is "weights".
-    """
-    powers = moments.line_powers()
-    period = powers.shape[1]
-    floor = rounding(period * len(stack), float(powers.max(initial=0.0)))
-    own = signal.lines(stack.in_channels, stack.input_rate)
-    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
-    found = []
-    for number in range(period // 2 + 1):
-        if powers[:, number].max() <= floor:
-            continue
-        fraction = Fraction(number, period)
-        mirrored = fraction not in (0, Fraction(1, 2))
-        layer, cause = "", "input offset"
-        origin = ladder.origin(fraction) if fraction else None
-        if origin is not None:
-            layer = origin.layer or origin.moved_by
-            cause = "weights" if origin.layer else "input"
-        elif fraction:
-            activations = [s.label for s in stack.steps if isinstance(s.layer, Activation)]
-            layer, cause = (activations[-1] if activations else ""), "activation"
-        power = moments.by_channel(powers[:, number] * (2 if mirrored else 1))
-        frequency = float(fraction * stack.sample_rate)
-        found.append(Tone(fraction, frequency, None, power, layer, cause))
     return tuple(found)
 
 
@@ -238,6 +229,7 @@ def _mostly_modulated(contributions: tuple[Contribution, ...]) -> bool:
     parts = [np.zeros(1, np.complex128), np.zeros(1, np.complex128)]
     for each in contributions:
         own = each.cause == "modulation"
+        assert each.amplitude is not None
         parts[own] = parts[own] + each.amplitude
     return float(np.linalg.norm(parts[1])) > float(np.linalg.norm(parts[0]))
 

@@ -1,0 +1,148 @@
+"""The lines of an output in expectation over networks: powers, places, causes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.layers import PeriodicShuffle, WeightNorm
+from upsim.layers.convolution import WeightedLayer
+from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.operators.operator import frozen
+from upsim.signals import Signal
+from upsim.stack import Stack
+from upsim.theory.ablation import layers_by_cause, own_bias
+from upsim.theory.ladder import Ladder, Origin
+from upsim.theory.moments import EnsembleMoments
+from upsim.theory.propagation import Trace
+from upsim.theory.tones import Contribution, Tone
+from upsim.tolerance import rounding
+from upsim.weights import Initialisation
+
+Array = NDArray[np.float64]
+
+#: Layers that are named one by one in a contribution; of more, the first and the last.
+_NAMED = 3
+
+
+def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
+    """Return the lines of a stack's output in expectation over initialisations.
+
+    Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
+    k / L), with or without overlap; so where a random layer made a line the cause is "weights",
+    unless mostly the layer's own periodic bias did it, or noise of changing power through an
+    activation.
+    """
+    end = trace.after(len(stack))
+    assert isinstance(end, EnsembleMoments)
+    powers = end.line_powers()
+    period = powers.shape[1]
+    floor = rounding(period * (len(trace.steps) + 1), float(powers.max(initial=0.0)))
+    repeats = {cause: repeat.after(len(stack)) for cause, repeat in trace.repeats.items()}
+    causes = layers_by_cause(stack, signal, trace)
+    own = signal.lines(stack.in_channels, stack.input_rate)
+    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
+    ladder = Ladder(stack, turns, steps=trace.steps)
+    listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
+    whole = end.by_channel(powers[:, listed])
+    left = {
+        cause: _powers_at(repeat, [Fraction(number, period) for number in listed])
+        for cause, repeat in repeats.items()
+        if isinstance(repeat, EnsembleMoments)
+    }
+    found = []
+    for place, number in enumerate(listed):
+        fraction = Fraction(number, period)
+        sides = 1 if fraction in (0, Fraction(1, 2)) else 2
+        shares = [
+            Contribution(
+                cause, _joined(causes[cause]), None, frozen(sides * (whole - rest)[:, place])
+            )
+            for cause, rest in left.items()
+            if cause in causes and np.abs((whole - rest)[:, place]).max() > 2 * floor
+        ]
+        shares.sort(key=lambda share: -float(share.power.max()))
+        layer, cause = _layer_and_cause(trace, ladder, fraction, causes, tuple(shares))
+        found.append(
+            Tone(
+                fraction,
+                float(fraction * stack.sample_rate),
+                None,
+                frozen(sides * whole[:, place]),
+                layer,
+                cause,
+                tuple(shares),
+            )
+        )
+    return tuple(found)
+
+
+def _powers_at(moments: EnsembleMoments, places: list[Fraction]) -> Array:
+    """Return a record's line powers at some places, (channels, places)."""
+    powers = moments.line_powers()
+    period = powers.shape[1]
+    numbers = [place * period for place in places]
+    known = [int(number) if number.denominator == 1 else -1 for number in numbers]
+    rows = np.where(np.array(known) >= 0, powers[:, known], 0.0)
+    return moments.by_channel(rows)
+
+
+def _joined(labels: tuple[str, ...]) -> str:
+    if len(labels) <= _NAMED:
+        return ", ".join(labels)
+    return f"{labels[0]} to {labels[-1]}"
+
+
+def _layer_and_cause(
+    trace: Trace,
+    ladder: Ladder,
+    fraction: Fraction,
+    causes: dict[str, tuple[str, ...]],
+    shares: tuple[Contribution, ...],
+) -> tuple[str, str]:
+    if not fraction:
+        # Without shares: the input's own, or else the last layer that adds an offset.
+        order = ("input offset", "bias", "activation", "modulation", "input")
+        cause = shares[0].cause if shares else next(each for each in order if each in causes)
+        return next(reversed(causes[cause]), ""), cause
+    origins = ladder.origins(fraction)
+    modulated = _modulated(shares)
+    for origin in origins:
+        cause = "input" if origin.step < 0 else _cause(trace, origin)
+        if cause == "channels":
+            cause = shares[0].cause if shares else "input offset"
+        if cause or modulated:
+            return origin.layer or origin.moved_by, "modulation" if modulated else cause
+    last = next(reversed(causes.get("activation", ())), "")
+    return last, "modulation" if modulated else "activation"
+
+
+def _modulated(shares: tuple[Contribution, ...]) -> bool:
+    """Tell whether noise of changing power makes more of a line than all else together."""
+    noise = sum(float(share.power.sum()) for share in shares if share.cause == "modulation")
+    rest = sum(float(share.power.sum()) for share in shares if share.cause != "modulation")
+    return noise > max(rest, 0.0)
+
+
+def _cause(trace: Trace, origin: Origin) -> str:
+    """Return what a layer did to make a line of an offset; "" if it makes none."""
+    step = trace.steps[origin.step]
+    layer = step.layer
+    if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
+        return "channels"
+    if isinstance(layer, WeightNorm):
+        layer = layer.layer
+    if not isinstance(layer, WeightedLayer):
+        return ""
+    made = trace.values[step.output]
+    bias = own_bias(step, trace.values[step.inputs[0]].channels)
+    if bias is not None and isinstance(made, EnsembleMoments):
+        # L independent values have L lines of one and the same expected power.
+        alone = bias.variance / bias.period if bias.period > 1 else 0.0
+        whole = float(_powers_at(made, [origin.at % 1]).mean())
+        if 2 * alone > whole:
+            return "bias"
+    fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
+    return "overlap" if fixed else "weights"
