@@ -24,7 +24,7 @@ from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
 from upsim.theory.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
-from upsim.theory.spread import Spread, spread
+from upsim.theory.spread import Spread, refuse_other_ends, spread
 from upsim.theory.tone_audibility import Audibility, judge_tones
 from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
@@ -233,8 +233,8 @@ class Prediction:
     def spread(self) -> tuple[Spread, ...]:
         """Return how far one network's lines may lie from an expectation over networks.
 
-        For a stack whose weights are not drawn: median of each line's power over networks, and the
-        probability that the line is stronger than the offset.  Wide last layers are assumed.
+        For a stack that ends in random weights: median of each line's power over networks, and the
+        probability that the line is stronger than the offset.  A wide last layer is assumed.
 
         Returns
         -------
@@ -258,6 +258,7 @@ class Prediction:
                 expected="weights that are named initialisations",
                 fix="upsim.predict(stack, signal) before stack.draw(...)",
             )
+        refuse_other_ends(self.stack)
         return spread(self.tones)
 
     def lines(self, count: int) -> Array:

@@ -8,8 +8,7 @@ import pytest
 import upsim
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Normalisation
-from upsim.theory.spread import above_offset
-from upsim.tolerance import rounding, sampling
+from upsim.tolerance import rounding
 
 STACK = upsim.Stack([upsim.TransposedConv(8, 8, 8, 4, 2), upsim.ReLU(), upsim.Conv(8, 1, 5)], 16000)
 
@@ -99,34 +98,6 @@ def test_a_batch_norm_as_torch_starts_it_is_a_gain():
 def test_a_gate_halves_the_channels():
     stack = STACK.replace(layers=[STACK[0], upsim.GLU(), upsim.Conv(4, 1, 5)])
     assert upsim.predict(stack, upsim.Constant(1.0)).tones
-
-
-def test_the_spread_is_that_of_many_networks():
-    stack = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
-    rows = upsim.predict(stack, upsim.Constant(1.0)).spread()
-    powers = np.array(
-        [
-            [tone.power[0] for tone in upsim.predict(stack.draw(seed), upsim.Constant(1.0)).tones]
-            for seed in range(400)
-        ]
-    )
-    offset = powers[:, 0]
-    for number, row in enumerate(rows):
-        # Halves of 400: a binomial of deviation 1/2.
-        above = (powers[:, number] > row.median).mean()
-        assert abs(above - 0.5) <= sampling(0.5, len(powers))
-        if row.tone.fraction:
-            line = powers[:, number] / (1 if row.tone.fraction == 0.5 else 2)
-            chance = row.above_offset
-            deviation = np.sqrt(chance * (1 - chance))
-            assert abs((line > offset).mean() - chance) <= sampling(deviation, len(powers))
-    with pytest.raises(NotPredictableError, match="drawn weights"):
-        upsim.predict(stack.draw(0), upsim.Constant(1.0)).spread()
-
-
-def test_chances_at_the_ends():
-    assert above_offset(1.0, 0.0, real=False) == 1.0
-    assert above_offset(0.0, 1.0, real=True) == 0.0
 
 
 def networks(stack, count):

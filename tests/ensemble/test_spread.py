@@ -1,0 +1,124 @@
+"""How far one network may lie from the expectation: laws, then seeded networks."""
+
+from __future__ import annotations
+
+from math import inf, pi, sqrt
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim.errors import ArgumentError, NotPredictableError
+from upsim.theory.spread import above_offset, ratio_median
+from upsim.tolerance import rounding, sampling
+
+STACK = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
+
+
+def test_laws_of_lines_as_strong_as_their_offset():
+    """Theory, section 3: median 3/2 and P = 1/sqrt(3); at the Nyquist frequency 1 and 1/2."""
+    _, line, nyquist = upsim.predict(STACK, upsim.Constant(1.0)).spread()
+    assert line.above_offset == pytest.approx(1 / sqrt(3), abs=rounding(8, 1.0))
+    assert line.ratio == 1.5
+    assert nyquist.above_offset == pytest.approx(0.5, abs=rounding(8, 1.0))
+    assert nyquist.ratio == 1.0
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("line", [0.5, 1.0, 3.0])
+def test_the_median_ratio_is_where_the_chance_is_one_half(line, real):
+    ratio = ratio_median(line, 2.0, real=real)
+    chance = above_offset(line, 2.0 * ratio, real=real)
+    assert chance == pytest.approx(0.5, abs=rounding(8, 1.0))
+
+
+def test_chances_at_the_ends():
+    assert above_offset(1.0, 0.0, real=False) == 1.0
+    assert above_offset(0.0, 1.0, real=True) == 0.0
+    assert ratio_median(1.0, 0.0, real=True) == inf
+    with pytest.raises(ArgumentError, match="must not be negative"):
+        above_offset(-1.0, 1.0, real=True)
+
+
+def test_the_spread_is_that_of_many_networks():
+    rows = upsim.predict(STACK, upsim.Constant(1.0)).spread()
+    powers = np.array(
+        [
+            [tone.power[0] for tone in upsim.predict(STACK.draw(seed), upsim.Constant(1.0)).tones]
+            for seed in range(400)
+        ]
+    )
+    offset = powers[:, 0]
+    for number, row in enumerate(rows):
+        # Halves of 400: a binomial of deviation 1/2.
+        above = (powers[:, number] > row.median).mean()
+        assert abs(above - 0.5) <= sampling(0.5, len(powers))
+        if row.tone.fraction:
+            line = powers[:, number] / (1 if row.tone.fraction == 0.5 else 2)
+            chance = row.above_offset
+            deviation = np.sqrt(chance * (1 - chance))
+            assert abs((line > offset).mean() - chance) <= sampling(deviation, len(powers))
+            assert abs((line > row.ratio * offset).mean() - 0.5) <= sampling(0.5, len(powers))
+
+
+def bins(prediction, points):
+    """Return each line's squared coefficient over the noise in its bin of a DFT."""
+    rate = float(prediction.sample_rate)
+    found = {}
+    for tone in prediction.tones:
+        sides = 1 if tone.fraction in (0, 0.5) else 2
+        level = np.interp(tone.frequency, prediction.frequencies, prediction.psd[0]) / 2
+        found[tone.fraction] = tone.power[0] / sides / (level * rate / points)
+    return found
+
+
+@pytest.mark.parametrize(("kernel", "factor"), [(8, 4), (6, 2), (5, 5)])
+def test_white_features_and_a_rectifier(kernel, factor):
+    """Theory, section 3: N / (L (pi - 1)) for white noise, ReLU and random full overlap."""
+    layers = [upsim.ReLU(), upsim.TransposedConv(16, 1, kernel, factor, bias=False)]
+    found = bins(upsim.predict(upsim.Stack(layers, 16000), upsim.WhiteNoise(1.0)), 1024)
+    assert len(found) == factor // 2 + 1
+    for ratio in found.values():
+        law = 1024 / (factor * (pi - 1))
+        assert ratio == pytest.approx(law, abs=rounding(1024, law))
+
+
+def test_white_features_in_many_networks():
+    """One network's lines and density are exact behind one activation: their averages agree."""
+    layers = [upsim.ReLU(), upsim.TransposedConv(16, 1, 8, 4, bias=False)]
+    stack, count = upsim.Stack(layers, 16000), 200
+    found = upsim.predict(stack, upsim.WhiteNoise(1.0))
+    powers = {tone.fraction: np.zeros(count) for tone in found.tones}
+    levels = np.zeros((count, 3))
+    grid = np.array([1000.0, 3000.0, 6500.0])
+    for seed in range(count):
+        network = upsim.predict(stack.draw(seed), upsim.WhiteNoise(1.0), frequencies=grid)
+        levels[seed] = network.psd[0]
+        for tone in network.tones:
+            powers[tone.fraction][seed] = tone.power[0]
+    expected = np.interp(grid, found.frequencies, found.psd[0])
+    for level, value in zip(levels.T, expected, strict=True):
+        assert abs(level.mean() - value) <= sampling(level.std(), count)
+    for tone in found.tones:
+        power = powers[tone.fraction]
+        assert abs(power.mean() - tone.power[0]) <= sampling(power.std(), count)
+
+
+@pytest.mark.parametrize(
+    "end", [[upsim.Tanh()], [upsim.GroupNorm(1, 1)], [upsim.Bias(0.5)]], ids=repr
+)
+def test_other_ends_have_other_distributions(end):
+    stack = STACK.replace(layers=[*STACK, *end])
+    with pytest.raises(NotPredictableError, match=r"stack\.upto\(n\)") as caught:
+        upsim.predict(stack, upsim.Constant(1.0)).spread()
+    assert type(end[0]).__name__ in str(caught.value)
+
+
+def test_fixed_filters_may_follow():
+    stack = STACK.replace(layers=[*STACK, upsim.Hold(2)])
+    assert upsim.predict(stack, upsim.Constant(1.0)).spread()
+
+
+def test_drawn_weights_have_no_spread():
+    with pytest.raises(NotPredictableError, match="drawn weights"):
+        upsim.predict(STACK.draw(0), upsim.Constant(1.0)).spread()
