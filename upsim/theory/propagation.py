@@ -198,6 +198,7 @@ def _refuse_long_periods(
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
     """
+    sines = period > 1
     periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
     total = 0
     for step in stack.steps:
@@ -218,9 +219,19 @@ def _refuse_long_periods(
         refuse_beyond_memory(
             total,
             f"the periods up to {step.name}, {period} samples long,",
-            fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
-            "with the input rate",
+            fix=_shorter(step, sines=sines, strides=period > periods[0]),
         )
+
+
+def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
+    """Return what shortens the periods up to a step: what makes them long, and that alone."""
+    before = step.path[0] - 1
+    ways = [f"stack.upto({before}), the layers before it"] if before else []
+    if strides:
+        ways.append("smaller strides")
+    if sines:
+        ways.append("sines whose frequencies share a larger divisor with the input rate")
+    return ", or ".join(ways) or "fewer channels"
 
 
 def _has_bias(layer: Layer) -> bool:

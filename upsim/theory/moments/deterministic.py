@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 #: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
 _FEW_TAPS = 2**9
 
-_WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
-
 
 @dataclass(frozen=True, eq=False)
 class DeterministicMoments(Moments):
@@ -77,7 +75,7 @@ class DeterministicMoments(Moments):
                 f"the signal repeats only after {count} samples",
                 given=f"{frequencies} at an input rate of {format_hertz(rate)}",
                 expected="a period that fits in memory",
-                fix=_WAY_OUT,
+                fix="sines whose frequencies share a larger divisor with the input rate",
             )
         offset = [line for line in lines if line.frequency == 0]
         others = [line for line in lines if line.frequency != 0]
@@ -125,9 +123,15 @@ class DeterministicMoments(Moments):
         """Convolve the period on a circle; a bias is a new source."""
         after = lcm(self.period.shape[1], operator.down) // operator.down * operator.up
         offset = operator.offset
-        whole = after if offset is None else lcm(after, offset.shape[1])
+        whole, what, fix = after, f"one period, {after} samples long,", "smaller strides"
+        if offset is not None and after % offset.shape[1]:
+            whole = lcm(after, offset.shape[1])
+            what = (
+                f"the common period of a signal of {after} and a bias of {offset.shape[1]} samples"
+            )
+            fix = f"a bias whose period divides {after}"
         rows = len(self.sources) + 2
-        refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
+        refuse_beyond_memory(rows * operator.out_channels * whole, what, fix=fix)
         batch = (
             np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
         )
@@ -253,7 +257,12 @@ class DeterministicMoments(Moments):
         whole = lcm(*(part.period.shape[1] for part in parts))
         sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
         channels = sum(part.channels for part in parts)
-        refuse_beyond_memory((len(sources) + 1) * channels * whole, "one period", fix=_WAY_OUT)
+        each = " and ".join(str(part.period.shape[1]) for part in parts)
+        refuse_beyond_memory(
+            (len(sources) + 1) * channels * whole,
+            f"the common period of branches that repeat after {each} samples",
+            fix="branches of equal strides",
+        )
         totals, shares = [], []
         for part in parts:
             totals.append(_tiled(part.period, whole))
