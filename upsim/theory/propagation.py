@@ -268,7 +268,9 @@ def fold(stack: Stack) -> Operator:
                     f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
                     "one linear operator",
                     given=step.name,
-                    fix="fold the layers before it: upsim.fold(stack.upto(n))",
+                    fix=f"upsim.fold(stack.upto({step.path[0] - 1})), the layers before it"
+                    if step.path[0] > 1
+                    else "upsim.predict(stack, signal), which needs no fold",
                 )
             else:
                 values.append(inputs[0].then(operator))

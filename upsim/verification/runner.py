@@ -68,5 +68,7 @@ def refuse_normalisations(stack: Stack, what: str) -> None:
                 f"a finite run's {what} includes its ends, a long signal's does not",
                 given=step.name,
                 expected="no normalisation over time; the samples check covers finite signals",
-                fix="upsim.verify(stack.upto(n)), the layers before it",
+                fix=f"upsim.verify(stack.upto({step.path[0] - 1})), the layers before it"
+                if step.path[0] > 1
+                else "upsim.verify(stack, signal), and read the samples check",
             )
