@@ -180,6 +180,9 @@ class Ladder:
             folded = Fraction(min(number, count - number), count)
             return (Origin("", -1, image_of=folded),) if folded in self.lines else ()
         maker, up, down, sources = self._moves[value]
+        if down == len(sources) == 1 and not self.lines and up * number % count:
+            # One way back, and what comes that way was born there: nothing to sort or to mark.
+            return self._origins(up * number % count, count, sources[0])
         label = self.steps[maker].label
         is_image = up > 1 and 2 * up * min(number, count - number) > count
         found: dict[int, Origin] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -267,26 +268,36 @@ class Mechanisms:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._known: dict[int, tuple[dict[str, NDArray[np.float64]], float]] = {}
+        self._known: dict[int, list[str]] = {}
 
     def cause(self, origin: Origin) -> str:
         """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding.
 
         A layer without weights of its own, a shuffle say, answers "channels".
         """
-        if origin.step not in self._known:
-            parts = self._patterns(origin.step)
-            strengths = {cause: _strengths(pattern) for cause, pattern in parts.items()}
-            self._known[origin.step] = strengths, self._floor(origin.step)
-        found, largest = "", self._known[origin.step][1]
-        for cause, strength in self._known[origin.step][0].items():
-            number, other = divmod(origin.at.numerator * strength.size, origin.at.denominator)
-            if not other and strength[number] > largest:
-                found, largest = cause, strength[number]
-        layer = self._trace.steps[origin.step].layer
-        if found == "weights" and isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
-            return "channels"
-        return found
+        causes = self._known.get(origin.step)
+        if causes is None:
+            causes = self._known[origin.step] = self._causes(origin.step)
+        # The line is a multiple of the layer's own spacing, and so one of its patterns'.
+        return causes[origin.at.numerator * len(causes) // origin.at.denominator]
+
+    def _causes(self, number: int) -> list[str]:
+        """Return the cause of each line ``k / p`` of a layer's output, p the patterns' period."""
+        patterns = self._patterns(number)
+        period = lcm(*(pattern.shape[1] for pattern in patterns.values()))
+        strengths = np.zeros((len(patterns), period))
+        for row, pattern in zip(strengths, patterns.values(), strict=True):
+            lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
+            row[:: period // pattern.shape[1]] = np.linalg.norm(lines, axis=0)
+        named = list(patterns)
+        if isinstance(self._trace.steps[number].layer, PeriodicShuffle | TwoBandSynthesis):
+            named[named.index("weights")] = "channels"
+        is_there = strengths.max(axis=0) > self._floor(number)
+        strongest = strengths.argmax(axis=0)
+        return [
+            named[part] if there else ""
+            for part, there in zip(strongest.tolist(), is_there.tolist(), strict=True)
+        ]
 
     def _floor(self, number: int) -> float:
         """Return the rounding of a line at a layer's output."""
@@ -315,9 +326,3 @@ class Mechanisms:
         if operator.offset is not None:
             patterns["bias"] = operator.offset
         return patterns
-
-
-def _strengths(pattern: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the magnitude over all channels of each line ``k / p`` of a periodic pattern."""
-    lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
-    return np.asarray(np.linalg.norm(lines, axis=0))
