@@ -99,7 +99,7 @@ def repeating(moments: Moments) -> DeterministicMoments:
 
 def line_floor(moments: DeterministicMoments) -> float:
     """Return the amplitude below which a line is not told from rounding."""
-    sums = rounding(moments.period.shape[1], float(np.abs(moments.period).max(initial=0.0)))
+    sums = rounding(moments.period.shape[1], moments.size)
     return moments.error + sums
 
 
