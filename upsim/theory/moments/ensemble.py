@@ -37,6 +37,9 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
 
+#: Numbers of a density that are held at once (4 MiB).
+_PIECE = 2**19
+
 
 @dataclass(frozen=True, eq=False)
 class Channels:
@@ -252,11 +255,14 @@ def _products(rows: Array) -> Array:
 
 def _input_noise(signal: Signal, channels: int, rate: Fraction) -> TwoTime:
     """Return the autocovariance of the random part, averaged over channels."""
-    grid = np.arange(_GRID) / _GRID
-    density = signal.density(grid * float(rate), channels, rate)
-    if density is None:
-        return TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
-    level = density.mean(axis=0) * float(rate)
+    grid = np.arange(_GRID) / _GRID * float(rate)
+    level = np.zeros(_GRID)
+    # Thousands of channels at once would take more memory than all that follows.
+    for part in np.array_split(np.arange(_GRID), 1 + channels * _GRID // _PIECE):
+        density = signal.density(grid[part], channels, rate)
+        if density is None:
+            return TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
+        level[part] = density.mean(axis=0) * float(rate)
     covariance = np.fft.ifft(level).real
     # A lag that rounding alone explains carries nothing.
     seen = (
