@@ -61,7 +61,7 @@ class TwoTime:
     fixed: Array
     excess: Array
     far: Array = field(default_factory=lambda: np.zeros(0))
-    most: int = MEMORY_BUDGET // 8
+    most: int = MEMORY_BUDGET // 64
 
     @property
     def period(self) -> int:
