@@ -75,7 +75,7 @@ def starting_moments(
     """
     channels, rate = stack.in_channels, stack.input_rate
     if not stack.is_drawn:
-        return EnsembleMoments.from_signal(signal, channels, rate)
+        return EnsembleMoments.from_signal(signal, channels, rate, budget=budget)
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and _has_activation(stack))
@@ -128,6 +128,7 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
         if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
     ]
     last = needs_phases[-1] if needs_phases else -1
+    last_use = {value: number for number, step in enumerate(steps) for value in step.inputs}
     values = [start]
     for number, step in enumerate(steps):
         inputs = [values[value] for value in step.inputs]
@@ -148,6 +149,10 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
             else:
                 made = inputs[0].through_activation(cast("Activation", layer), step.label)
         values.append(made)
+        for value in step.inputs:
+            # What a report reads is averages; the phases have done their work.
+            if last_use[value] == number:
+                values[value] = values[value].over_time()
     return Trace(steps, tuple(values), (None,) * len(steps))
 
 
