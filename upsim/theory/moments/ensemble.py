@@ -151,8 +151,9 @@ class EnsembleMoments(Moments):
             exact,
             wide,
             (
-                f"psd: in front of activations, covariances beyond {self.lags} samples averaged over "
-                "the phases of the period; more memory=... moves that out; lines are not concerned"
+                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
+                "over the phases of the period; more memory=... moves that out; lines are not "
+                "concerned"
             ),
         )
 
