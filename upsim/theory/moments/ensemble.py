@@ -22,6 +22,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
 from upsim.layers import GLU, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.base import Activation, Normalisation
@@ -54,7 +55,11 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
 
-_NONE = TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
+#: Bytes of the budget for each number that one covariance may hold: an eighth of them.
+_SHARE = 64
+
+#: Numbers of a density that are held at once (4 MiB).
+_PIECE = 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,8 @@ class EnsembleMoments(Moments):
         Independent products that one sample here adds up; the input is taken as given.
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
+    lags : int or None
+        Beyond so many lags an activation met the average over the phases; None if none did.
     averaged : bool
         Whether covariances are averaged over their period: enough where no activation and no
         decimation follows.
@@ -92,6 +99,7 @@ class EnsembleMoments(Moments):
     sources: frozenset[str]
     terms: int = 1
     width: int | None = None
+    lags: int | None = None
     averaged: bool = False
     correlated: str = ""
     notes: tuple[str, ...] = ()
@@ -100,18 +108,26 @@ class EnsembleMoments(Moments):
 
     @classmethod
     def from_signal(
-        cls, signal: Signal, channels: int, rate: Fraction, without: frozenset[str] = frozenset()
+        cls,
+        signal: Signal,
+        channels: int,
+        rate: Fraction,
+        without: frozenset[str] = frozenset(),
+        *,
+        budget: float = MEMORY_BUDGET,
     ) -> EnsembleMoments:
-        """Return the record at the input."""
+        """Return the record at the input.
+
+        ``budget`` in bytes is for all covariances that are held at once.  An eighth of it may go to
+        the phases of one; with 0 the lines cost least, and are the same.
+        """
         if signal.recording(channels, rate) is not None:
             raise _recording(repr(signal))
         lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=bool(without))
-        grid = np.arange(_GRID) / _GRID
-        density = signal.density(grid * float(rate), channels, rate)
-        levels = np.zeros((channels, 1)) if density is None else density * float(rate)
+        levels = np.broadcast_to(_levels(signal, channels, rate), (channels, _GRID))
 
         def noise(channel: int) -> TwoTime:
-            return _NONE if density is None else _autocovariance(levels[channel])
+            return replace(_autocovariance(levels[channel]), most=int(budget) // _SHARE)
 
         groups = _alike(_left(lines, without), levels, noise)
         return cls(groups, frozenset({"input"}), without=without)
@@ -130,14 +146,18 @@ class EnsembleMoments(Moments):
         period = _left(mean, without)
         rows = np.zeros((mean.channels, 1))
         covariances = np.zeros((mean.channels, 1, 1))
+        budget = 0.0
         if isinstance(record, StationaryMoments):
+            # Lines alone are asked for without a cause.
+            budget = 0.0 if without else record.budget
             kept = IndependentCovariance.of(record.place.covariance).centred().values[:, :, 0]
             covariances = np.ascontiguousarray(kept.transpose(2, 0, 1))
             rows = covariances.reshape(mean.channels, -1)
 
         def noise(channel: int) -> TwoTime:
             excess = covariances[channel]
-            return TwoTime(np.zeros((len(excess), 1)), excess).reduced()
+            most = int(budget) // _SHARE
+            return TwoTime(np.zeros((len(excess), 1)), excess, most=most).reduced()
 
         notes = tuple(f"before the first random layer: {each}" for each in record.assumptions)
         return cls(
@@ -169,6 +189,12 @@ class EnsembleMoments(Moments):
             found.append(
                 "activations: inputs taken as Gaussian, the limit of wide layers "
                 f"(the narrowest sum has {self.width} terms)"
+            )
+        if self.lags is not None:
+            found.append(
+                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
+                "over the phases of the period; more memory=... moves that out; lines are not "
+                "concerned"
             )
         return (*found, *self.notes)
 
@@ -293,23 +319,27 @@ class EnsembleMoments(Moments):
                     fix=_DRAW,
                 )
         groups = tuple(self._activated(group, activation) for group in self.groups)
-        width = self.terms if self.width is None else min(self.width, self.terms)
-        return replace(self, groups=groups, width=width)
+        cut = [group.covariance.reach for group in self.groups if group.covariance.far.size]
+        width, lags = least(self.width, self.terms), least(self.lags, *cut)
+        return replace(self, groups=groups, width=width, lags=lags)
 
     def _activated(self, group: Channels, activation: Activation) -> Channels:
-        covariance = group.covariance
+        covariance, average = group.covariance, None
         if "modulation" in self.without:
             # Noise of the same covariance at all times makes no line.
             steady = covariance.excess.mean(axis=0)[None]
-            covariance = TwoTime(covariance.fixed, np.tile(steady, (covariance.period, 1)))
+            covariance = replace(covariance, excess=np.tile(steady, (covariance.period, 1)))
         period = lcm(covariance.period, group.mean.size)
         covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
         means = np.tile(group.mean, period // group.mean.size)
         mean, pointwise = channel_map(activation, means, covariance.variance)
+        if covariance.far.size:
+            level = covariance.variance.mean(keepdims=True)
+            _, average = channel_map(activation, means.mean(keepdims=True), level)
         if "activation" in self.without:
             mean = mean - _added_offset(activation, means, covariance.variance, mean)
         count = int(group.count * activation.channel_ratio)
-        return Channels(count, shortest(mean), covariance.mapped(pointwise))
+        return Channels(count, shortest(mean), covariance.mapped(pointwise, average))
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Return the record behind a normalisation over time, divided by the expected level."""
@@ -370,12 +400,12 @@ class EnsembleMoments(Moments):
             len(part.sources) for part in parts
         )
         correlated = next((part.correlated for part in parts if part.correlated), "")
-        widths = [part.width for part in parts if part.width is not None]
         terms = [part.terms for part in parts if part.sources != {"input"}]
         joined = replace(
             parts[0],
             sources=frozenset().union(*(part.sources for part in parts)),
-            width=min(widths, default=None),
+            width=least(*(part.width for part in parts)),
+            lags=least(*(part.lags for part in parts)),
             terms=min(terms, default=1),
             correlated=correlated,
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
@@ -418,6 +448,11 @@ class EnsembleMoments(Moments):
         return np.array([group.covariance.density(turns) for group in self.groups])
 
 
+def least(*numbers: int | None) -> int | None:
+    """Return the least of the numbers that are there."""
+    return min((number for number in numbers if number is not None), default=None)
+
+
 def _left(record: DeterministicMoments, without: frozenset[str]) -> Array:
     """Return one period without the shares of some causes."""
     period = record.period
@@ -440,6 +475,21 @@ def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple
         else:
             found.append(Channels(1, shortest(period[channel]), noise(channel)))
     return tuple(found)
+
+
+def _levels(signal: Signal, channels: int, rate: Fraction) -> Array:
+    """Return the density per cycle per sample on the grid, one row if all channels are alike."""
+    grid = np.arange(_GRID) / _GRID * float(rate)
+    pieces = []
+    # Thousands of channels at once would take more memory than all that follows.
+    for part in np.array_split(grid, 1 + channels * _GRID // _PIECE):
+        density = signal.density(part, channels, rate)
+        if density is None:
+            return np.zeros((1, _GRID))
+        alike = np.all(density == density[:1])
+        pieces.append(np.asarray(density[:1] if alike else density) * float(rate))
+    rows = max(map(len, pieces))
+    return np.concatenate([np.broadcast_to(p, (rows, p.shape[1])) for p in pieces], axis=1)
 
 
 def _autocovariance(level: Array) -> TwoTime:

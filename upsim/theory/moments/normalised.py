@@ -97,24 +97,28 @@ def over_channels(
 
 def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime:
     period = covariance.period
-    turns = lcm(covariance.fixed.shape[1], period)
+    turns = lcm(covariance.turns, period)
     whole = covariance.tiled(period, turns)
     own = whole.fixed.mean(axis=1)
     partner = (np.arange(period)[:, None] + np.arange(turns)) % period
     made = whole.fixed - share * (own[:, None] + own[partner]) + spread
     # What rounding left of a constant is no signal to be blown up by the gain.
     floor = rounding(turns + 4, float(np.abs(whole.fixed).max()))
-    return TwoTime(np.where(np.abs(made) > floor, made, 0.0), whole.excess).reduced()
+    return replace(whole, fixed=np.where(np.abs(made) > floor, made, 0.0)).reduced()
 
 
 def _weighted(covariance: TwoTime, weights: Array) -> TwoTime:
     """Return the covariance of a signal times a periodic weight."""
     period = lcm(covariance.period, weights.size)
-    turns = lcm(covariance.fixed.shape[1], period)
+    turns = lcm(covariance.turns, period)
     whole = covariance.tiled(period, turns)
     sample = np.arange(period)[:, None]
     lags = np.arange(-whole.reach, whole.reach + 1)
     left = weights[sample % weights.size]
     fixed = whole.fixed * left * weights[(sample + np.arange(turns)) % weights.size]
     excess = whole.excess * left * weights[(sample + lags) % weights.size]
-    return TwoTime(fixed, excess).reduced()
+    # Lags that are known as averages meet the average product of the two weights.
+    far = np.arange(whole.reach + 1, whole.reach + 1 + whole.far.size)[:, None]
+    phase = np.arange(weights.size)
+    common = (weights * weights[(phase + far) % weights.size]).mean(axis=1)
+    return replace(whole, fixed=fixed, excess=excess, far=whole.far * common).reduced()
