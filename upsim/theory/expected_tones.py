@@ -52,6 +52,7 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
         for cause, repeat in repeats.items()
         if isinstance(repeat, EnsembleMoments)
     }
+    makers = _Makers(trace)
     found = []
     for place, number in enumerate(listed):
         fraction = Fraction(number, period)
@@ -64,7 +65,7 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
             if cause in causes and np.abs((whole - rest)[:, place]).max() > 2 * floor
         ]
         shares.sort(key=lambda share: -float(share.power.max()))
-        layer, cause = _layer_and_cause(trace, ladder, fraction, causes, tuple(shares))
+        layer, cause = _layer_and_cause(makers, ladder, fraction, causes, tuple(shares))
         found.append(
             Tone(
                 fraction,
@@ -96,7 +97,7 @@ def _joined(labels: tuple[str, ...]) -> str:
 
 
 def _layer_and_cause(
-    trace: Trace,
+    makers: _Makers,
     ladder: Ladder,
     fraction: Fraction,
     causes: dict[str, tuple[str, ...]],
@@ -110,7 +111,7 @@ def _layer_and_cause(
     origins = ladder.origins(fraction)
     modulated = _modulated(shares)
     for origin in origins:
-        cause = "input" if origin.step < 0 else _cause(trace, origin)
+        cause = "input" if origin.step < 0 else makers.cause(origin)
         if cause == "channels":
             cause = shares[0].cause if shares else "input offset"
         if cause or modulated:
@@ -126,23 +127,36 @@ def _modulated(shares: tuple[Contribution, ...]) -> bool:
     return noise > max(rest, 0.0)
 
 
-def _cause(trace: Trace, origin: Origin) -> str:
-    """Return what a layer did to make a line of an offset; "" if it makes none."""
-    step = trace.steps[origin.step]
-    layer = step.layer
-    if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
-        return "channels"
-    if isinstance(layer, WeightNorm):
-        layer = layer.layer
-    if not isinstance(layer, WeightedLayer):
-        return ""
-    made = trace.values[step.output]
-    bias = own_bias(step, trace.values[step.inputs[0]].channels)
-    if bias is not None and isinstance(made, EnsembleMoments):
+class _Makers:
+    """What each layer did to make lines of an offset; looked at once a layer."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._known: dict[int, tuple[str, NDArray[np.bool_]]] = {}
+
+    def cause(self, origin: Origin) -> str:
+        """Return "weights", "overlap" (of ones), "bias" or "channels"; "" if it makes none."""
+        if origin.step not in self._known:
+            self._known[origin.step] = self._look(origin.step)
+        cause, biased = self._known[origin.step]
+        place = origin.at % 1 * biased.size
+        return "bias" if place.denominator == 1 and biased[int(place)] else cause
+
+    def _look(self, number: int) -> tuple[str, NDArray[np.bool_]]:
+        """Return the cause, and at which lines ``k / P`` the layer's own bias is the stronger."""
+        step, none = self._trace.steps[number], np.zeros(1, dtype=bool)
+        layer = step.layer
+        if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
+            return "channels", none
+        if isinstance(layer, WeightNorm):
+            layer = layer.layer
+        if not isinstance(layer, WeightedLayer):
+            return "", none
+        fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
+        cause, made = "overlap" if fixed else "weights", self._trace.values[step.output]
+        bias = own_bias(step, self._trace.values[step.inputs[0]].channels)
+        if bias is None or bias.period == 1 or not isinstance(made, EnsembleMoments):
+            return cause, none
         # L independent values have L lines of one and the same expected power.
-        alone = bias.variance / bias.period if bias.period > 1 else 0.0
-        whole = float(_powers_at(made, [origin.at % 1]).mean())
-        if 2 * alone > whole:
-            return "bias"
-    fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
-    return "overlap" if fixed else "weights"
+        whole = made.by_channel(made.line_powers()).mean(axis=0)
+        return cause, 2 * bias.variance / bias.period > whole

@@ -179,10 +179,7 @@ def repeat_without(stack: Stack, signal: Signal, trace: Trace, without: frozense
     """Return the walk of an expectation over networks again, some causes of lines left out."""
     start = trace.values[0]
     if isinstance(start, EnsembleMoments):
-        # Lines alone are asked for: no budget for what only the density needs.
-        start = EnsembleMoments.from_signal(
-            signal, stack.in_channels, stack.input_rate, without, budget=0
-        )
+        start = start.repeated(signal, stack.input_rate, without)
     return _propagate_ensemble(stack, start, without, trace)
 
 

@@ -112,7 +112,6 @@ class EnsembleMoments(Moments):
         signal: Signal,
         channels: int,
         rate: Fraction,
-        without: frozenset[str] = frozenset(),
         *,
         budget: float = MEMORY_BUDGET,
     ) -> EnsembleMoments:
@@ -123,14 +122,26 @@ class EnsembleMoments(Moments):
         """
         if signal.recording(channels, rate) is not None:
             raise _recording(repr(signal))
-        lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=bool(without))
-        levels = np.broadcast_to(_levels(signal, channels, rate), (channels, _GRID))
+        lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=False)
+        levels = _levels(signal, channels, rate)
 
         def noise(channel: int) -> TwoTime:
-            return replace(_autocovariance(levels[channel]), most=int(budget) // _SHARE)
+            level = levels[channel if len(levels) > 1 else 0]
+            return replace(_autocovariance(level), most=int(budget) // _SHARE)
 
-        groups = _alike(_left(lines, without), levels, noise)
-        return cls(groups, frozenset({"input"}), without=without)
+        groups = _alike(lines.period, levels, noise)
+        return cls(groups, frozenset({"input"}))
+
+    def repeated(self, signal: Signal, rate: Fraction, without: frozenset[str]) -> Self:
+        """Return this record of the input for a walk without some causes, for its lines alone."""
+        lines = DeterministicMoments.from_signal(signal, self.channels, rate, provenance=True)
+        period, first, groups = _left(lines, without), 0, []
+        for group in self.groups:
+            # No budget for what only the density needs.
+            noise = replace(group.covariance, most=0)
+            groups.append(replace(group, mean=shortest(period[first]), covariance=noise))
+            first += group.count
+        return replace(self, groups=tuple(groups), averaged=False, without=without)
 
     @classmethod
     def from_network(cls, record: Moments, without: frozenset[str]) -> EnsembleMoments:
@@ -276,7 +287,7 @@ class EnsembleMoments(Moments):
         offset = None if "bias" in self.without else fir.offset
         found: list[Channels] = []
         last: tuple[Array, ...] = ()
-        for output in range(fir.out_channels):
+        for output, count in _runs(fir, group_of, offset):
             own = np.flatnonzero(fir.taps[output].any(axis=1))
             seen = output // outward * inward + own
             readers[seen] += 1
@@ -284,14 +295,14 @@ class EnsembleMoments(Moments):
             added_on = np.zeros(1) if offset is None else offset[output]
             key = (group_of[seen], fir.taps[output, own], added_on)
             if last and all(map(np.array_equal, key, last)):
-                found[-1] = replace(found[-1], count=found[-1].count + 1)
+                found[-1] = replace(found[-1], count=found[-1].count + count)
                 continue
             last = key
             starts = np.flatnonzero(np.diff(key[0], prepend=-1))
             sizes = np.diff(starts, append=seen.size)
             shares = tuple(zip(key[0][starts].tolist(), sizes.tolist(), strict=True))
             mean, covariance = filtered(self.groups, shares, key[1], fir)
-            made = Channels(1, mean, covariance.reduced()).moved(added_on)
+            made = Channels(count, mean, covariance.reduced()).moved(added_on)
             found.append(self._kept(made.decimated(stride)))
         mixes = bool(readers.max(initial=0) > 1)
         correlated = f"layer {label}" if mixes else self.correlated
@@ -448,6 +459,22 @@ class EnsembleMoments(Moments):
         return np.array([group.covariance.density(turns) for group in self.groups])
 
 
+def _runs(
+    fir: StretchFIR, group_of: NDArray[np.intp], offset: Array | None
+) -> list[tuple[int, int]]:
+    """Return output channels, and how many that follow are like them as far as is seen at once."""
+    if not fir.groups == fir.out_channels == fir.in_channels:
+        return [(output, 1) for output in range(fir.out_channels)]
+    taps = fir.taps[:1] if fir.taps.strides[0] == 0 else fir.taps
+    others = np.diff(group_of) != 0
+    others |= np.any(taps[1:] != taps[:-1], axis=(1, 2)) if len(taps) > 1 else False
+    if offset is not None:
+        others |= np.any(offset[1:] != offset[:-1], axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], others]))
+    counts = np.diff(starts, append=fir.out_channels)
+    return list(zip(starts.tolist(), counts.tolist(), strict=True))
+
+
 def least(*numbers: int | None) -> int | None:
     """Return the least of the numbers that are there."""
     return min((number for number in numbers if number is not None), default=None)
@@ -464,17 +491,15 @@ def _left(record: DeterministicMoments, without: frozenset[str]) -> Array:
 
 def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple[Channels, ...]:
     """Return channels whose period and whose noise, told by ``rows``, are equal, as groups."""
-    found: list[Channels] = []
-    for channel in range(len(period)):
-        same = channel and (
-            np.array_equal(period[channel], period[channel - 1])
-            and np.array_equal(rows[channel], rows[channel - 1])
-        )
-        if same:
-            found[-1] = replace(found[-1], count=found[-1].count + 1)
-        else:
-            found.append(Channels(1, shortest(period[channel]), noise(channel)))
-    return tuple(found)
+    others = np.any(period[1:] != period[:-1], axis=1)
+    if len(rows) > 1:
+        others |= np.any(rows[1:] != rows[:-1], axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], others])).tolist()
+    counts = np.diff(starts, append=len(period)).tolist()
+    return tuple(
+        Channels(count, shortest(period[channel]), noise(channel))
+        for channel, count in zip(starts, counts, strict=True)
+    )
 
 
 def _levels(signal: Signal, channels: int, rate: Fraction) -> Array:
