@@ -111,6 +111,24 @@ def test_through_activations_a_part_is_what_the_line_loses():
     assert max(abs(tone.interaction[0] / tone.power[0]) for tone in found.tones) > 0.01
 
 
+def test_given_kernels_on_noise_are_repeated_too():
+    """The walks for lines alone keep few lags; a given kernel that needs more gets them."""
+
+    def level(depth, channels):
+        if not depth:
+            return [upsim.Conv(channels, channels, 15, padding=7), upsim.LeakyReLU(0.2)]
+        more = channels + 2
+        inner = [upsim.Decimate(2), upsim.Conv(channels, more, 15, padding=7)]
+        inner += [upsim.LeakyReLU(0.2), *level(depth - 1, more), upsim.Linear(2)]
+        join = upsim.Parallel(inner, [], merge="concatenate")
+        return [join, upsim.Conv(channels + more, channels, 5, padding=2), upsim.LeakyReLU(0.2)]
+
+    found = upsim.predict(upsim.Stack(level(4, 4), 16000), SIGNAL)
+    for tone in found.tones:
+        whole = sum(parts(tone).values()) + tone.interaction[0]
+        assert whole == pytest.approx(tone.power[0], abs=bound(found))
+
+
 def test_odd_activations_add_no_offset():
     layers = [upsim.TransposedConv(4, 16, 6, 4), upsim.Tanh(), upsim.TransposedConv(16, 1, 6, 4)]
     found = upsim.predict(upsim.Stack(layers, 64000), SIGNAL)

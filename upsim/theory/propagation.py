@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
-from upsim.errors import NotPredictableError, UpsimError
+from upsim.errors import NotPredictableError, TooLargeError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.weight_norm import WeightNorm
@@ -178,9 +178,15 @@ def _propagate_ensemble(
 def repeat_without(stack: Stack, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
     """Return the walk of an expectation over networks again, some causes of lines left out."""
     start = trace.values[0]
-    if isinstance(start, EnsembleMoments):
-        start = start.repeated(signal, stack.input_rate, without)
-    return _propagate_ensemble(stack, start, without, trace)
+    if not isinstance(start, EnsembleMoments):
+        return _propagate_ensemble(stack, start, without, trace)
+    try:
+        cheap = start.repeated(signal, stack.input_rate, without, cheaply=True)
+        return _propagate_ensemble(stack, cheap, without, trace)
+    except TooLargeError:
+        # A given kernel on noise asks for more lags than none: those of the whole.
+        full = start.repeated(signal, stack.input_rate, without, cheaply=False)
+        return _propagate_ensemble(stack, full, without, trace)
 
 
 def _expected(step: Step, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:

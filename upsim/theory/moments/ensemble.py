@@ -132,13 +132,17 @@ class EnsembleMoments(Moments):
         groups = _alike(lines.period, levels, noise)
         return cls(groups, frozenset({"input"}))
 
-    def repeated(self, signal: Signal, rate: Fraction, without: frozenset[str]) -> Self:
-        """Return this record of the input for a walk without some causes, for its lines alone."""
+    def repeated(
+        self, signal: Signal, rate: Fraction, without: frozenset[str], *, cheaply: bool
+    ) -> Self:
+        """Return this record of the input for a walk without some causes.
+
+        Cheaply: with no budget for lags that only the density needs.
+        """
         lines = DeterministicMoments.from_signal(signal, self.channels, rate, provenance=True)
         period, first, groups = _left(lines, without), 0, []
         for group in self.groups:
-            # No budget for what only the density needs.
-            noise = replace(group.covariance, most=0)
+            noise = replace(group.covariance, most=0) if cheaply else group.covariance
             groups.append(replace(group, mean=shortest(period[first]), covariance=noise))
             first += group.count
         return replace(self, groups=tuple(groups), averaged=False, without=without)
@@ -159,8 +163,7 @@ class EnsembleMoments(Moments):
         covariances = np.zeros((mean.channels, 1, 1))
         budget = 0.0
         if isinstance(record, StationaryMoments):
-            # Lines alone are asked for without a cause.
-            budget = 0.0 if without else record.budget
+            budget = record.budget
             kept = IndependentCovariance.of(record.place.covariance).centred().values[:, :, 0]
             covariances = np.ascontiguousarray(kept.transpose(2, 0, 1))
             rows = covariances.reshape(mean.channels, -1)
