@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from math import lcm
 from typing import Self
 
@@ -105,6 +105,11 @@ class DeterministicMoments(Moments):
         """Channels at this place."""
         return int(self.period.shape[0])
 
+    @cached_property
+    def size(self) -> float:
+        """The largest sample of the period."""
+        return _largest(self.period)
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Nothing is assumed but the steady state."""
@@ -143,7 +148,7 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
-        error = _rounding_through(operator, self.period, mapped[0], self.error)
+        error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -185,13 +190,14 @@ class DeterministicMoments(Moments):
             shares = np.concatenate([passed, rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
+        made = _largest(total)
         return replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_rounding_of_function(self.period, total, self.error),
+            error=_rounding_of_function(self.size, made, self.error),
         )
 
     def levels(self) -> Levels:
@@ -211,9 +217,8 @@ class DeterministicMoments(Moments):
         the shares still add up, and the bias is a source of its own.
         """
         gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
-        size = float(np.abs(self.period).max(initial=0.0))
         # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
-        floor = 2 * self.error + rounding(self.period.size + 2, size)
+        floor = 2 * self.error + rounding(self.period.size + 2, self.size)
 
         def moved(samples: Array, least: float) -> Array:
             centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
@@ -223,8 +228,7 @@ class DeterministicMoments(Moments):
 
         total, shares, sources = moved(self.period, floor), self.shares, self.sources
         if self.sources:
-            largest = float(np.abs(shares).max())
-            shares = moved(shares, floor + rounding(self.period.size + 2, largest))
+            shares = moved(shares, floor + rounding(self.period.size + 2, _largest(shares)))
         # The error passes with the gain, but for channels that were set to zero.  What it does to
         # the level moves a sample by at most the root of the number of samples times as much: of
         # n samples of variance 1 none is beyond sqrt(n).
@@ -247,7 +251,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error + rounding(2, float(np.abs(total).max(initial=0.0))),
+            error=error + rounding(2, _largest(total)),
             normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
         )
 
@@ -297,14 +301,13 @@ class DeterministicMoments(Moments):
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
 
 
-def _rounding_through(operator: Operator, before: Array, after: Array, error: float) -> float:
+def _rounding_through(operator: Operator, size: float, made: float, error: float) -> float:
     """Return what rounding may have done to a sample behind a linear layer.
 
     Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
     For layers of many taps, which a second pass would cost as much as the first, the gain is taken
     from the largest samples instead; only few taps can cancel to nothing.
     """
-    size, made = float(np.abs(before).max()), float(np.abs(after).max())
     if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
         gain = operator.largest_gain()
     else:
@@ -312,11 +315,14 @@ def _rounding_through(operator: Operator, before: Array, after: Array, error: fl
     return gain * error + rounding(operator.terms, gain * size)
 
 
-def _rounding_of_function(before: Array, after: Array, error: float) -> float:
+def _rounding_of_function(size: float, made: float, error: float) -> float:
     """Return what rounding may have done to a sample behind an activation of slope up to one."""
-    size, made = float(np.abs(before).max()), float(np.abs(after).max())
     slope = max(1.0, made / size) if size else 1.0
     return slope * error + rounding(8, made)
+
+
+def _largest(samples: Array) -> float:
+    return float(np.abs(samples).max(initial=0.0))
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
