@@ -256,14 +256,15 @@ class DeterministicMoments(Moments):
         """Add, average or stack the branches over their common period, source by source."""
         whole = lcm(*(part.period.shape[1] for part in parts))
         sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+        places = {source: number for number, source in enumerate(sources)}
         channels = sum(part.channels for part in parts)
         refuse_beyond_memory((len(sources) + 1) * channels * whole, "one period", fix=_WAY_OUT)
         totals, shares = [], []
         for part in parts:
             totals.append(_tiled(part.period, whole))
             rows = np.zeros((len(sources), part.channels, whole))
-            for source, share in zip(part.sources, part.shares, strict=True):
-                rows[sources.index(source)] = _tiled(share, whole)
+            if part.sources:
+                rows[[places[source] for source in part.sources]] = _tiled(part.shares, whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})
