@@ -16,6 +16,10 @@ _BLOCK = 2**24
 #: Real layers have fewer taps; only beyond is it worth a look whether the period is shorter still.
 _MANY_TAPS = 1024
 
+#: BLAS multiplies up to some million products as the numbers lie, and rearranges more first: for few
+#: columns that takes longer than the product.  So up to FEW columns are multiplied in SMALL pieces.
+_FEW, _SMALL, _LEAST_ROWS = 32, 2**19, 16
+
 
 def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Real:
     r"""Return ``y[n] = sum_k h[k] x[m]`` over ``n = m L + position_k``, modulo ``P L``.
@@ -75,9 +79,15 @@ def _gathered(taps: Real, positions: Positions, columns: Real) -> Real:
             gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
             if turn:
                 gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-    flat = gathered.reshape(groups, per_group * tap_count, copies * count)
-    mapped = taps.reshape(groups, rows, per_group * tap_count) @ flat
-    return mapped.reshape(groups * rows, copies, count)
+    terms, width = per_group * tap_count, copies * count
+    flat = gathered.reshape(groups, terms, width)
+    kernels = taps.reshape(groups, rows, terms)
+    answer = np.empty((groups, rows, width))
+    piece = max(_LEAST_ROWS, _SMALL // (terms * width)) if 1 < width <= _FEW else rows
+    for start in range(0, rows, piece):
+        part = slice(start, start + piece)
+        np.matmul(kernels[:, part], flat, out=answer[:, part])
+    return answer.reshape(groups * rows, copies, count)
 
 
 def _spread(answer: Real, taps: Real, positions: Positions, columns: Real) -> None:
