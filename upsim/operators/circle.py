@@ -16,8 +16,8 @@ _BLOCK = 2**24
 #: Real layers have fewer taps; only beyond is it worth a look whether the period is shorter still.
 _MANY_TAPS = 1024
 
-#: BLAS multiplies up to some million products as the numbers lie, and rearranges more first: for few
-#: columns that takes longer than the product.  So up to FEW columns are multiplied in SMALL pieces.
+#: BLAS multiplies up to some million products as the numbers lie and rearranges more first, which
+#: takes longer than the product if columns are few: up to _FEW are multiplied in pieces of _SMALL.
 _FEW, _SMALL, _LEAST_ROWS = 32, 2**19, 16
 
 
