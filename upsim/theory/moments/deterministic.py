@@ -133,10 +133,15 @@ class DeterministicMoments(Moments):
         whole = after if offset is None else lcm(after, offset.shape[1])
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
-        batch = (
-            np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
-        )
-        mapped = _tiled(operator.periodic(batch), whole)
+        error = 0.0
+        if self.size or self.error or self.sources:
+            batch = self.period[None]
+            if self.sources:
+                batch = np.concatenate([batch, self.shares])
+            mapped = _tiled(operator.periodic(batch), whole)
+            error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
+        else:  # silence, as where all the input is noise
+            mapped = np.zeros((1, operator.out_channels, whole))
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
             own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
@@ -144,7 +149,6 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
-        error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
