@@ -19,6 +19,7 @@ from math import lcm
 from typing import Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
@@ -38,8 +39,8 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
 
-#: Bytes of the budget for each number that one covariance may hold: an eighth of them.
-_SHARE = 64
+#: Bytes of the budget for each number that one covariance may hold: a thirty-second of them.
+_SHARE = 256
 
 #: Numbers of a density that are held at once (4 MiB).
 _PIECE = 2**19
@@ -64,6 +65,8 @@ class Channels:
 
     def second_moment(self, *, averaged: bool) -> TwoTime:
         """Return the moment about zero, of each phase or averaged over them."""
+        if not self.mean.any():
+            return self.covariance
         if averaged:
             power = np.abs(np.fft.fft(self.mean)) ** 2 / self.mean.size
             products = np.fft.ifft(power).real
@@ -106,8 +109,8 @@ class EnsembleMoments(Moments):
     ) -> EnsembleMoments:
         """Return the record at the input: the average over the channels.
 
-        ``budget`` in bytes is for all covariances that are held at once.  An eighth of it may go to
-        the phases of one; with 0 the lines cost least, and are the same.
+        ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
+        go to the phases of one; with 0 the lines cost least, and are the same.
         """
         if signal.recording(channels, rate) is not None:
             raise NotPredictableError(
@@ -152,8 +155,7 @@ class EnsembleMoments(Moments):
             wide,
             (
                 f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
-                "over the phases of the period; more memory=... moves that out; lines are not "
-                "concerned"
+                "over the phases of the period (more memory=... moves that out); lines unaffected"
             ),
         )
 
@@ -281,8 +283,14 @@ def of_mean(mean: Array) -> TwoTime:
 def _products(rows: Array) -> Array:
     """Return ``x[n] x[n + delta]`` averaged over rows of one period, (P, P)."""
     count = rows.shape[1]
-    lags = (np.arange(count)[:, None] + np.arange(count)) % count
-    return np.asarray((rows[:, :, None] * rows[:, lags]).mean(axis=0))
+    if not rows.any():
+        return np.zeros((count, count))
+    # Row n of the view begins at sample n and goes once around.
+    ahead = sliding_window_view(np.concatenate([rows, rows], axis=1), count, axis=1)[:, :count]
+    total = np.zeros((count, count))
+    for row, turned in zip(rows, ahead, strict=True):
+        total += row[:, None] * turned
+    return total / len(rows)
 
 
 def _input_noise(signal: Signal, channels: int, rate: Fraction) -> TwoTime:
