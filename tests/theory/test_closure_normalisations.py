@@ -1,10 +1,8 @@
 """Normalisations behind noise and an activation: their levels come from the closure."""
 
 import numpy as np
-import pytest
 
 import upsim
-from upsim.errors import NotPredictableError
 from upsim.tolerance import rounding
 
 RATE = 12000
@@ -43,16 +41,3 @@ def test_it_divides_by_the_mean_and_variance_of_what_comes_before():
         assert np.abs(tone.amplitude - same.amplitude).max() <= rounding(operations, size)
         total = sum(each.amplitude for each in tone.contributions)
         assert np.abs(total - tone.amplitude).max() <= rounding(operations, 8 * size)
-
-
-@pytest.mark.parametrize(
-    ("layer", "words"), [(upsim.LayerNorm(4), "channels"), (upsim.GLU(), "gate")]
-)
-def test_layers_whose_channels_act_on_each_other_are_refused(layer, words):
-    stack = stack_with(layer)
-    with pytest.raises(NotPredictableError, match=f"{type(layer).__name__} at layer 3"):
-        upsim.predict(stack, NOISE)
-    first = stack.replace(layers=[stack[0], layer])
-    with pytest.raises(NotPredictableError, match=words):
-        upsim.predict(first, NOISE)
-    assert upsim.predict(stack, upsim.Constant(1.0)).tones

@@ -225,20 +225,18 @@ def stationary(autocovariance: Array) -> Covariance:
 
 def added(parts: Sequence[Covariance]) -> Covariance:
     """Return the sum over parts: the covariance of a sum with one other signal."""
-    parts = _aligned(parts)
-    return Covariance(
-        np.sum([part.values for part in parts], axis=0), parts[0].starts, parts[0].period
-    )
+    parts = aligned(parts)
+    return replace(parts[0], values=np.sum([part.values for part in parts], axis=0))
 
 
 def stacked(parts: Sequence[Covariance]) -> Covariance:
     """Return the covariance of channels of x that are stacked, with one other signal."""
-    parts = _aligned(parts)
+    parts = aligned(parts)
     values = np.concatenate([part.values for part in parts], axis=2)
     return Covariance(values, parts[0].starts, parts[0].period)
 
 
-def _aligned(parts: Sequence[Covariance]) -> list[Covariance]:
+def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
     """Return parts over one period and in one window."""
     phases = lcm(*(part.phases for part in parts))
     tiled = [part.tiled(phases // part.phases) for part in parts]
@@ -250,7 +248,7 @@ def _aligned(parts: Sequence[Covariance]) -> list[Covariance]:
         values = np.zeros((phases, width, *part.values.shape[2:]))
         places = (part.starts - starts)[:, None] + np.arange(part.width)
         values[np.arange(phases)[:, None], places] = part.values
-        found.append(Covariance(values, starts, part.period))
+        found.append(replace(part, values=values, starts=starts))
     return found
 
 

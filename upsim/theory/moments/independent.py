@@ -37,9 +37,13 @@ class IndependentCovariance(Covariance):
         """Refuse: what meets what it came from needs all pairs."""
         raise self._refusal()
 
-    def scaled(self, left: Array, right: Array | None = None) -> NoReturn:
-        """Refuse, as :meth:`through`."""
-        raise self._refusal()
+    def scaled(self, left: Array, right: Array | None = None) -> Self:
+        """Multiply x by ``left[p, c]`` and y by ``right[p', c]``, both periodic."""
+        found = self.over(len(left), 1 if right is None else len(right))
+        values = found.values * left[np.arange(found.phases) % len(left)][:, None, None, :]
+        if right is not None:
+            values *= right[found.moments() % len(right)][:, :, None, :]
+        return replace(found, values=values)
 
     def _refusal(self) -> TooLargeError:
         return TooLargeError(

@@ -15,13 +15,19 @@ from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
+import numpy as np
+from numpy.typing import NDArray
+
 from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import TooLargeError
-from upsim.gaussian import ActivationMoments
+from upsim.gaussian import ActivationMoments, GatedMoments
 from upsim.operators import Operator
 from upsim.theory.moments.covariance import Covariance, added, stacked
+from upsim.theory.moments.gates import gate_mapped, gates_mapped
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.pointwise import both_mapped, left_mapped
+
+Array = NDArray[np.float64]
 
 #: Covariances of a chain without branches: a place, and the one before it.
 _ALONE = 3
@@ -42,6 +48,8 @@ class Place(ABC):
         Products that are added for one sample, along the longest way.
     activations : int
         Activations along the way with the most of them.
+    levelled : bool
+        Whether a level that was taken as certain has scaled it on the way.
     budget : float
         Bytes that one covariance may take.
     """
@@ -49,6 +57,7 @@ class Place(ABC):
     depth: int
     terms: int
     activations: int
+    levelled: bool
     budget: float
 
     def __init__(self, parents: tuple[Place, ...], channels: int, rate: Fraction) -> None:
@@ -58,6 +67,7 @@ class Place(ABC):
         self.depth = 1 + max((parent.depth for parent in parents), default=-1)
         self.terms = max((parent.terms for parent in parents), default=0)
         self.activations = max((parent.activations for parent in parents), default=0)
+        self.levelled = any(parent.levelled for parent in parents)
         self.budget = parents[0].budget if parents else float(MEMORY_BUDGET)
         self.ancestors: frozenset[Place] = frozenset(parents).union(
             *(parent.ancestors for parent in parents)
@@ -67,6 +77,20 @@ class Place(ABC):
     def covariance(self) -> Covariance:
         """The autocovariance."""
         return _between(self, self, {})
+
+    @property
+    def halves(self) -> Covariance | None:
+        """The covariance of channel c of the first half and of the second, for independent ones."""
+        return None
+
+    def between_halves(self) -> Array:
+        """Return ``Cov(x_c[p], x_{c + C / 2}[p])``: carriers and what opens them, (P, C / 2)."""
+        own, half = self.covariance, self.channels // 2
+        if not isinstance(own, IndependentCovariance):
+            channels = np.arange(half)
+            return own.lagged(0)[:, channels, half + channels]
+        shared = self.halves
+        return np.zeros((1, half)) if shared is None else shared.lagged(0)[:, 0]
 
     @abstractmethod
     def _with(self, other: Place, known: _Known) -> Covariance:
@@ -134,22 +158,45 @@ class Filtered(Place):
 class Activated(Place):
     """An activation's output; ``moments`` are those of each phase and channel, (P, C)."""
 
-    def __init__(self, parent: Place, moments: ActivationMoments) -> None:
+    def __init__(self, parent: Place, moments: ActivationMoments | GatedMoments) -> None:
         super().__init__((parent,), moments.shape[1], parent.rate)
         self.moments = moments
         self.activations += 1
 
     def _with(self, other: Place, known: _Known) -> Covariance:
         (parent,) = self.parents
+        mine = self.moments
         if other is self:
             own = _between(parent, parent, known)
-            return both_mapped(own, self.moments, self.moments, same=True)
+            if isinstance(mine, GatedMoments):
+                return gates_mapped(own, mine, mine, same=True, halves=parent.halves)
+            return both_mapped(own, mine, mine, same=True)
         if other in self.ancestors:
-            return left_mapped(_between(parent, other, known), self.moments)
-        if isinstance(other, Activated):
-            between = _between(parent, other.parents[0], known)
-            return both_mapped(between, self.moments, other.moments, same=False)
-        return other._with(self, known).transposed()
+            between = _between(parent, other, known)
+            if isinstance(mine, GatedMoments):
+                return gate_mapped(between, mine)
+            return left_mapped(between, mine)
+        if not isinstance(other, Activated):
+            return other._with(self, known).transposed()
+        between = _between(parent, other.parents[0], known)
+        if isinstance(mine, ActivationMoments) and isinstance(other.moments, ActivationMoments):
+            return both_mapped(between, mine, other.moments, same=False)
+        return gates_mapped(between, mine, other.moments, same=False)
+
+
+class Scaled(Place):
+    """Each channel times a gain that repeats, ``gains`` (P, C): what LayerNorm's level does."""
+
+    def __init__(self, parent: Place, gains: Array) -> None:
+        super().__init__((parent,), parent.channels, parent.rate)
+        self.gains = gains
+        self.levelled = True
+
+    def _with(self, other: Place, known: _Known) -> Covariance:
+        (parent,) = self.parents
+        if other is self:
+            return _between(parent, parent, known).scaled(self.gains, self.gains)
+        return _between(parent, other, known).scaled(self.gains)
 
 
 class Merged(Place):
