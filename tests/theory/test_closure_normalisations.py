@@ -107,7 +107,7 @@ def test_without_noise_the_layer_norm_is_exact():
 
 def test_a_layer_norm_against_a_long_run():
     layers = [
-        upsim.TransposedConv(4, 64, 6, 2),
+        upsim.TransposedConv(64, 64, 6, 2),
         upsim.LayerNorm(64),
         upsim.TransposedConv(64, 1, 4, 2),
     ]
