@@ -26,6 +26,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
+from upsim.theory.moments.foresight import Foreseen, merged
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     causes = frozenset(source.cause for source in mean.sources)
     _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
     steps, operators = operators_of(stack)
+    if isinstance(start, StationaryMoments) and _has_activation(stack):
+        _refuse_large_covariances(stack, steps, operators, start)
     values: list[Moments] = [start]
     for step, operator in zip(steps, operators, strict=True):
         inputs = [values[value] for value in step.inputs]
@@ -221,6 +224,25 @@ def _refuse_long_periods(
             fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
             "with the input rate",
         )
+
+
+def _refuse_large_covariances(
+    stack: Stack,
+    steps: tuple[Step, ...],
+    operators: tuple[Operator | None, ...],
+    start: StationaryMoments,
+) -> None:
+    """Refuse, before any of them is made, covariances that fit the memory in no form."""
+    foreseen = [Foreseen.at_input(start)]
+    for step, operator in zip(steps, operators, strict=True):
+        inputs = [foreseen[value] for value in step.inputs]
+        with _Placed(step, len(stack)):
+            if step.layer is None:
+                foreseen.append(merged(inputs, step.merging))
+            else:
+                foreseen.append(inputs[0].after(step.layer, operator))
+            if step is steps[-1]:
+                foreseen[-1].settled()
 
 
 def _has_bias(layer: Layer) -> bool:

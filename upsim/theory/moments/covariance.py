@@ -158,7 +158,7 @@ class Covariance:
         half = self.through(operator)._trimmed().transposed()
         return half._trimmed().through(operator)._trimmed().transposed()._trimmed()
 
-    def _trimmed(self) -> Covariance:
+    def _trimmed(self) -> Self:
         """Cut from each window what is exactly zero at its ends."""
         used = np.asarray(self.values.any(axis=(2, 3)))
         first = np.argmax(used, axis=1)
@@ -170,7 +170,7 @@ class Covariance:
         first = np.minimum(first, self.width - width)
         places = first[:, None] + np.arange(width)
         values = self.values[np.arange(self.phases)[:, None], places]
-        return Covariance(values, self.starts + first, self.period)
+        return replace(self, values=values, starts=self.starts + first)
 
     def scaled(self, left: Array, right: Array | None = None) -> Covariance:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
@@ -221,6 +221,20 @@ def stationary(autocovariance: Array) -> Covariance:
     values = np.zeros((1, count, channels, channels))
     values[0, :, np.arange(channels), np.arange(channels)] = autocovariance.T
     return Covariance(values, np.array([-(count // 2)]), 1)
+
+
+def mirrored(later: Array, *, apart: bool) -> Array:
+    """Return an autocovariance at lags -D to D from its lags 0 to D.
+
+    Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
+    """
+    phases, width = later.shape[:2]
+    whole = np.empty((phases, 2 * width - 1, *later.shape[2:]))
+    whole[:, width - 1 :] = later
+    for lag in range(1, width):
+        before = later[(np.arange(phases) - lag) % phases, lag]
+        whole[:, width - 1 - lag] = before if apart else before.swapaxes(1, 2)
+    return whole
 
 
 def added(parts: Sequence[Covariance]) -> Covariance:

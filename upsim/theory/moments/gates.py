@@ -30,9 +30,9 @@ from upsim.errors import NotPredictableError
 from upsim.gaussian import SIGMOID, ActivationMoments, GatedMoments
 from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
-from upsim.theory.moments.covariance import Covariance, aligned
+from upsim.theory.moments.covariance import Covariance, aligned, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import bands, furthest, mirrored
+from upsim.theory.moments.pointwise import bands, furthest
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]

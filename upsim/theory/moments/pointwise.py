@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
-from upsim.theory.moments.covariance import Covariance
+from upsim.theory.moments.covariance import Covariance, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
 
 Array = NDArray[np.float64]
@@ -67,20 +67,6 @@ def both_mapped(
     channels = np.arange(left.shape[1])
     mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
     return replace(record, values=mirrored(mapped, apart=apart))
-
-
-def mirrored(later: Array, *, apart: bool) -> Array:
-    """Return an autocovariance at lags -D to D from its lags 0 to D.
-
-    Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
-    """
-    phases, width = later.shape[:2]
-    whole = np.empty((phases, 2 * width - 1, *later.shape[2:]))
-    whole[:, width - 1 :] = later
-    for lag in range(1, width):
-        before = later[(np.arange(phases) - lag) % phases, lag]
-        whole[:, width - 1 - lag] = before if apart else before.swapaxes(1, 2)
-    return whole
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:

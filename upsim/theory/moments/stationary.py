@@ -28,12 +28,12 @@ from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
-from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
+from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
 
@@ -83,8 +83,8 @@ class StationaryMoments(Moments):
             start = Start(self.input_channels, self._at_input, self.budget)
             object.__setattr__(self, "place", start)
 
-    def _at_input(self) -> Covariance:
-        return from_density(self.signal, self.input_channels, self.input_rate).covariance
+    def _at_input(self) -> Array:
+        return from_density(self.signal, self.input_channels, self.input_rate).lags
 
     @property
     def channels(self) -> int:
@@ -109,8 +109,8 @@ class StationaryMoments(Moments):
             )
         if isinstance(self.place.covariance, IndependentCovariance):
             found.append(
-                f"channels: taken as independent of each other where all pairs would pass "
-                f"{self.budget / 2**20:.0f} MiB"
+                f"channels: taken as independent of each other, and of what a layer has mixed, "
+                f"where all pairs would pass {self.budget / 2**20:.0f} MiB"
             )
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
@@ -134,11 +134,13 @@ class StationaryMoments(Moments):
             )
         if isinstance(activation, LayerNorm):
             return self._through_layer_norm(activation, label)
-        if isinstance(activation, GLU):
-            mean, gate = gated(self.mean, self.place, SIGMOID, label)
-            return replace(self, mean=mean, chain=None, place=Activated(self.place, gate))
-        mean, moments = activated(self.mean, self.place, activation.form(), label)
-        return replace(self, mean=mean, chain=None, place=Activated(self.place, moments))
+        mean, moments = (
+            gated(self.mean, self.place, SIGMOID, label)
+            if isinstance(activation, GLU)
+            else activated(self.mean, self.place, activation.form(), label)
+        )
+        place = Activated(self.place, Nonlinearity.of(moments))
+        return replace(self, mean=mean, chain=None, place=place)
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
