@@ -196,12 +196,18 @@ class Covariance:
         return np.asarray(np.maximum(np.einsum("pcc->pc", self.lagged(0)), 0.0))
 
     def centred(self) -> Self:
-        """Return an autocovariance with windows from ``p - D`` to ``p + D``."""
-        lead = np.arange(self.phases) - self.starts
-        reach = int(max(lead.max(), (self.width - 1 - lead).max(), 0))
+        """Return an autocovariance with windows from ``p - D`` to ``p + D``, D as small as it may.
+
+        Windows that were cut hold zeros at their ends, which are no lags to keep.
+        """
+        lags = self.moments() - np.arange(self.phases)[:, None]
+        used = np.asarray(self.values.any(axis=(2, 3)))
+        reach = int(np.abs(lags[used]).max(initial=0))
+        if self.width == 2 * reach + 1 and np.all(lags[:, 0] == -reach):
+            return self
         values = np.zeros((self.phases, 2 * reach + 1, *self.values.shape[2:]))
-        places = reach - lead[:, None] + np.arange(self.width)
-        values[np.arange(self.phases)[:, None], places] = self.values
+        rows, places = np.nonzero(np.abs(lags) <= reach)
+        values[rows, lags[rows, places] + reach] = self.values[rows, places]
         return replace(self, values=values, starts=np.arange(self.phases) - reach)
 
     def averaged(self) -> Array:
