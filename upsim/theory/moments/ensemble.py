@@ -29,6 +29,7 @@ from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.narrow import expectation_note
 
 Array = NDArray[np.float64]
 
@@ -130,6 +131,7 @@ class EnsembleMoments(Moments):
                 "activations: inputs taken as Gaussian, the limit of wide layers "
                 f"(the narrowest sum has {self.width} terms)"
             ),
+            *expectation_note(self.width),
         )
 
     def through_random(self, taps: RandomTaps, label: str) -> Self:

@@ -31,6 +31,7 @@ from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.modulation import activated
+from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Start
 from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
@@ -111,7 +112,7 @@ class StationaryMoments(Moments):
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found.append(cut)
-        return (*found, *self.notes)
+        return (*found, *closure_note(self.place), *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Add the operator to the chain."""
