@@ -8,7 +8,7 @@ The networks: 1 to 6 times TransposedConv(width, width, 4, 2, 1) and an activati
 closure, a Conv(width, 16, 3); Gaussian weights without bias, scaled so that in the wide limit every
 activation meets a mean square of 1.  The input: a constant and white noise of power 1/2 each.
 
-Two questions, each asked of the density and of the lines apart from the offset:
+Three questions, each asked of the density and of the lines apart from the offset:
 
 * closure: weights drawn, one network at a time, in the memory form that ``predict`` chooses;
 * independent: the same with so little memory that channels are taken as independent;
@@ -173,8 +173,8 @@ def closure(
             if tone.fraction:
                 wanted[:, int(tone.fraction * made.shape[2]) - 1] = tone.amplitude
         missed = half - wanted
-        product = np.sum(missed[0] * missed[1].conj()).real
-        lines.append(product / np.sum(np.abs(wanted) ** 2))
+        shared = np.sum(missed[0] * missed[1].conj()).real
+        lines.append(shared / np.sum(np.abs(wanted) ** 2))
     said = any("independent" in each for each in answer.assumptions)
     form = "independent" if said else "all pairs"
     yield "density", np.array(densities), form
