@@ -31,6 +31,7 @@ from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.narrow import expectation_note
 
 Array = NDArray[np.float64]
 
@@ -157,6 +158,7 @@ class EnsembleMoments(Moments):
                 f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
                 "over the phases of the period (more memory=... moves that out); lines unaffected"
             ),
+            *expectation_note(self.width),
         )
 
     def through_random(self, taps: RandomTaps, label: str) -> Self:

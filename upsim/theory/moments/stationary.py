@@ -32,6 +32,7 @@ from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
+from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
 from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.power import noise_power
@@ -115,7 +116,7 @@ class StationaryMoments(Moments):
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found.append(cut)
-        return (*found, *self.notes)
+        return (*found, *closure_note(self.place), *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Add the operator to the chain."""
