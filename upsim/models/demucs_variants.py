@@ -79,11 +79,12 @@ def demucs_subpixel() -> Stack:
 def demucs_modified() -> Stack:
     """Demucs without the ReLU of the first layer and without biases, figure 9 (a).
 
-    "The first layer" is read as the first convolution of the encoder: it feeds the last block of
-    the decoder through the outermost skip connection.  The article has a footnote there and a
-    notebook that we have not seen.
+    "The first layer" is read as the first convolution of the encoder: the last block of the decoder
+    gets what is made of it by the outermost skip connection.  The article has a footnote there and
+    a notebook, neither of which we have seen; of the ReLUs, this is the one whose removal makes the
+    tones as weak as the figure shows them.
     """
-    return separator("demucs-modified", modified=True)
+    return separator("demucs-modified", first_relu=False, bias=False)
 
 
 def demucs_subpixel_modified() -> Stack:
@@ -91,7 +92,9 @@ def demucs_subpixel_modified() -> Stack:
 
     As :func:`demucs_modified` and :func:`demucs_subpixel`.
     """
-    return separator("demucs-subpixel-modified", upsampling="subpixel", modified=True)
+    return separator(
+        "demucs-subpixel-modified", upsampling="subpixel", first_relu=False, bias=False
+    )
 
 
 def demucs_ladder() -> Stack:
@@ -110,7 +113,8 @@ def separator(
     name: str,
     *,
     upsampling: str = "transposed",
-    modified: bool = False,
+    first_relu: bool = True,
+    bias: bool = True,
     context: int = 3,
     widths: Sequence[int] = _WIDTHS,
 ) -> Stack:
@@ -121,8 +125,10 @@ def separator(
     name : str
     upsampling : str
         One of ``UPSAMPLINGS``.
-    modified : bool
-        Without the encoder's first ReLU and without any bias.
+    first_relu : bool
+        Whether the encoder's first convolution has its ReLU.
+    bias : bool
+        Whether the convolutions have biases.
     context : int
         Odd length of the convolution at the start of each block up.
     widths : sequence of int
@@ -130,7 +136,6 @@ def separator(
     """
     one_of(upsampling, "upsampling", UPSAMPLINGS)
     context = whole_number(context, "context")
-    bias = not modified
 
     def convolution(before: int, after: int, kernel_size: int, stride: int = 1) -> Layer:
         return Conv(before, after, kernel_size, stride, bias=bias, weight="rescaled")
@@ -143,7 +148,7 @@ def separator(
     for level in reversed(range(len(widths))):
         width, outer = widths[level], widths[level - 1] if level else _STEREO
         down = [convolution(outer, width, _KERNEL, _STRIDE)]
-        down += [] if modified and not level else [ReLU()]
+        down += [ReLU()] if level or first_relu else []
         down += [convolution(width, 2 * width, 1), GLU()]
         if layers:
             layers = [Residual(*layers, skip=Crop(short // 2, short // 2))]
