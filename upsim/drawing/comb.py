@@ -110,7 +110,7 @@ def draw_comb(
     names = [f"{layer_name(label)}\nevery {format_hertz(spacing)}" for label, spacing in families]
     if len(rows) > len(families):
         moving = any(tone.frequency_hz > 0 for tone in tones if tone.layer not in labels)
-        names.append("on no layer's\nladder" if moving else "offset\nat 0 Hz")
+        names.append("made by no\nupsampler" if moving else "offset\nat 0 Hz")
         ax.axhline(len(families), color="black", lw=0.9, zorder=2)
     ax.set_yticks(range(len(names)), names, va="bottom")
     label_axes(ax, x=f"frequency ({unit_name})")

@@ -16,6 +16,10 @@ _BLOCK = 2**24
 #: Real layers have fewer taps; only beyond is it worth a look whether the period is shorter still.
 _MANY_TAPS = 1024
 
+#: BLAS multiplies up to some million products as the numbers lie and rearranges more first, which
+#: takes longer than the product if columns are few: up to _FEW are multiplied in pieces of _SMALL.
+_FEW, _SMALL, _LEAST_ROWS = 32, 2**19, 16
+
 
 def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Real:
     r"""Return ``y[n] = sum_k h[k] x[m]`` over ``n = m L + position_k``, modulo ``P L``.
@@ -34,7 +38,7 @@ def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Re
     -------
     array (groups * rows, copies, P L)
     """
-    groups, rows, _, tap_count = taps.shape
+    groups, rows, per_group, tap_count = taps.shape
     copies, count = columns.shape[2:]
     refuse_beyond_memory(
         groups * rows * copies * count * factor,
@@ -46,7 +50,8 @@ def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Re
         slots = min(int(late.max() - late.min()) + 1, count)
         if 8 * slots < tap_count:
             return _by_slot(taps, positions, columns, factor, slots)
-    if factor == 1:
+    # What is moved along the circle is the smaller of the two sides, inputs or answers.
+    if factor == 1 and rows >= per_group:
         block = max(1, _BLOCK // max(1, columns.size))
         answer = _gathered(taps[..., :block], positions[:block], columns)
         for start in range(block, tap_count, block):
@@ -65,16 +70,24 @@ def _gathered(taps: Real, positions: Positions, columns: Real) -> Real:
     """Answer at factor 1: the inputs of all taps side by side, one product a group."""
     groups, rows, per_group, tap_count = taps.shape
     copies, count = columns.shape[2:]
-    gathered = np.empty((groups, per_group, tap_count, copies, count))
-    for tap, position in enumerate(positions):
-        # gathered[n] = columns[n - position] on a circle: two slices, no index array.
-        turn = int(position) % count
-        gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
-        if turn:
-            gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-    flat = gathered.reshape(groups, per_group * tap_count, copies * count)
-    mapped = taps.reshape(groups, rows, per_group * tap_count) @ flat
-    return mapped.reshape(groups * rows, copies, count)
+    gathered = columns
+    if tap_count > 1 or int(positions[0]) % count:
+        gathered = np.empty((groups, per_group, tap_count, copies, count))
+        for tap, position in enumerate(positions):
+            # gathered[n] = columns[n - position] on a circle: two slices, no index array.
+            turn = int(position) % count
+            gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
+            if turn:
+                gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
+    terms, width = per_group * tap_count, copies * count
+    flat = gathered.reshape(groups, terms, width)
+    kernels = taps.reshape(groups, rows, terms)
+    answer = np.empty((groups, rows, width))
+    piece = max(_LEAST_ROWS, _SMALL // (terms * width)) if 1 < width <= _FEW else rows
+    for start in range(0, rows, piece):
+        part = slice(start, start + piece)
+        np.matmul(kernels[:, part], flat, out=answer[:, part])
+    return answer.reshape(groups * rows, copies, count)
 
 
 def _spread(answer: Real, taps: Real, positions: Positions, columns: Real) -> None:

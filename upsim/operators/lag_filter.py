@@ -21,6 +21,9 @@ from upsim.tolerance import rounding
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
+#: Numbers in a block of rows (256 KiB).
+_BLOCK = 2**15
+
 
 def tap_factors(tap_covariance: Array) -> list[Array]:
     """Return kernels whose products ``h h^T`` sum to a covariance of taps.
@@ -63,8 +66,10 @@ def random_rows(table: Array, weights: Array, positions: Whole, factor: int) -> 
     )
     folded = table.reshape(period // shortest, shortest, -1).sum(axis=0)
     answer = np.zeros((shortest * factor, table.shape[1]))
-    for phase, delay in np.argwhere(counts[:, :shortest]):
-        _add_rolled(answer[phase::factor], folded, counts[phase, delay], delay)
+    for phase in range(factor):
+        delays = np.flatnonzero(counts[phase, :shortest])
+        terms = [(counts[phase, delay], int(delay), 0) for delay in delays]
+        _add_terms(answer[phase::factor], folded, terms)
     return answer
 
 
@@ -75,7 +80,8 @@ def filtered(
     period, width = table.shape
     offsets = positions - positions.min()
     span = int(offsets.max())
-    late = np.zeros((period, width * factor if circular else (width - 1) * factor + 1 + span))
+    turns = width * factor
+    late = np.zeros((period, turns if circular else turns - factor + 1 + span))
     for tap, offset in zip(taps, offsets, strict=True):
         if not tap:
             continue
@@ -84,15 +90,11 @@ def filtered(
             late[:, offset % factor :: factor] += tap * turned
         else:
             late[:, offset : offset + (width - 1) * factor + 1 : factor] += tap * table
-    for tap, position, offset in zip(taps, positions, offsets, strict=True):
-        if not tap:
-            continue
-        rows = into[position % factor :: factor]
-        delay = int(position) // factor % period
-        if circular:
-            _add_rolled(rows, np.roll(late, -offset, axis=1), tap, delay)
-        else:
-            _add_rolled(rows[:, span - offset : span - offset + late.shape[1]], late, tap, delay)
+    shifts = -offsets % turns if circular else span - offsets
+    for phase in range(factor):
+        used = np.flatnonzero((positions % factor == phase) & (taps != 0))
+        terms = [(taps[k], int(positions[k] // factor % period), int(shifts[k])) for k in used]
+        _add_terms(into[phase::factor], late, terms)
 
 
 def lag_products(tap_covariance: Array, positions: Whole) -> tuple[Array, int]:
@@ -111,9 +113,24 @@ def lag_products(tap_covariance: Array, positions: Whole) -> tuple[Array, int]:
     return sums, -spread
 
 
-def _add_rolled(into: Array, table: Array, weight: float, delay: int) -> None:
-    """Add ``weight`` times the rows, moved on by ``delay``, without a copy that is rolled."""
-    split = len(table) - delay
-    into[delay:] += weight * table[:split]
-    if delay:
-        into[:delay] += weight * table[split:]
+def _add_terms(into: Array, table: Array, terms: list[tuple[float, int, int]]) -> None:
+    """Add a table times each weight, moved down by a delay and to the right by a shift, circular.
+
+    Block by block of rows: what all terms of a block need stays in the processor's cache.
+    """
+    period, width = table.shape
+    size = max(1, _BLOCK // width)
+    buffer = np.empty((min(size, period), width))
+    for start in range(0, period, size):
+        stop = min(start + size, period)
+        for weight, delay, shift in terms:
+            first = start
+            while first < stop:
+                source = (first - delay) % period
+                count = min(stop - first, period - source)
+                piece = np.multiply(table[source : source + count], weight, out=buffer[:count])
+                rows = into[first : first + count]
+                inside = min(width, into.shape[1] - shift)
+                rows[:, shift : shift + inside] += piece[:, :inside]
+                rows[:, : width - inside] += piece[:, inside:]
+                first += count

@@ -61,7 +61,7 @@ class TwoTime:
     fixed: Array
     excess: Array
     far: Array = field(default_factory=lambda: np.zeros(0))
-    most: int = MEMORY_BUDGET // 64
+    most: int = MEMORY_BUDGET // 256
 
     @property
     def period(self) -> int:
@@ -129,11 +129,10 @@ class TwoTime:
         reach = self._reach_behind(rows, turns, factor, 0)
         inner = self._short(min(self.reach, reach // factor))
         excess = random_rows(inner.excess, weights, positions, factor)
-        whole = np.zeros((rows, turns))
-        whole[:, ::factor] = fixed
-        spaced = np.zeros((rows, 2 * inner.reach * factor + 1))
-        spaced[:, ::factor] = excess
-        made = TwoTime(whole, spaced, most=self.most)._short(reach)
+        if factor > 1:
+            fixed = _spaced(fixed, turns, factor)
+            excess = _spaced(excess, 2 * inner.reach * factor + 1, factor)
+        made = TwoTime(fixed, excess, most=self.most)._short(reach)
         return self._with_far(made, tap_covariance, positions, factor)
 
     def _reach_behind(self, rows: int, turns: int, factor: int, spread: int) -> int:
@@ -196,10 +195,15 @@ class TwoTime:
 
     def tiled(self, rows: int, turns: int, reach: int | None = None) -> TwoTime:
         """Return the same with a longer period, a longer lag period, or more (zero) lags."""
-        fixed = np.tile(self.fixed, (rows // self.period, turns // self.turns))
-        excess = np.tile(self.excess, (rows // self.period, 1))
+        fixed, excess = self.fixed, self.excess
         more = 0 if reach is None else reach - self.reach
-        return replace(self, fixed=fixed, excess=np.pad(excess, ((0, 0), (more, more))))
+        if more:
+            excess = np.pad(excess, ((0, 0), (more, more)))
+        if fixed.shape != (rows, turns):
+            fixed = np.tile(fixed, (rows // self.period, turns // self.turns))
+        if rows > self.period:
+            excess = np.tile(excess, (rows // self.period, 1))
+        return replace(self, fixed=fixed, excess=excess)
 
     def averaged(self) -> TwoTime:
         """Return the average over the period: all that layers without a decimation need."""
@@ -224,16 +228,17 @@ class TwoTime:
 
     def __add__(self, other: TwoTime) -> TwoTime:
         """Return the covariance of the sum of two independent signals."""
+        longer, shorter = (self, other) if self.period >= other.period else (other, self)
+        if shorter.fixed.size == 1 and not shorter.excess.any():
+            # A bias, most often: nothing but a number to all of the line part.
+            return replace(longer, fixed=longer.fixed + shorter.fixed)
         first, second = self.aligned(other)
         far = np.zeros(max(first.far.size, second.far.size))
         for each in (first, second):
             far[: each.far.size] += each.far
-        return replace(
-            first,
-            fixed=first.fixed + second.fixed,
-            excess=first.excess + second.excess,
-            far=far,
-        )
+        noisy = [each.excess for each in (first, second) if each.excess.any()]
+        excess = noisy[0] if len(noisy) == 1 else first.excess + second.excess
+        return replace(first, fixed=first.fixed + second.fixed, excess=excess, far=far)
 
     def scaled(self, weight: float) -> TwoTime:
         """Return the covariance times a number."""
@@ -256,13 +261,13 @@ class TwoTime:
         """
         period, reach = self.period, self.reach
         turns = lcm(self.turns, period)
-        before = np.tile(self.fixed, (1, turns // self.turns))
+        before = self.tiled(period, turns).fixed
         sample = np.arange(period)[:, None]
         fixed = np.empty((period, turns))
         for lags in _pieces(np.arange(turns // 2 + 1), period):
             fixed[:, lags] = pointwise(before[:, lags], sample, (sample + lags) % period)
-        late = np.arange(turns // 2 + 1, turns)
-        fixed[:, late] = fixed[(sample + late) % period, turns - late]
+        for lags in _pieces(np.arange(turns // 2 + 1, turns), period):
+            fixed[:, lags] = fixed[(sample + lags) % period, turns - lags]
         excess = np.zeros_like(self.excess)
         for lags in _pieces(np.flatnonzero(self.excess[:, reach:].any(axis=0)), period):
             given = before[:, lags % turns] + self.excess[:, reach + lags]
@@ -324,6 +329,13 @@ class TwoTime:
         for lags in _pieces(np.arange(half.size), turns.size):
             answer += np.cos(2 * np.pi * np.outer(turns, lags)) @ half[lags]
         return answer
+
+
+def _spaced(table: Array, width: int, factor: int) -> Array:
+    """Return a table with ``factor - 1`` zeros after each lag."""
+    answer = np.zeros((len(table), width))
+    answer[:, ::factor] = table
+    return answer
 
 
 def _pieces(lags: NDArray[np.intp], rows: int) -> list[NDArray[np.intp]]:

@@ -125,7 +125,7 @@ class Ladder:
         self._moves: dict[int, _Move] = {}
         for number, step in enumerate(self.steps):
             up, down = (1, 1) if step.layer is None else step.layer.block
-            sources = tuple(dict.fromkeys(self._same[value] for value in step.inputs))
+            sources = tuple({self._same[value]: None for value in step.inputs})
             if up == down == len(sources) == 1:
                 self._same.append(sources[0])
                 continue

@@ -309,10 +309,10 @@ class Mechanisms:
             # The output averaged phase by phase is what the layer makes of the mean, because each
             # sample of the input meets each phase once: no second pass over the weights.
             total = repeating(self._trace.values[step.output]).period
-            whole = total.reshape(total.shape[0], -1, operator.factor).mean(axis=1)
+            whole = _by_phase(total, operator.factor)
             if operator.offset is not None:
-                spread = operator.offset_samples(total.shape[1])
-                whole = whole - spread.reshape(whole.shape[0], -1, operator.factor).mean(axis=1)
+                span = lcm(operator.factor, operator.offset.shape[1])
+                whole = whole - _by_phase(operator.offset_samples(span), operator.factor)
             phases = operator.positions % operator.factor
             counts = np.bincount(phases, minlength=operator.factor)
             overlap = whole.sum(axis=1, keepdims=True) * counts / counts.sum()
@@ -320,3 +320,10 @@ class Mechanisms:
         if operator.offset is not None:
             patterns["bias"] = operator.offset
         return patterns
+
+
+def _by_phase(samples: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Return the mean of each phase, (channels, P) to (channels, factor)."""
+    turns = samples.shape[1] // factor
+    # As a product: NumPy's sums over a middle axis take ten times as long.
+    return np.asarray(np.ones(turns) @ samples.reshape(-1, turns, factor) / turns)

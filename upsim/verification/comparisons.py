@@ -61,9 +61,10 @@ def compare_lines(stack: Stack, signal: Signal, runner: Runner) -> Check:
     made = runner(stack, start.period[None, :, index])
     middle = np.arange(edges.left, edges.left + period)
     error = np.abs(made[-1][0][:, middle] - end.period[:, middle % period]).max()
+    size = f"{period} sample{'s' if period > 1 else ''}"
     return Check(
         "lines",
-        f"one period ({period} samples) of the steady state, in the middle of {length} in",
+        f"one period ({size}) of the steady state, in the middle of a run of {length} in",
         float(error),
         rounding_through(trace, runner.dtype),
     )

@@ -77,9 +77,10 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     sums = sum(operator.terms + 1 for operator in chain)
     operations = 2 * (sums + responses.shape[-1] * unit)
     scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
+    fed = f"{unit * channels} impulse response{'s' if unit * channels > 1 else ''}"
     return Check(
         "density",
-        f"density at {_POINTS} frequencies against {unit * channels} impulse responses",
+        f"density at {_POINTS} frequencies against {fed}",
         float(np.abs(measured - predicted).max()),
         rounding(operations, 2 * scale * float(shaped.max()) * unit, runner.dtype),
     )

@@ -137,10 +137,15 @@ class DeterministicMoments(Moments):
             fix = f"a bias whose period divides {after}"
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, what, fix=fix)
-        batch = (
-            np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
-        )
-        mapped = _tiled(operator.periodic(batch), whole)
+        error = 0.0
+        if self.size or self.error or self.sources:
+            batch = self.period[None]
+            if self.sources:
+                batch = np.concatenate([batch, self.shares])
+            mapped = _tiled(operator.periodic(batch), whole)
+            error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
+        else:  # silence, as where all the input is noise
+            mapped = np.zeros((1, operator.out_channels, whole))
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
             own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
@@ -148,7 +153,6 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
-        error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -260,6 +264,7 @@ class DeterministicMoments(Moments):
         """Add, average or stack the branches over their common period, source by source."""
         whole = lcm(*(part.period.shape[1] for part in parts))
         sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+        places = {source: number for number, source in enumerate(sources)}
         channels = sum(part.channels for part in parts)
         each = " and ".join(str(part.period.shape[1]) for part in parts)
         refuse_beyond_memory(
@@ -271,8 +276,8 @@ class DeterministicMoments(Moments):
         for part in parts:
             totals.append(_tiled(part.period, whole))
             rows = np.zeros((len(sources), part.channels, whole))
-            for source, share in zip(part.sources, part.shares, strict=True):
-                rows[sources.index(source)] = _tiled(share, whole)
+            if part.sources:
+                rows[[places[source] for source in part.sources]] = _tiled(part.shares, whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})

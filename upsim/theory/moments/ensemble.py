@@ -45,6 +45,7 @@ from upsim.theory.moments.channels import (
 )
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.narrow import expectation_note
 from upsim.theory.moments.normalised import over_channels, over_time
 from upsim.theory.moments.stationary import StationaryMoments
 
@@ -55,8 +56,8 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
 
-#: Bytes of the budget for each number that one covariance may hold: an eighth of them.
-_SHARE = 64
+#: Bytes of the budget for each number that one covariance may hold: a thirty-second of them.
+_SHARE = 256
 
 #: Numbers of a density that are held at once (4 MiB).
 _PIECE = 2**19
@@ -117,8 +118,8 @@ class EnsembleMoments(Moments):
     ) -> EnsembleMoments:
         """Return the record at the input.
 
-        ``budget`` in bytes is for all covariances that are held at once.  An eighth of it may go to
-        the phases of one; with 0 the lines cost least, and are the same.
+        ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
+        go to the phases of one; with 0 the lines cost least, and are the same.
         """
         if signal.recording(channels, rate) is not None:
             raise _recording(repr(signal))
@@ -207,10 +208,9 @@ class EnsembleMoments(Moments):
         if self.lags is not None:
             found.append(
                 f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
-                "over the phases of the period; more memory=... moves that out; lines are not "
-                "concerned"
+                "over the phases of the period (more memory=... moves that out); lines unaffected"
             )
-        return (*found, *self.notes)
+        return (*found, *expectation_note(self.width), *self.notes)
 
     def through(self, part: Part, label: str) -> Self:
         """Return the record behind one part of a linear layer."""
