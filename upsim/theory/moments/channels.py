@@ -15,7 +15,6 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.operators import StretchFIR
 from upsim.operators.random_taps import ApartTaps
 from upsim.operators.two_time import TwoTime
 from upsim.tolerance import rounding
@@ -61,6 +60,10 @@ class Channels:
         """Return the channels with a periodic offset added to their mean."""
         return replace(self, mean=shortest(added_means(self.mean, offset)))
 
+    def counted(self, count: int) -> Channels:
+        """Return ``count`` channels of these statistics."""
+        return replace(self, count=count)
+
     def decimated(self, stride: int) -> Channels:
         """Return every ``stride``-th sample."""
         if stride == 1:
@@ -83,35 +86,6 @@ class Channels:
             made = made + of_mean(self.mean).through_taps(varying, taps.positions, taps.factor)
         mean = filtered_mean(self.mean, taps.mean, taps.positions, taps.factor)
         return replace(self, mean=mean, covariance=made.reduced())
-
-
-def filtered(
-    groups: Sequence[Channels], shares: Shares, taps: Array, fir: StretchFIR
-) -> tuple[Array, TwoTime]:
-    r"""Return mean and covariance of one output of fixed taps over independent channels.
-
-    With ``h_c`` the kernel of channel c, independent channels add as
-    :math:`S = \sum_c h_c h_c^T`; their common mean passes through :math:`\sum_c h_c`.
-
-    Parameters
-    ----------
-    shares : tuple of (group, count)
-        The groups of the input channels, in their order.
-    taps : array (in, K)
-    fir : StretchFIR
-        For the places of the taps.
-    """
-    means, parts, first = [], [], 0
-    for number, count in shares:
-        own, group = taps[first : first + count], groups[number]
-        first += count
-        if not own.any():
-            continue
-        parts.append(group.covariance.through_taps(own.T @ own, fir.positions, fir.factor))
-        means.append(filtered_mean(group.mean, own.sum(axis=0), fir.positions, fir.factor))
-    if not parts:
-        return np.zeros(1), TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
-    return shortest(reduce(added_means, means)), reduce(TwoTime.__add__, parts)
 
 
 def filtered_mean(mean: Array, taps: Array, positions: NDArray[np.intp], factor: int) -> Array:

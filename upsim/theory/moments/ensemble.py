@@ -26,9 +26,8 @@ from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
 from upsim.layers import GLU, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.base import Activation, Normalisation
-from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
-from upsim.operators.two_time import TwoTime
 from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
@@ -38,29 +37,18 @@ from upsim.theory.moments.channels import (
     added,
     average,
     ends_of,
-    filtered,
     shares_of,
     shortest,
     split_at,
 )
-from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.entrance import left_of_signal, of_network, of_signal
+from upsim.theory.moments.given import GivenLayer
 from upsim.theory.moments.narrow import expectation_note
 from upsim.theory.moments.normalised import over_channels, over_time
-from upsim.theory.moments.stationary import StationaryMoments
 
 Array = NDArray[np.float64]
 
 _DRAW = "stack = stack.draw(seed=0), and predict that one network"
-
-#: Points of the frequency grid from which an input's autocovariance is taken.
-_GRID = 4096
-
-#: Bytes of the budget for each number that one covariance may hold: a thirty-second of them.
-_SHARE = 256
-
-#: Numbers of a density that are held at once (4 MiB).
-_PIECE = 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,29 +97,14 @@ class EnsembleMoments(Moments):
 
     @classmethod
     def from_signal(
-        cls,
-        signal: Signal,
-        channels: int,
-        rate: Fraction,
-        *,
-        budget: float = MEMORY_BUDGET,
+        cls, signal: Signal, channels: int, rate: Fraction, *, budget: float = MEMORY_BUDGET
     ) -> EnsembleMoments:
         """Return the record at the input.
 
         ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
         go to the phases of one; with 0 the lines cost least, and are the same.
         """
-        if signal.recording(channels, rate) is not None:
-            raise _recording(repr(signal))
-        lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=False)
-        levels = _levels(signal, channels, rate)
-
-        def noise(channel: int) -> TwoTime:
-            level = levels[channel if len(levels) > 1 else 0]
-            return replace(_autocovariance(level), most=int(budget) // _SHARE)
-
-        groups = _alike(lines.period, levels, noise)
-        return cls(groups, frozenset({"input"}))
+        return cls(of_signal(signal, channels, rate, budget), frozenset({"input"}))
 
     def repeated(
         self, signal: Signal, rate: Fraction, without: frozenset[str], *, cheaply: bool
@@ -140,46 +113,17 @@ class EnsembleMoments(Moments):
 
         Cheaply: with no budget for lags that only the density needs.
         """
-        lines = DeterministicMoments.from_signal(signal, self.channels, rate, provenance=True)
-        period, first, groups = _left(lines, without), 0, []
-        for group in self.groups:
-            noise = replace(group.covariance, most=0) if cheaply else group.covariance
-            groups.append(replace(group, mean=shortest(period[first]), covariance=noise))
-            first += group.count
-        return replace(self, groups=tuple(groups), averaged=False, without=without)
+        groups = left_of_signal(self.groups, signal, rate, without, cheaply=cheaply)
+        return replace(self, groups=groups, averaged=False, without=without)
 
     @classmethod
     def from_network(cls, record: Moments, without: frozenset[str]) -> EnsembleMoments:
-        """Return what is behind layers of given weights, for a random layer that follows.
-
-        Each channel keeps its mean and its own covariance; that between channels is not needed by
-        random layers, whose taps are independent from one channel to the next.
-        """
-        mean = record.mean if isinstance(record, StationaryMoments) else record
-        assert isinstance(mean, DeterministicMoments)
-        if mean.waveform is not None:
-            raise _recording("a recording")
-        period = _left(mean, without)
-        rows = np.zeros((mean.channels, 1))
-        covariances = np.zeros((mean.channels, 1, 1))
-        budget = 0.0
-        if isinstance(record, StationaryMoments):
-            budget = record.budget
-            kept = IndependentCovariance.of(record.place.covariance).centred().values[:, :, 0]
-            covariances = np.ascontiguousarray(kept.transpose(2, 0, 1))
-            rows = covariances.reshape(mean.channels, -1)
-
-        def noise(channel: int) -> TwoTime:
-            excess = covariances[channel]
-            most = int(budget) // _SHARE
-            return TwoTime(np.zeros((len(excess), 1)), excess, most=most).reduced()
-
-        notes = tuple(f"before the first random layer: {each}" for each in record.assumptions)
+        """Return what is behind layers of given weights, for a random layer that follows."""
         return cls(
-            _alike(period, rows, noise),
+            of_network(record, without),
             frozenset({"input"}),
-            correlated="of given weights",
-            notes=notes,
+            correlated="layers of given weights",
+            notes=tuple(f"before the first random layer: {each}" for each in record.assumptions),
             without=without,
         )
 
@@ -283,36 +227,15 @@ class EnsembleMoments(Moments):
         Outputs of one and the same input channels are not independent any more; random layers,
         which see the statistics of each channel only, may follow.
         """
-        fir, stride = _as_filter(operator)
-        inward, outward = fir.taps.shape[1], fir.out_channels // fir.groups
-        group_of = np.repeat(np.arange(len(self.groups)), [g.count for g in self.groups])
-        readers = np.zeros(self.channels, dtype=np.intp)
-        offset = None if "bias" in self.without else fir.offset
-        found: list[Channels] = []
-        last: tuple[Array, ...] = ()
-        for output, count in _runs(fir, group_of, offset):
-            own = np.flatnonzero(fir.taps[output].any(axis=1))
-            seen = output // outward * inward + own
-            readers[seen] += 1
-            self._refuse_common_parts(label, seen.size)
-            added_on = np.zeros(1) if offset is None else offset[output]
-            key = (group_of[seen], fir.taps[output, own], added_on)
-            if last and all(map(np.array_equal, key, last)):
-                found[-1] = replace(found[-1], count=found[-1].count + count)
-                continue
-            last = key
-            starts = np.flatnonzero(np.diff(key[0], prepend=-1))
-            sizes = np.diff(starts, append=seen.size)
-            shares = tuple(zip(key[0][starts].tolist(), sizes.tolist(), strict=True))
-            mean, covariance = filtered(self.groups, shares, key[1], fir)
-            made = Channels(count, mean, covariance.reduced()).moved(added_on)
-            found.append(self._kept(made.decimated(stride)))
-        mixes = bool(readers.max(initial=0) > 1)
-        correlated = f"layer {label}" if mixes else self.correlated
-        return replace(self, groups=tuple(found), correlated=correlated)
+        layer = GivenLayer.of(operator, label)
+        if layer.adds_channels:
+            self._refuse_common_parts(label)
+        found = layer.behind(self.groups, with_bias="bias" not in self.without)
+        correlated = f"layer {label}" if layer.shares_channels else self.correlated
+        return replace(self, groups=tuple(map(self._kept, found)), correlated=correlated)
 
-    def _refuse_common_parts(self, label: str, count: int) -> None:
-        if self.correlated and count > 1:
+    def _refuse_common_parts(self, label: str) -> None:
+        if self.correlated:
             raise NotPredictableError(
                 "channels with parts in common are added, and their covariance is not known",
                 given=f"layer {label}, behind {self.correlated}",
@@ -325,7 +248,7 @@ class EnsembleMoments(Moments):
         if isinstance(activation, LayerNorm):
             return self._through_layer_norm(activation, label)
         if activation.channel_ratio != 1:
-            self._refuse_common_parts(label, 2)
+            self._refuse_common_parts(label)
             if len(self.groups) > 1:
                 raise NotPredictableError(
                     "a gate would mix channels of different statistics",
@@ -462,73 +385,9 @@ class EnsembleMoments(Moments):
         return np.array([group.covariance.density(turns) for group in self.groups])
 
 
-def _runs(
-    fir: StretchFIR, group_of: NDArray[np.intp], offset: Array | None
-) -> list[tuple[int, int]]:
-    """Return output channels, and how many that follow are like them as far as is seen at once."""
-    if not fir.groups == fir.out_channels == fir.in_channels:
-        return [(output, 1) for output in range(fir.out_channels)]
-    taps = fir.taps[:1] if fir.taps.strides[0] == 0 else fir.taps
-    others = np.diff(group_of) != 0
-    others |= np.any(taps[1:] != taps[:-1], axis=(1, 2)) if len(taps) > 1 else False
-    if offset is not None:
-        others |= np.any(offset[1:] != offset[:-1], axis=1)
-    starts = np.flatnonzero(np.concatenate([[True], others]))
-    counts = np.diff(starts, append=fir.out_channels)
-    return list(zip(starts.tolist(), counts.tolist(), strict=True))
-
-
 def least(*numbers: int | None) -> int | None:
     """Return the least of the numbers that are there."""
     return min((number for number in numbers if number is not None), default=None)
-
-
-def _left(record: DeterministicMoments, without: frozenset[str]) -> Array:
-    """Return one period without the shares of some causes."""
-    period = record.period
-    for source, share in zip(record.sources, record.shares, strict=True):
-        if source.cause in without:
-            period = period - share
-    return period
-
-
-def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple[Channels, ...]:
-    """Return channels whose period and whose noise, told by ``rows``, are equal, as groups."""
-    others = np.any(period[1:] != period[:-1], axis=1)
-    if len(rows) > 1:
-        others |= np.any(rows[1:] != rows[:-1], axis=1)
-    starts = np.flatnonzero(np.concatenate([[True], others])).tolist()
-    counts = np.diff(starts, append=len(period)).tolist()
-    return tuple(
-        Channels(count, shortest(period[channel]), noise(channel))
-        for channel, count in zip(starts, counts, strict=True)
-    )
-
-
-def _levels(signal: Signal, channels: int, rate: Fraction) -> Array:
-    """Return the density per cycle per sample on the grid, one row if all channels are alike."""
-    grid = np.arange(_GRID) / _GRID * float(rate)
-    pieces = []
-    # Thousands of channels at once would take more memory than all that follows.
-    for part in np.array_split(grid, 1 + channels * _GRID // _PIECE):
-        density = signal.density(part, channels, rate)
-        if density is None:
-            return np.zeros((1, _GRID))
-        alike = np.all(density == density[:1])
-        pieces.append(np.asarray(density[:1] if alike else density) * float(rate))
-    rows = max(map(len, pieces))
-    return np.concatenate([np.broadcast_to(p, (rows, p.shape[1])) for p in pieces], axis=1)
-
-
-def _autocovariance(level: Array) -> TwoTime:
-    """Return the autocovariance of a density on the grid, per cycle per sample."""
-    covariance = np.fft.ifft(level).real
-    # A lag that rounding alone explains carries nothing.
-    seen = (
-        np.abs(covariance[: _GRID // 2]) > np.finfo(np.float64).eps * np.log2(_GRID) * level.max()
-    )
-    reach = int(np.flatnonzero(seen)[-1]) if seen.any() else 0
-    return TwoTime(np.zeros((1, 1)), covariance[np.arange(-reach, reach + 1)][None])
 
 
 def _added_offset(activation: Activation, means: Array, variance: Array, made: Array) -> float:
@@ -542,32 +401,3 @@ def _added_offset(activation: Activation, means: Array, variance: Array, made: A
         return float(made.mean())
     slope = activation.moments(means, np.sqrt(np.maximum(variance, 0.0))).slope
     return float((made - slope * means).mean())
-
-
-def _recording(signal: str) -> NotPredictableError:
-    return NotPredictableError(
-        "a recording has no expectation over networks here", given=f"signal {signal:.60}", fix=_DRAW
-    )
-
-
-def _as_filter(operator: Operator) -> tuple[StretchFIR, int]:
-    """Return an operator as a stretch-FIR and a decimation after it."""
-    if isinstance(operator, StretchFIR):
-        return operator, 1
-    matrix = operator.polyphase()
-    if matrix.up != 1:
-        raise NotPredictableError(
-            "a layer that depends on the input phase has no expectation here",
-            given=f"a map of {matrix.down} input samples to {matrix.up}",
-            fix=_DRAW,
-        )
-    return _undecimated(matrix), matrix.down
-
-
-def _undecimated(matrix: PolyphaseMatrix) -> StretchFIR:
-    """Return the filter of which a matrix keeps every ``down``-th output."""
-    _, out, _, inward, down = matrix.blocks.shape
-    # Part q of block first + j is input sample b down - ((first + j) down - q).
-    taps = matrix.blocks[:, :, 0].transpose(1, 2, 0, 3)[..., ::-1].reshape(out, inward, -1)
-    left = -(matrix.first * down - (down - 1))
-    return StretchFIR(taps, crop=(left, taps.shape[2] - 1 - left), offset=matrix.offset)
