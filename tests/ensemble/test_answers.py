@@ -143,3 +143,25 @@ def test_an_initialisation_that_names_no_covariance_says_draw_first():
     stack = upsim.Stack([upsim.Conv(1, 1, 3, weight=Own())], 8000)
     with pytest.raises(NotPredictableError, match=r"tap_covariance.*draw\(seed=0\)"):
         upsim.predict(stack)
+
+
+def narrowest(layers):
+    found = upsim.predict(upsim.Stack(layers, 8000), upsim.WhiteNoise(1.0), provenance=False)
+    return [note for note in found.assumptions if "narrowest sum" in note]
+
+
+def test_a_sum_is_as_narrow_as_what_it_adds_up():
+    """Between two activations a sum over channels is needed, or the second meets no Gaussian."""
+    first = [upsim.Conv(1, 16, 3), upsim.ReLU()]
+    wide = narrowest([*first, upsim.Conv(16, 4, 3), upsim.ReLU()])
+    assert "3 terms" in wide[0]  # the first layer's own: one channel, three taps
+    bare = narrowest([*first, upsim.Nearest(2), upsim.ReLU()])
+    assert "1 terms" in bare[0]
+    summed = narrowest([*first, upsim.Conv(16, 2, 1, bias=False, weight="ones"), upsim.ReLU()])
+    assert "3 terms" in summed[0]
+    assert not narrowest([upsim.ReLU(), upsim.Conv(1, 1, 3)])
+
+
+def test_ones_are_verified_without_a_draw():
+    stack = upsim.Stack([upsim.TransposedConv(1, 2, 3, 2, weight="ones"), upsim.ReLU()], 8000)
+    assert upsim.verify(stack).passed

@@ -62,8 +62,9 @@ class EnsembleMoments(Moments):
     sources : frozenset of str
         Labels of the random layers whose weights these channels carry directly; two signals that
         share none are uncorrelated, since fresh weights have mean zero.
-    terms : int
-        Independent products that one sample here adds up; the input is taken as given.
+    terms : int or None
+        Independent terms that one sample here adds up: one behind an activation; None for the
+        input, which is taken as it is.
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
     lags : int or None
@@ -86,7 +87,7 @@ class EnsembleMoments(Moments):
 
     groups: tuple[Channels, ...]
     sources: frozenset[str]
-    terms: int = 1
+    terms: int | None = None
     width: int | None = None
     lags: int | None = None
     averaged: bool = False
@@ -231,8 +232,12 @@ class EnsembleMoments(Moments):
         if layer.adds_channels:
             self._refuse_common_parts(label)
         found = layer.behind(self.groups, with_bias="bias" not in self.without)
-        correlated = f"layer {label}" if layer.shares_channels else self.correlated
-        return replace(self, groups=tuple(map(self._kept, found)), correlated=correlated)
+        return replace(
+            self,
+            groups=tuple(map(self._kept, found)),
+            terms=None if self.terms is None else self.terms * layer.terms,
+            correlated=f"layer {label}" if layer.shares_channels else self.correlated,
+        )
 
     def _refuse_common_parts(self, label: str) -> None:
         if self.correlated:
@@ -258,7 +263,7 @@ class EnsembleMoments(Moments):
         groups = tuple(self._activated(group, activation) for group in self.groups)
         cut = [group.covariance.reach for group in self.groups if group.covariance.far.size]
         width, lags = least(self.width, self.terms), least(self.lags, *cut)
-        return replace(self, groups=groups, width=width, lags=lags)
+        return replace(self, groups=groups, width=width, lags=lags, terms=1)
 
     def _activated(self, group: Channels, activation: Activation) -> Channels:
         covariance, average = group.covariance, None
@@ -297,7 +302,9 @@ class EnsembleMoments(Moments):
             return made
 
         groups = self._slice_by_slice(layer.group_count, behind, held)
-        return self._scaled_by(layer, label, groups, gains, f"{size} channels a group")
+        return self._scaled_by(
+            layer, label, groups, gains, f"{size} channel{'s' * (size > 1)} a group"
+        )
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         held = self.gains.get(label)
@@ -337,13 +344,12 @@ class EnsembleMoments(Moments):
             len(part.sources) for part in parts
         )
         correlated = next((part.correlated for part in parts if part.correlated), "")
-        terms = [part.terms for part in parts if part.sources != {"input"}]
         joined = replace(
             parts[0],
             sources=frozenset().union(*(part.sources for part in parts)),
             width=least(*(part.width for part in parts)),
             lags=least(*(part.lags for part in parts)),
-            terms=min(terms, default=1),
+            terms=least(*(part.terms for part in parts)),
             correlated=correlated,
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             gains={label: gain for part in parts for label, gain in part.gains.items()},

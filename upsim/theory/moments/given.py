@@ -60,6 +60,11 @@ class GivenLayer:
         return bool(self._reads.sum(axis=1).max() > 1)
 
     @property
+    def terms(self) -> int:
+        """Independent terms that any output sample adds up at least: its channels."""
+        return max(1, int(self._reads.sum(axis=1).min()))
+
+    @property
     def shares_channels(self) -> bool:
         """Whether any input channel is read by more than one output."""
         by_group = self._reads.reshape(self.fir.groups, -1, self._reads.shape[1])
