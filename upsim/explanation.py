@@ -209,4 +209,4 @@ def _losses(tone: Tone) -> str:
     parts.append(("several together", tone.interaction))
     percent = [(name, 100 * float(power[loudest] / tone.power[loudest])) for name, power in parts]
     named = [f"{name} {share:.0f} %" for name, share in percent if abs(share) >= 0.5]
-    return f"  part of its power: {'; '.join(named)}"
+    return f"  part of its power that goes without each: {'; '.join(named)}"

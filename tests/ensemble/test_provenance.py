@@ -199,7 +199,7 @@ def test_parts_are_in_tables_words_files_and_layers():
     found = upsim.predict(upsim.Stack(DEEP, 64000), SIGNAL)
     assert "of layers 2, 4" in found.table() or "of layers 1, 3, 5" in found.table()
     text = str(found.explain(16000))
-    assert "part of its power: " in text
+    assert "part of its power that goes without each: " in text
     assert "several together" in text
     again = upsim.Prediction.from_dict(json.loads(found.to_json()))
     for tone, same in zip(found.tones, again.tones, strict=True):
