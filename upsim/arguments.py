@@ -22,6 +22,9 @@ LARGEST_LENGTH = 2**48
 #: Seeds are no counts: any whole number from 0 upwards will do.
 LARGEST_SEED: int | None = None
 
+#: Lines of an output, or of a kernel, that a report lists one by one.
+LARGEST_LINES = 2**18
+
 #: Bytes that one array of a prediction may take before the question is refused.
 MEMORY_BUDGET = 2 * 2**30
 
