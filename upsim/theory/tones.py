@@ -119,13 +119,13 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
-    shares = frozen(place.share_amplitudes()[:, :, :half])
     magnitudes = np.abs(amplitudes)
     # Every line but 0 and Nyquist stands for its mirror line, too.
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
     listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
     _refuse_too_many(len(listed))
+    shares = frozen(place.share_amplitudes()[:, :, :half])
     contributions = _contributions(place, shares, listed, floor)
     own = signal.lines(stack.in_channels, stack.input_rate)
     turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
