@@ -187,7 +187,7 @@ class WhiteNoise(Term):
     def density(self, frequencies: Array, channels: int, rate: Fraction) -> Array:
         """Return ``power / rate``."""
         powers = _per_channel(self.power, channels, "power")
-        return np.repeat(powers[:, None] / float(rate), frequencies.size, axis=1)
+        return np.broadcast_to(powers[:, None] / float(rate), (channels, frequencies.size))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -164,11 +164,15 @@ class StretchFIR(Operator):
         direct = grid.size * count * (20 + 2 * out * per_group)
         if size and 3 * out * per_group * size * np.log2(size) < direct:
             circle = np.zeros((out, per_group, size))
+            places = self.positions % size
             if self.reach <= size:
-                circle[:, :, self.positions % size] = self.taps
+                circle[:, :, places] = self.taps
+            elif count > out * per_group:
+                for pair in np.ndindex(out, per_group):
+                    circle[pair] = np.bincount(places, self.taps[pair], minlength=size)
             else:
-                for tap, position in enumerate(self.positions):
-                    circle[:, :, position % size] += self.taps[:, :, tap]
+                for tap, position in enumerate(places):
+                    circle[:, :, position] += self.taps[:, :, tap]
             grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
         else:
             turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))

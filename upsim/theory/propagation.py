@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
@@ -303,6 +303,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
+    length = whole_number(length, "length")
     operators = stack.operators
     if any(operator is None for operator in operators):
         raise NotPredictableError(

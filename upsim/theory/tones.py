@@ -9,6 +9,8 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import LARGEST_LINES
+from upsim.errors import TooLargeError
 from upsim.layers.base import Activation, Normalisation
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
@@ -117,12 +119,13 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
-    shares = frozen(place.share_amplitudes()[:, :, :half])
     magnitudes = np.abs(amplitudes)
     # Every line but 0 and Nyquist stands for its mirror line, too.
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
     listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
+    _refuse_too_many(len(listed))
+    shares = frozen(place.share_amplitudes()[:, :, :half])
     contributions = _contributions(place, shares, listed, floor)
     own = signal.lines(stack.in_channels, stack.input_rate)
     turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
@@ -201,6 +204,17 @@ def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tu
         frequency = float(fraction * stack.sample_rate)
         found.append(Tone(fraction, frequency, None, power, layer, cause))
     return tuple(found)
+
+
+def _refuse_too_many(count: int) -> None:
+    """Refuse more lines than anybody can read, before each gets a record of its own."""
+    if count > LARGEST_LINES:
+        raise TooLargeError(
+            "the output has too many lines to list",
+            given=f"{count} lines",
+            expected=f"at most {LARGEST_LINES}",
+            fix="smaller strides, or upsim.WhiteNoise(1.0) as the signal and bias=False",
+        )
 
 
 def _layer_and_cause(
