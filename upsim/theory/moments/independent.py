@@ -75,7 +75,10 @@ class IndependentCovariance(Covariance):
         return self._pairs_through(operator, outputs, outputs)._trimmed()
 
     def halves_through(self, operator: Operator) -> IndependentCovariance:
-        """Return the covariance of output o of the first half with its partner in the second."""
+        """Return the covariance of output o of the first half with its partner in the second.
+
+        The operator mixes channels; one that does not gives independent halves nothing in common.
+        """
         half = operator.out_channels // 2
         return self._pairs_through(operator, range(half), range(half, 2 * half))._trimmed()
 
