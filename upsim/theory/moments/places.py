@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
-from upsim.errors import TooLargeError
+from upsim.errors import NotPredictableError, TooLargeError
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.independent import IndependentCovariance, filters_each
@@ -112,7 +112,17 @@ class Place(ABC):
         def kept(place: Place) -> Covariance | None:
             return rules.kept(place.covariance) if "covariance" in vars(place) else None
 
-        return _Walk(rules, kept, self.plan.asked).between(self, self)
+        # What passes the largest number is refused below, not warned of.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = _Walk(rules, kept, self.plan.asked).between(self, self)
+        if not np.all(np.isfinite(found.lagged(0))):
+            raise NotPredictableError(
+                "the power of the noise is not finite",
+                given=f"{self.channels} channels",
+                expected="variances below the largest number, 1.8e308",
+                fix="smaller weights, or upsim.WhiteNoise(1.0) for the signal",
+            )
+        return found
 
     @property
     def halves(self) -> Covariance | None:
