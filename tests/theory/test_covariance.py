@@ -1,5 +1,6 @@
 """Covariances through operators against A S A^T of the finite maps, and their other form."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +19,7 @@ from upsim.operators import StretchFIR
 from upsim.signals import Density, WhiteNoise
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.covariance import Covariance, added, stacked, white
-from upsim.theory.moments.independent import IndependentCovariance, filters_each
+from upsim.theory.moments.independent import SHARE, IndependentCovariance, filters_each
 from upsim.tolerance import rounding
 
 POWERS = np.array([1.0, 2.0])
@@ -196,3 +197,21 @@ def test_independent_channels_meet_what_filters_each():
     for lag in range(-3, 4):
         assert np.array_equal(again.lagged(lag), wanted.lagged(lag))
     assert not IndependentCovariance.unrelated(2, Fraction(3, 2)).values.any()
+
+
+def test_lags_that_hold_next_to_nothing_are_left_out():
+    lags = np.arange(-40, 41)
+    # Two phases and two channels: a power, and a tail that halves from lag to lag.
+    tail = np.where(lags == 0, 1.0, 0.5 ** np.abs(lags))[None, :, None, None]
+    values = tail * np.array([2.0, 3.0])[:, None, None, None] * np.array([1.0, 5.0])
+    starts = np.arange(2) - 40
+    whole = IndependentCovariance(values, starts, 2)
+    cut = whole.shortened()
+    reach = cut.width // 2
+    # Power 2.5, tails of 3 on both sides: 6 sum_{d > D} 2^-d = 6 2^-D at most SHARE 2.5.
+    assert reach == int(np.ceil(np.log2(6 / (2.5 * SHARE))))
+    lost = whole.averaged().sum(axis=0) - cut.averaged().sum(axis=0)
+    assert np.all((lost > 0) & (lost <= SHARE * whole.variance().mean(axis=0)))
+    assert np.array_equal(cut.lagged(reach), whole.lagged(reach))
+    loud = replace(whole, values=np.where(lags[None, :, None, None] == 40, 1.0, values))
+    assert loud.shortened().width == whole.width

@@ -91,9 +91,11 @@ class Place(ABC):
             # Once more, as it will be: what is needed no more is dropped.
             walk = _Walk(rules, _window, first.asked)
             walk.between(self, self)
-            if rules.largest <= self.budget and walk.most <= _AT_ONCE * self.budget:
+            # All pairs are asked to fit together, dropped or not: that also bounds the time.
+            most = walk.most if apart else first.most
+            if rules.largest <= self.budget and most <= _AT_ONCE * self.budget:
                 return Plan(apart, window, first.asked)
-        largest = max(rules.largest, -(-walk.most // _AT_ONCE))
+        largest = max(rules.largest, -(-most // _AT_ONCE))
         raise TooLargeError(
             f"the covariances of {self.channels} channels would need {largest / 2**20:.1f} MiB",
             given=f"each channel by itself, the least form: {window.phases} phases by "
