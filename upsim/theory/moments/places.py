@@ -333,17 +333,17 @@ class Merged(Place):
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
         """Merge what each part has in common with the other."""
+        rules, parts = walk.rules, self.parents
         if self.merging == "concatenate":
-            if walk.rules.apart and other is not self:
-                return walk.unrelated(self, other)
-            own = walk.rules.apart
-            return walk.rules.stacked(
-                [walk.between(part, part if own else other) for part in self.parents]
-            )
-        if walk.rules.apart and other is not self and other.channels != self.channels:
+            if not rules.apart:
+                return rules.stacked([walk.between(part, other) for part in parts])
+            if other is self:
+                return rules.stacked([walk.between(part, part) for part in parts])
             return walk.unrelated(self, other)
-        share = 1.0 if self.merging == "sum" else 1 / len(self.parents)
-        return walk.rules.added([walk.between(part, other) for part in self.parents], share)
+        if rules.apart and other.channels != self.channels:
+            return walk.unrelated(self, other)
+        share = 1.0 if self.merging == "sum" else 1 / len(parts)
+        return rules.added([walk.between(part, other) for part in parts], share)
 
 
 def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:
