@@ -68,10 +68,11 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, noise through a GLU, or a mixture
-        of drawn and undrawn layers.
+        For noise and a recording together through an activation, an activation without moments, or
+        a mixture of drawn and undrawn layers.
     TooLargeError
-        If the period of the signal, or a covariance, would not fit in memory.
+        If the period of the signal, or a covariance in its least form, would not fit in memory;
+        before it is taken.
 
     Examples
     --------

@@ -259,8 +259,9 @@ def test_bad_signals(refused, text, what):
     refused("predict", "fig7", "--signal", text, what=what)
 
 
-def test_noise_through_many_branches_names_the_ways_out(refused):
-    message = refused("predict", "hifigan-v2", "-s", "noise", what="branches that meet need")
+def test_noise_through_a_decoder_that_fits_no_memory_names_the_ways_out(refused):
+    message = refused("predict", "rvc-48k", "-s", "noise", what="channels would need")
+    assert "each channel by itself, the least form" in message
     assert "fix: " in message
 
 
