@@ -161,15 +161,10 @@ class EnsembleMoments(Moments):
 
     def through_random(self, taps: RandomTaps, label: str) -> Self:
         """Return the record behind a layer of random taps: fresh, independent, of mean zero."""
-        total = sum(group.count for group in self.groups)
-        parts = [
-            group.second_moment(averaged=self.averaged).scaled(taps.fan * group.count / total)
-            for group in self.groups
-        ]
-        given = parts[0]
-        for part in parts[1:]:
-            given = given + part
-        made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
+        given, weight = _sum_of_moments(self.groups, averaged=self.averaged)
+        scaled = taps.tap_covariance * (taps.fan * weight)
+        made = given.through_taps(scaled, taps.positions, taps.factor)
+        del given
         made = self._kept(made.decimated(taps.stride))
         bias = taps.bias()
         covariance = made if bias is None else (made + bias).reduced()
@@ -273,6 +268,15 @@ class EnsembleMoments(Moments):
 def least(*numbers: int | None) -> int | None:
     """Return the least of the numbers that are there."""
     return min((number for number in numbers if number is not None), default=None)
+
+
+def _sum_of_moments(groups: Sequence[Channels], *, averaged: bool) -> tuple[TwoTime, float]:
+    """Return a covariance and a number whose product is the moment about zero of any channel."""
+    first, total = groups[0], sum(group.count for group in groups)
+    given = first.second_moment(averaged=averaged)
+    for group in groups[1:]:
+        given = given.plus(group.second_moment(averaged=averaged), group.count / first.count)
+    return given, first.count / total
 
 
 def of_mean(mean: Array) -> TwoTime:
