@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
-    "Residual Parallel ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid SiLU Softplus GLU Snake "
+    "Slice Residual Parallel ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid SiLU Softplus GLU Snake "
     "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {

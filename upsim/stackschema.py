@@ -94,6 +94,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
     if text == "int":
         return {"type": "integer"}
+    if text == "int | None":
+        return {"type": ["integer", "null"]}
     if text == "float":
         return {"type": "number"}
     if text == "bool":

@@ -211,10 +211,11 @@ def _refuse_missing_phases(shape: TapShape, name: str) -> None:
         )
 
 
-#: The initialisations that have a name.
+#: The initialisations that have a name; of two names of one, reports and files use the first.
 NAMED: dict[str, Initialisation] = {
     "torch": Torch(),
     "keras": Glorot(),
+    "glorot": Glorot(),
     "ones": Ones(),
     "icnr": ICNR(),
     "checkerboard-free": CheckerboardFree(),
