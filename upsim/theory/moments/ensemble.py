@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import Self
 
 import numpy as np
@@ -93,7 +93,8 @@ class EnsembleMoments(Moments):
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
     lags : int or None
-        Beyond so many lags an activation met the average over the phases; None if none did.
+        Beyond so many lags an activation or a decimation met the average over the phases; None if
+        none did.
     """
 
     groups: tuple[Channels, ...]
@@ -142,22 +143,18 @@ class EnsembleMoments(Moments):
     def assumptions(self) -> tuple[str, ...]:
         """What is exact and what is the limit of wide layers."""
         exact = "expectation over initialisations; second moments exact through linear layers"
-        if self.width is None:
-            return (exact,)
-        wide = (
-            "activations: inputs taken as Gaussian, the limit of wide layers "
-            f"(the narrowest sum has {self.width} terms)"
-        )
-        if self.lags is None:
-            return (exact, wide)
-        return (
-            exact,
-            wide,
-            (
-                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
-                "over the phases of the period (more memory=... moves that out); lines unaffected"
-            ),
-        )
+        stated = [exact]
+        if self.width is not None:
+            stated.append(
+                "activations: inputs taken as Gaussian, the limit of wide layers "
+                f"(the narrowest sum has {self.width} terms)"
+            )
+        if self.lags is not None:
+            stated.append(
+                f"psd: covariances beyond {self.lags} samples averaged over the phases of the "
+                "period in front of activations (more memory=... moves that out); lines unaffected"
+            )
+        return tuple(stated)
 
     def through_random(self, taps: RandomTaps, label: str) -> Self:
         """Return the record behind a layer of random taps: fresh, independent, of mean zero."""
@@ -170,7 +167,8 @@ class EnsembleMoments(Moments):
         covariance = made if bias is None else (made + bias).reduced()
         group = Channels(taps.out_channels, np.zeros(1), covariance)
         terms = taps.fan * max(1, taps.positions.size // taps.factor)
-        return replace(self, groups=(group,), sources=frozenset({label}), terms=terms)
+        lags = self._lags_behind(taps.stride)
+        return replace(self, groups=(group,), sources=frozenset({label}), terms=terms, lags=lags)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         r"""Return the record behind a fixed layer that treats its channels alike.
@@ -194,7 +192,16 @@ class EnsembleMoments(Moments):
             made = _filtered(group, fir, rows, stride)
             groups.append(replace(made, covariance=self._kept(made.covariance)))
             first += group.count
-        return replace(self, groups=tuple(groups))
+        return replace(self, groups=tuple(groups), lags=self._lags_behind(stride))
+
+    def _lags_behind(self, stride: int) -> int | None:
+        """Return ``lags`` behind a decimation, which does not meet every phase of an average."""
+        met = [
+            group.covariance.reach
+            for group in self.groups
+            if group.covariance.far.size and gcd(group.covariance.period, stride) > 1
+        ]
+        return least(self.lags, *met)
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Return the record behind an activation, its inputs taken as Gaussian."""
