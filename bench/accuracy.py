@@ -8,9 +8,10 @@ The networks: 1 to 6 times TransposedConv(width, width, 4, 2, 1) and an activati
 closure, a Conv(width, 16, 3); Gaussian weights without bias, scaled so that in the wide limit every
 activation meets a mean square of 1.  The input: a constant and white noise of power 1/2 each.
 
-Two questions, each asked of the density and of the lines apart from the offset:
+Three questions, each asked of the density and of the lines apart from the offset:
 
 * closure: weights drawn, one network at a time, in the memory form that ``predict`` chooses;
+* independent: the same with so little memory that channels are taken as independent;
 * wide limit: weights not drawn, against the average over networks.
 
 Every run has two halves with independent noise.  With the errors e1 and e2 that they show, the mean
@@ -29,6 +30,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -36,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import upsim
+from upsim.arguments import MEMORY_BUDGET
 from upsim.layers.base import Activation
 from upsim.neural import run
 
@@ -44,7 +47,7 @@ Array = NDArray[np.float64]
 HERE = Path(__file__).parent
 DATA = HERE / "accuracy.csv"
 PICTURE = str(HERE.parent / "docs" / "_static" / "accuracy-{}.png")
-QUANTITIES = ("density", "lines")
+QUESTIONS, QUANTITIES = ("closure", "independent", "wide limit"), ("density", "lines")
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 DEPTHS = (1, 2, 3, 4, 5, 6)
@@ -54,12 +57,17 @@ ACTIVATIONS = (
     upsim.Tanh(),
     upsim.Snake(),
     upsim.GELU(),
-    upsim.ELU(),
 )
 #: The closure's work grows with the square of width x 2^depth.  How many networks for up to which
 #: of these; beyond the last but one only for the first activation, beyond the last not at all.
-CLOSURE_NETWORKS = {128: 16, 512: 8, 1024: 4, 2048: 3, 8192: 3}
-WIDE_NETWORKS = {8: 600, 16: 400, 32: 240, 64: 120, 128: 48, 256: 20, 512: 10}
+CLOSURE_NETWORKS = {256: 8, 1024: 4, 4096: 3}
+#: Where channels are also taken as independent, for the first activation.
+APART = tuple(product((16, 32, 64, 128), (2, 3, 4)))
+WIDE_NETWORKS = {8: 300, 16: 200, 32: 160, 64: 96, 128: 48, 256: 20, 512: 10}
+
+#: What is measured first, should there not be time for all: cells up to this width x 2^depth for
+#: all activations, and up to the second one for the first activation.
+COMMON, LARGE = 256, 2048
 
 OUTPUTS = 16
 SEGMENT = 128
@@ -134,14 +142,28 @@ def as_welch(prediction: upsim.Prediction) -> Array:
     return lags[:, :1] + 2 * lags[:, 1:] @ waves
 
 
+def least_memory(stack: upsim.Stack) -> float:
+    """Return about the least memory with which a stack is predicted at all."""
+    for power in range(12, 31):
+        try:
+            upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False, memory=2.0**power)
+        except upsim.errors.TooLargeError:
+            continue
+        return 2.0**power
+    raise AssertionError(stack)
+
+
 def closure(
-    activation: Activation, width: int, depth: int, networks: int
+    activation: Activation, width: int, depth: int, networks: int, *, apart: bool = False
 ) -> Iterator[tuple[str, Array, str]]:
     """Yield (quantity, squared error of each network, form of the channels)."""
+    memory = MEMORY_BUDGET
+    if apart:
+        memory = least_memory(network(activation, width, depth).draw(0))
     densities, lines = [], []
     for seed in range(networks):
         stack = network(activation, width, depth).draw(seed)
-        answer = upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False)
+        answer = upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False, memory=memory)
         made, power = measured(stack, LONG, seed)
         errors = DB * np.log(power / as_welch(answer))
         densities.append(np.mean(errors[0] * errors[1]))
@@ -151,10 +173,10 @@ def closure(
             if tone.fraction:
                 wanted[:, int(tone.fraction * made.shape[2]) - 1] = tone.amplitude
         missed = half - wanted
-        product = np.sum(missed[0] * missed[1].conj()).real
-        lines.append(product / np.sum(np.abs(wanted) ** 2))
-    apart = any("independent" in each for each in answer.assumptions)
-    form = "independent" if apart else "all pairs"
+        shared = np.sum(missed[0] * missed[1].conj()).real
+        lines.append(shared / np.sum(np.abs(wanted) ** 2))
+    said = any("independent" in each for each in answer.assumptions)
+    form = "independent" if said else "all pairs"
     yield "density", np.array(densities), form
     yield "lines", np.array(lines), form
 
@@ -198,13 +220,16 @@ def row(names: tuple[object, ...], square: float, deviation: float, *, relative:
     return Row(*names, *(round(float(level), 4) for level in levels))  # type: ignore[arg-type]
 
 
-def measure_closure(activation: Activation, width: int, depth: int, networks: int) -> list[Row]:
+def measure_closure(
+    activation: Activation, width: int, depth: int, networks: int, *, apart: bool = False
+) -> list[Row]:
     from scipy.stats import t
 
     rows = []
-    for quantity, squares, form in closure(activation, width, depth, networks):
+    question = "independent" if apart else "closure"
+    for quantity, squares, form in closure(activation, width, depth, networks, apart=apart):
         spread = t.ppf(0.975, networks - 1) * squares.std(ddof=1) / networks**0.5
-        names = (repr(activation), width, depth, "closure", quantity, form, networks)
+        names = (repr(activation), width, depth, question, quantity, form, networks)
         rows.append(row(names, squares.mean(), spread, relative=quantity == "lines"))
     return rows
 
@@ -245,35 +270,52 @@ def read() -> list[Row]:
 
 
 def write(rows: list[Row]) -> None:
+    """Write the file, in the order of the study."""
+    names = [repr(activation) for activation in ACTIVATIONS]
+    rows = sorted(rows, key=lambda r: (names.index(r.activation), r.question, r.width, r.depth))
     with DATA.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(each) for each in rows)
 
 
+def cells() -> list[tuple[Activation, int, int]]:
+    """Return activation, width and depth of every cell, the cheap ones of all activations first."""
+
+    def effort(cell: tuple[Activation, int, int]) -> tuple[int, int, int]:
+        activation, width, depth = cell
+        size = width * 2**depth
+        number = ACTIVATIONS.index(activation)
+        first = 0 if size <= COMMON or (size <= LARGE and not number) else size
+        return first, size, number
+
+    return sorted(product(ACTIVATIONS, WIDTHS, DEPTHS), key=effort)
+
+
 def measure_all() -> list[Row]:
     """Measure what the file lacks, and write it after every cell."""
     rows = read()
     done = {(each.activation, each.width, each.depth, each.question) for each in rows}
-    for activation in ACTIVATIONS:
-        for width in WIDTHS:
-            for depth in DEPTHS:
-                for question, networks, measure in (
-                    ("closure", closure_networks(activation, width, depth), measure_closure),
-                    ("wide limit", WIDE_NETWORKS[width], measure_wide_limit),
-                ):
-                    if not networks or (repr(activation), width, depth, question) in done:
-                        continue
-                    start = time.process_time()
-                    made = measure(activation, width, depth, networks)
-                    rows += made
-                    write(rows)
-                    levels = ", ".join(f"{r.quantity} {r.error} ({r.low}-{r.high})" for r in made)
-                    seconds = time.process_time() - start
-                    print(
-                        f"{activation} {width} x {depth} {question}: {levels} dB, {seconds:.1f} s",
-                        flush=True,
-                    )
+    for activation, width, depth in cells():
+        for question, networks, measure in (
+            ("closure", closure_networks(activation, width, depth), measure_closure),
+            ("wide limit", WIDE_NETWORKS[width], measure_wide_limit),
+            (
+                "independent",
+                8 if activation == ACTIVATIONS[0] and (width, depth) in APART else 0,
+                partial(measure_closure, apart=True),
+            ),
+        ):
+            if not networks or (repr(activation), width, depth, question) in done:
+                continue
+            start = time.process_time()
+            made = measure(activation, width, depth, networks)
+            rows += made
+            write(rows)
+            levels = ", ".join(f"{r.quantity} {r.error} ({r.low}-{r.high}) dB" for r in made)
+            seconds = time.process_time() - start
+            print(f"{activation}, {width} x {depth}, {question}: {levels}, {seconds:.1f} s")
+            sys.stdout.flush()
     return rows
 
 
@@ -315,9 +357,10 @@ def draw(rows: list[Row], quantity: str) -> None:
                 == (name, question, quantity, depth)
             ]
             widths = np.array([each.width for each in cell]) * 1.04 ** (depth - 3.5)
+            # A point is what is told from zero; a bar alone is the interval of what is not.
             found = np.array([each.error for each in cell])
             ends = [np.array([getattr(each, end) for each in cell]) for end in ("low", "high")]
-            shown = found >= least
+            shown = ends[0] > 0
             low = np.maximum(ends[0], least)
             ax.vlines(widths, low, np.maximum(ends[1], least), color=colour, lw=1, alpha=0.6)
             ax.plot(
@@ -346,21 +389,23 @@ def draw(rows: list[Row], quantity: str) -> None:
 def table(rows: list[Row], question: str, quantity: str) -> str:
     """Return the largest error over activations, in dB: a row a width, a column a depth.
 
-    Where it is not told from zero, the end of its interval with a "<".
+    Where none is told from zero, the end of the longest interval with a "<"; a star where not all
+    activations were measured.
     """
-    lines = ["| width | " + " | ".join(f"depth {depth}" for depth in DEPTHS) + " |"]
-    lines.append("|---" * (len(DEPTHS) + 1) + "|")
-    for width in WIDTHS:
+    rows = [each for each in rows if (each.question, each.quantity) == (question, quantity)]
+    depths = sorted({each.depth for each in rows})
+    lines = ["| width | " + " | ".join(f"depth {depth}" for depth in depths) + " |"]
+    lines.append("|---" * (len(depths) + 1) + "|")
+    everything = len({each.activation for each in rows})
+    for width in sorted({each.width for each in rows}):
         cells = []
-        for depth in DEPTHS:
-            key = (width, depth, question, quantity)
-            found = [e for e in rows if (e.width, e.depth, e.question, e.quantity) == key]
-            seen = [each for each in found if each.low > 0]
-            if seen:
-                cells.append(f"{max(each.error for each in seen):.2f}")
-            else:
-                ends = min((each.high for each in found), default=None)
-                cells.append("" if ends is None else f"< {ends:.2f}")
+        for depth in depths:
+            found = [each for each in rows if (each.width, each.depth) == (width, depth)]
+            seen = [each.error for each in found if each.low > 0]
+            level = f"{max(seen):.2f}" if seen else ""
+            if found and not seen:
+                level = f"< {max(each.high for each in found):.2f}"
+            cells.append(level + "*" * (0 < len(found) < everything))
         lines.append(f"| {width} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -372,7 +417,7 @@ def main() -> None:
     rows = read() if "--picture" in sys.argv else measure_all()
     for quantity in QUANTITIES:
         draw(rows, quantity)
-        for question in ("closure", "wide limit"):
+        for question in QUESTIONS:
             print(f"\n{question}, {quantity}\n\n{table(rows, question, quantity)}")
 
 

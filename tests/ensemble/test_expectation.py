@@ -108,9 +108,9 @@ def test_default_initialisation_of_figures_7_and_8():
     """Theory, section 3: figure 8-left -3.01 dB (bias included), figure 7 0.00 dB."""
     left = upsim.predict(upsim.Stack([upsim.TransposedConv(1, 1, 4, 2)], 8000), upsim.Constant())
     offset, tone = left.tones
-    assert 10 * np.log10(tone.power[0] / offset.power[0]) == pytest.approx(
-        10 * np.log10(0.5), abs=1e-12
-    )
+    # A sum over 4 taps and a bias, and a DFT of 2 samples.
+    assert abs(tone.power[0] / offset.power[0] - 0.5) <= rounding(16, 1.0)
+    assert round(10 * np.log10(tone.power[0] / offset.power[0]), 2) == -3.01
     seven = upsim.predict(upsim.Stack([upsim.SubpixelConv(1, 1, 3, 2, 1)], 8000), upsim.Constant())
     offset, tone = seven.tones
     assert tone.power[0] == offset.power[0]

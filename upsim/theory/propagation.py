@@ -26,6 +26,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
+from upsim.theory.moments.foresight import Foreseen, merged
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
     _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
+    if isinstance(start, StationaryMoments) and _has_activation(stack):
+        _refuse_large_covariances(stack, start)
     values: list[Moments] = [start]
     for step, operator in zip(stack.steps, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
@@ -216,6 +219,20 @@ def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
     if sines:
         ways.append("sines whose frequencies share a larger divisor with the input rate")
     return ", or ".join(ways) or "fewer channels"
+
+
+def _refuse_large_covariances(stack: Stack, start: StationaryMoments) -> None:
+    """Refuse, before any of them is made, covariances that fit the memory in no form."""
+    foreseen = [Foreseen.at_input(start)]
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
+        inputs = [foreseen[value] for value in step.inputs]
+        with _Placed(step, len(stack)):
+            if step.layer is None:
+                foreseen.append(merged(inputs, step.merging))
+            else:
+                foreseen.append(inputs[0].after(step.layer, operator))
+            if step is stack.steps[-1]:
+                foreseen[-1].settled()
 
 
 def _has_bias(layer: Layer) -> bool:

@@ -31,6 +31,7 @@ from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.narrow import expectation_note
 
 Array = NDArray[np.float64]
 
@@ -149,6 +150,7 @@ class EnsembleMoments(Moments):
                 "activations: inputs taken as Gaussian, the limit of wide layers "
                 f"(the narrowest sum has {self.width} terms)"
             )
+            stated += expectation_note(self.width)
         if self.lags is not None:
             stated.append(
                 f"psd: covariances beyond {self.lags} samples averaged over the phases of the "
