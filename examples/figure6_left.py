@@ -72,9 +72,7 @@ print(verdict)
 rest = measured - offset.amplitude[0].real
 grid, density = welch(rest, 32000, nperseg=2048, detrend=False)
 ax = prediction.plot(title="tabla at 4 kHz through three nearest-neighbour layers")
-ax.plot(
-    grid[::8] / 1000, 10 * np.log10(density[::8]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7
-)
+picture.draw_run(ax, grid[::8], density[::8])
 
 # %%
 # The column of the figure: the input, and the output of each pair of layers.

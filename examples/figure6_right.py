@@ -63,9 +63,7 @@ print(verdict)
 # %%
 
 ax = prediction.plot(title="white noise through linear x2 and convolutions: valleys, no tones")
-ax.plot(
-    grid[::4] / 1000, 10 * np.log10(density[::4]), "o", ms=5, mfc="none", mec="#D55E00", zorder=7
-)
+picture.draw_run(ax, grid[::4], density[::4])
 
 # %%
 # The column of the figure: the input, and the output of each pair of layers.

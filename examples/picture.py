@@ -27,6 +27,19 @@ def draw_samples(ax, predicted, measured, *, title):
     return ax
 
 
+def draw_run(ax, grid, density):
+    """Draw the density of a run as rings over the prediction, and name them in its legend."""
+    (rings,) = ax.plot(
+        grid / 1000, 10 * np.log10(density), "o", ms=5, mfc="none", mec="#D55E00", zorder=7
+    )
+    known = ax.get_legend()
+    names = [text.get_text() for text in known.get_texts()]
+    ax.legend(
+        [*known.legend_handles, rings], [*names, "NumPy run"], loc="upper center",
+        ncols=len(names) + 1, fontsize=11.5, borderaxespad=0.3, handlelength=2.6,
+    )  # fmt: skip
+
+
 def new_axes(rows=1, columns=2, height=5.4):
     """Return axes of a figure that is as wide as a projector's picture."""
     return plt.subplots(

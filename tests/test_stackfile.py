@@ -47,6 +47,7 @@ from upsim.layers import (
     Residual,
     Sigmoid,
     SiLU,
+    Slice,
     Snake,
     SnakeBeta,
     Softplus,
@@ -84,6 +85,8 @@ EXAMPLES = [
     Hold(2, order=2),
     Crop(1, -2),
     Decimate(2, 1),
+    Slice(1, None, 2),
+    Slice(None, -3),
     Residual(Conv(2, 2, 3, padding=1), ReLU(), skip=Bias(1.0)),
     Parallel(Nearest(2), (Stretch(2), Hold(2)), merge="mean"),
     ReLU(),
@@ -135,6 +138,16 @@ def test_every_model_is_valid_and_comes_back(name):
     content = json.loads(json.dumps(stack_to_dict(stack)))
     jsonschema.validate(content, schema())
     assert stack_from_dict(content) == stack
+
+
+def test_both_names_of_glorot_are_read_and_one_is_written():
+    stacks = [of(TransposedConv(2, 2, 4, 2, weight=name)) for name in ("keras", "glorot")]
+    written = [stack_to_dict(stack) for stack in stacks]
+    assert written[0] == written[1]
+    assert written[0]["layers"][0]["weight"] == "keras"
+    written[0]["layers"][0]["weight"] = "glorot"
+    jsonschema.validate(written[0], schema())
+    assert stack_from_dict(written[0]) == stacks[0]
 
 
 def test_large_arrays_are_exact_to_the_bit(tmp_path):

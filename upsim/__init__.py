@@ -19,14 +19,14 @@ __version__ = "0.1.0"
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
-    "Residual Parallel ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid SiLU Softplus GLU Snake "
+    "Slice Residual Parallel ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid SiLU Softplus GLU Snake "
     "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
     "upsim.stack": "Stack",
     "upsim.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
-    "upsim.weights": "Initialisation Normal",
+    "upsim.weights": "Initialisation Normal Rescaled",
     "upsim.operators": "StretchFIR PolyphaseMatrix",
     "upsim.predictor": "predict",
     "upsim.prediction": "Prediction",
@@ -40,6 +40,7 @@ _HOMES = {
     "upsim.theory.overlap": "overlap",
     "upsim.theory.boundaries": "coverage",
     "upsim.theory.cost": "cost",
+    "upsim.theory.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.stackfile": "load_stack save_stack",
     "upsim.verification": "verify",
@@ -62,6 +63,12 @@ if TYPE_CHECKING:
     from upsim.theory.audibility import MaskedLevels, audibility
     from upsim.theory.boundaries import coverage
     from upsim.theory.cost import cost
+    from upsim.theory.gradient import (
+        GradientLine,
+        adjoint,
+        gradient_lines,
+        phase_shuffle_factor,
+    )
     from upsim.theory.ladder import families
     from upsim.theory.overlap import overlap
     from upsim.theory.propagation import finite_matrix, fold
@@ -70,7 +77,7 @@ if TYPE_CHECKING:
     from upsim.theory.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.tones import Contribution, Tone
     from upsim.verification import verify
-    from upsim.weights import Initialisation, Normal
+    from upsim.weights import Initialisation, Normal, Rescaled
 
 
 def __getattr__(name: str) -> Any:

@@ -12,10 +12,12 @@ from upsim import drawing
 from upsim.arguments import one_of, whole_number
 from upsim.drawing import Band, ContributionRow, Panel, ToneRow
 from upsim.errors import ArgumentError, NotPredictableError
+from upsim.operators import StretchFIR
 from upsim.prediction import Prediction
 from upsim.predictor import predict_input
+from upsim.stack import Stack
 from upsim.theory.ladder import families
-from upsim.theory.propagation import fold
+from upsim.theory.propagation import fold, is_linear
 from upsim.theory.replicas import find_bands
 
 #: Kinds of pictures.
@@ -44,16 +46,13 @@ def plot(
     rate = float(prediction.sample_rate)
     if kind in ("layers", "spectrograms"):
         each = "spectrum" if kind == "layers" else "spectrogram"
-        return drawing.draw_layers(panels(prediction), kind=each, axes=ax, channel=channel)
+        return drawing.draw_layers(
+            panels(prediction), kind=each, axes=ax, channel=channel, title=heading
+        )
     if kind == "impulse":
-        operator = fold(prediction.stack).stretch_fir()
+        taps, factor, first = _responses(prediction.stack)
         return drawing.draw_impulse_and_phase_gains(
-            operator.dense_taps()[channel, 0],
-            operator.factor,
-            sample_rate=rate,
-            first=-operator.crop[0],
-            axes=ax,
-            title=title,
+            taps[channel, 0], factor, sample_rate=rate, first=first, axes=ax, title=title
         )
     panel = panel_of(prediction, heading)
     if kind == "spectrum":
@@ -70,7 +69,7 @@ def plot(
     if kind == "comb":
         rows = [(each.layer, float(each.spacing)) for each in families(prediction.stack)]
         return drawing.draw_comb(
-            rows, panel.tones, sample_rate=rate, ax=ax, title=title, channel=channel
+            rows, panel.tones, sample_rate=rate, ax=ax, title=heading, channel=channel
         )
     if kind == "provenance":
         if not prediction.stack.is_drawn:
@@ -80,7 +79,7 @@ def plot(
                 fix="upsim.predict(stack.draw(seed=0), signal)",
             )
         return drawing.draw_provenance(
-            panel.tones, _shares(prediction, channel), ax=ax, title=title, channel=channel
+            panel.tones, _shares(prediction, channel), ax=ax, title=heading, channel=channel
         )
     if panel.waveform is not None:
         image = drawing.spectrogram_of_waveform(panel.waveform, rate, channel=channel)
@@ -89,6 +88,35 @@ def plot(
             panel.frequencies_hz, panel.psd, panel.tones, sample_rate=rate, channel=channel
         )
     return drawing.draw_spectrogram(image, ax=ax, title=heading)
+
+
+def _responses(stack: Stack) -> tuple[Array, int, int]:
+    """Return what a linear stack makes of an impulse, its phases, and the first sample.
+
+    The responses are of shape (out, in, taps) for a stretch and an FIR; one that decimates too
+    repeats after D > 1 input samples, and has D responses: (out, in, D, taps).
+    """
+    if not stack.is_drawn:
+        raise NotPredictableError(
+            "an impulse response is that of one network, whose weights are drawn",
+            given='kind="impulse" of a stack with undrawn weights',
+            fix='upsim.predict(stack.draw(seed=0)).plot(kind="impulse")',
+        )
+    linear = next((n for n in range(len(stack), 0, -1) if is_linear(stack.upto(n))), 0)
+    if linear < len(stack):
+        raise NotPredictableError(
+            "only a linear stack has an impulse response",
+            given=f'kind="impulse", {stack.label(linear + 1)}',
+            expected="a stack without activations and normalisations",
+            fix=f'upsim.predict(stack.upto({linear})).plot(kind="impulse")'
+            if linear
+            else 'kind="layers"',
+        )
+    folded = fold(stack)
+    if isinstance(folded, StretchFIR):
+        return folded.dense_taps(), folded.factor, -folded.crop[0]
+    blocks = folded.polyphase().reduced()
+    return blocks.impulse_response(), blocks.up, blocks.first * blocks.up
 
 
 def panels(prediction: Prediction) -> list[Panel]:

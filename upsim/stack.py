@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -12,9 +12,9 @@ import numpy as np
 
 from upsim.arguments import LARGEST_LENGTH, LARGEST_SEED, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
-from upsim.layers.base import Branch, Layer
+from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple, refuse_deep_nesting
-from upsim.operators import LengthRule
+from upsim.operators import LengthRule, Operator
 from upsim.units import format_hertz, positive_rate
 
 
@@ -114,6 +114,38 @@ class Stack:
         """The layers, branches and all, in single-assignment order."""
         return tuple(lower(self.layers))
 
+    @cached_property
+    def value_channels(self) -> tuple[int, ...]:
+        """Channels of each value that :attr:`steps` number; value 0 is the input."""
+        found = [self.in_channels]
+        for step in self.steps:
+            given = [found[value] for value in step.inputs]
+            if step.layer is None:
+                found.append(sum(given) if step.merging == "concatenate" else given[0])
+                continue
+            try:
+                found.append(step.layer.channels_out(given[0]))
+            except UpsimError as error:
+                raise error.at(f"layer {step.label} of {len(self)}") from None
+        return tuple(found)
+
+    @cached_property
+    def operators(self) -> tuple[Operator | None, ...]:
+        """The operator of each step; None for activations, normalisations and mergings.
+
+        Layers do not change, so their operators are made once for a stack.
+        """
+        found: list[Operator | None] = []
+        for step in self.steps:
+            operator = None
+            if isinstance(step.layer, LinearLayer):
+                try:
+                    operator = step.layer.operator(self.value_channels[step.inputs[0]])
+                except UpsimError as error:
+                    raise error.at(f"layer {step.label} of {len(self)}") from None
+            found.append(operator)
+        return tuple(found)
+
     def length_rule(self) -> LengthRule:
         """Return the length law of the whole stack."""
         return chain_lengths(self.layers)
@@ -188,6 +220,10 @@ class Stack:
         branch = self.layers[step.path[0] - 1]
         return type(branch if step.layer is None else step.layer).__name__
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields: what was worked out from them is not sent along."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
     def __len__(self) -> int:
         return len(self.layers)
 
@@ -244,7 +280,7 @@ class Step:
     path: tuple[int, ...]
     merging: str = ""
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The path as reports print it: ``3`` or ``3.1.2``."""
         return ".".join(map(str, self.path))

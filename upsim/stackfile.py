@@ -32,7 +32,7 @@ from upsim.errors import (
 )
 from upsim.layers import CATALOGUE, Layer
 from upsim.stack import Stack
-from upsim.weights import NAMED, Initialisation, Normal
+from upsim.weights import NAMED, NUMBERED, Initialisation
 
 FORMAT, VERSION = "upsim-stack", 1
 
@@ -231,14 +231,16 @@ def encoded(value: object) -> Any:
         for name, known in NAMED.items():
             if known == value:
                 return name
-        if type(value) is not Normal:
-            raise UnknownNameError(
-                "only initialisations of upsim can be written",
-                given=f"weight={value!r:.60}",
-                expected=", ".join([*map(repr, NAMED), "upsim.weights.Normal(std)"]),
-                fix="stack.draw(seed=0), which writes numbers",
-            )
-        return {"normal": value.std}
+        for name, (kind, field) in NUMBERED.items():
+            if type(value) is kind:
+                return {name: getattr(value, field)}
+        numbered = [f"upsim.weights.{kind.__name__}({field})" for kind, field in NUMBERED.values()]
+        raise UnknownNameError(
+            "only initialisations of upsim can be written",
+            given=f"weight={value!r:.60}",
+            expected=", ".join([*map(repr, NAMED), *numbered]),
+            fix="stack.draw(seed=0), which writes numbers",
+        )
     return value
 
 
@@ -253,8 +255,9 @@ def decoded(value: object) -> Any:
     if isinstance(value, dict):
         if set(value) == {"shape", "base64"}:
             return _array(value["shape"], value["base64"])
-        if set(value) == {"normal"}:
-            return Normal(value["normal"])
+        for name, (kind, field) in NUMBERED.items():
+            if set(value) == {name}:
+                return kind(**{field: value[name]})
         if "type" in value:
             return _layer_from_dict(value)
         raise FileFormatError("unknown kind of value", given=f"{value!r:.60}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from upsim.layers import CATALOGUE
 from upsim.stackfile import FORMAT, VERSION
-from upsim.weights import NAMED
+from upsim.weights import NAMED, NUMBERED
 
 _BRANCH_FIELDS = ("layers", "skip")
 
@@ -69,12 +69,15 @@ def schema() -> dict[str, Any]:
             "initialisation": {
                 "anyOf": [
                     {"enum": list(NAMED)},
-                    {
-                        "type": "object",
-                        "properties": {"normal": {"type": "number", "exclusiveMinimum": 0}},
-                        "required": ["normal"],
-                        "additionalProperties": False,
-                    },
+                    *(
+                        {
+                            "type": "object",
+                            "properties": {name: {"type": "number", "exclusiveMinimum": 0}},
+                            "required": [name],
+                            "additionalProperties": False,
+                        }
+                        for name in NUMBERED
+                    ),
                 ]
             },
         },
@@ -94,6 +97,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
     if text == "int":
         return {"type": "integer"}
+    if text == "int | None":
+        return {"type": ["integer", "null"]}
     if text == "float":
         return {"type": "number"}
     if text == "bool":

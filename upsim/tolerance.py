@@ -40,7 +40,7 @@ def rounding(operations: int, scale: float, dtype: DTypeLike = np.float64) -> fl
     >>> rounding(100, 1.0) < 1e-13
     True
     """
-    unit = float(np.finfo(dtype).eps) / 2
+    unit = _unit(dtype)
     steps = max(1, operations) * unit
     if steps >= 1:
         return math.inf
@@ -63,8 +63,17 @@ def probable(
     >>> probable(10000, 1.0) < rounding(10000, 1.0) / 10
     True
     """
-    unit = float(np.finfo(dtype).eps) / 2
+    unit = _unit(dtype)
     return 2 * confidence * math.sqrt(max(1, operations)) * unit * scale
+
+
+#: Of double precision, the plain case, asked for at every step of a prediction.
+_DOUBLE = float(np.finfo(np.float64).eps) / 2
+
+
+def _unit(dtype: DTypeLike) -> float:
+    """Return the largest relative error of one rounding."""
+    return _DOUBLE if dtype is np.float64 else float(np.finfo(dtype).eps) / 2
 
 
 def sampling(deviation: float, count: int, z: float = 5.0) -> float:

@@ -153,6 +153,59 @@ class Normal(Initialisation):
 
 
 @dataclass(frozen=True)
+class Rescaled(Initialisation):
+    r"""PyTorch's default, moved towards a reference standard deviation, as Demucs does.
+
+    Weight and bias are divided by :math:`\sqrt{s / r}`, with :math:`s` the standard deviation of
+    the drawn weight and :math:`r` the reference, so that the weight's becomes :math:`\sqrt{s r}`
+    (Defossez et al., arXiv 1911.13254; facebookresearch/demucs, ``rescale``).  Here :math:`s` is
+    its expectation, :math:`1/\sqrt{3\,\text{fan\_in}}`: that of ``n`` drawn weights is off by
+    about :math:`1/\sqrt{5 n}` of it.
+
+    Parameters
+    ----------
+    reference : float
+
+    Examples
+    --------
+    >>> shape = TapShape(100, 2, 8, 1, fan_in=16, fan_out=800)
+    >>> bool(np.isclose(Rescaled(0.1).tap_covariance(shape)[0, 0], 0.1 / np.sqrt(3 * 16)))
+    True
+    """
+
+    reference: float = 0.1
+
+    def __post_init__(self) -> None:
+        if finite_number(self.reference, "reference") <= 0:
+            raise ArgumentError(
+                "reference must be positive",
+                given=f"reference={self.reference}",
+                fix="Rescaled(reference=0.1)",
+            )
+
+    def _variance(self, shape: TapShape) -> float:
+        return self.reference / sqrt(3 * shape.fan_in)
+
+    def draw(self, shape: TapShape, rng: np.random.Generator) -> Array:
+        """Return uniform taps."""
+        bound = sqrt(3 * self._variance(shape))
+        return rng.uniform(-bound, bound, (shape.out, shape.per_group, shape.count))
+
+    def draw_bias(self, shape: TapShape, count: int, rng: np.random.Generator) -> Array:
+        """Return a uniform bias, rescaled as the weight is."""
+        bound = sqrt(3 * self._variance(shape))
+        return rng.uniform(-bound, bound, count)
+
+    def tap_covariance(self, shape: TapShape) -> Array:
+        """Return independent taps of variance ``reference / sqrt(3 fan_in)``."""
+        return self._variance(shape) * np.eye(shape.count)
+
+    def bias_variance(self, shape: TapShape) -> float:
+        """Return ``reference / sqrt(3 fan_in)``: torch draws bias and weight alike."""
+        return self._variance(shape)
+
+
+@dataclass(frozen=True)
 class ICNR(Initialisation):
     r"""Sub-pixel initialisation that starts as nearest neighbour, for any factor.
 
@@ -211,14 +264,22 @@ def _refuse_missing_phases(shape: TapShape, name: str) -> None:
         )
 
 
-#: The initialisations that have a name.
+#: The initialisations that have a name; of two names of one, reports and files use the first.
 NAMED: dict[str, Initialisation] = {
     "torch": Torch(),
     "keras": Glorot(),
+    "glorot": Glorot(),
     "ones": Ones(),
     "icnr": ICNR(),
     "checkerboard-free": CheckerboardFree(),
     "normal": Normal(),
+    "rescaled": Rescaled(),
+}
+
+#: Those that take a number, and the name of that number.
+NUMBERED: dict[str, tuple[type[Initialisation], str]] = {
+    "normal": (Normal, "std"),
+    "rescaled": (Rescaled, "reference"),
 }
 
 

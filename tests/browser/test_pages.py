@@ -14,6 +14,7 @@ CHAPTERS = [
     "vocabulary.html",
     "adding-a-layer.html",
     "architecture.html",
+    "speed.html",
 ]
 
 # Resolves when MathJax has drawn the page; pages without formulas do not load it.

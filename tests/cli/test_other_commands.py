@@ -54,14 +54,14 @@ def test_verify_on_a_recording(upsim_command, tmp_path):
 
 
 def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, monkeypatch):
-    import upsim.verification
+    import upsim.verification.runner
 
-    honest = upsim.verification._Runner.__call__
+    honest = upsim.verification.runner.Runner.__call__
 
     def lie(self, stack, samples):
         return [made * 1.5 for made in honest(self, stack, samples)]
 
-    monkeypatch.setattr(upsim.verification._Runner, "__call__", lie)
+    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", lie)
     outcome = upsim_command("verify", "fig7")
     assert outcome.code == 1
     assert "MISMATCH" in outcome.out
@@ -71,13 +71,13 @@ def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, mon
 
 
 def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, monkeypatch):
-    import upsim.verification
+    import upsim.verification.runner
     from upsim.errors import MissingDependencyError
 
     def absent(*_):
         raise MissingDependencyError("no such device")
 
-    monkeypatch.setattr(upsim.verification._Runner, "__call__", absent)
+    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", absent)
     assert upsim_command("verify", "fig7").code == 2
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from upsim.errors import ArgumentError
-from upsim.gaussian import gated_covariance, gated_moments
+from upsim.gaussian import SIGMOID, gated_covariance, gated_moments
+from upsim.gaussian.gated import close_covariance
 from upsim.tolerance import rounding, sampling
 
 
@@ -86,3 +87,15 @@ def test_correlations_that_nobody_can_have_are_refused():
     x = gated_moments(0.0, 1.0, 0.0, 1.0, rho=0.9)
     with pytest.raises(ArgumentError, match="positive semidefinite"):
         gated_covariance(x, x, carriers=1.0, gates=-1.0)
+
+
+def test_close_pairs_are_the_general_covariance():
+    x = gated_moments([0.4], 1.2, [-0.6], 0.9, rho=0.3)
+    y = gated_moments([-1.0], 0.7, [0.8], 1.4, rho=-0.2)
+    pairs = [np.array([value]) for value in (0.5, 0.6, -0.2, 0.4)]
+    names = ("carriers", "gates", "carrier_gate", "gate_carrier")
+    wanted = gated_covariance(x, y, **dict(zip(names, pairs, strict=True)))
+    found = close_covariance(x, y, SIGMOID, *pairs)
+    # Six weights of at most 4, each a sum of some 100 x 40 positive terms.
+    assert np.abs(found - wanted.values) <= wanted.error + 6 * 4 * rounding(4000, 1.0)
+    assert np.abs(found - wanted.values) < np.abs(wanted.values)

@@ -64,6 +64,7 @@ EXAMPLES = [
     upsim.Hold(4, order=3),
     upsim.Crop(2, -1),
     upsim.Decimate(3, phase=2),
+    upsim.Slice(4, -1, 3),
     upsim.Residual(upsim.Conv(2, 2, 3, padding=1), upsim.Nearest(2), skip=upsim.Linear(2)),
     upsim.Parallel(upsim.Nearest(2), (upsim.Stretch(2), upsim.Hold(2)), merge="concatenate"),
     upsim.ReLU(),

@@ -47,3 +47,13 @@ def test_glorots_bound_counts_all_output_channels():
     largest = abs(stack.draw(0)[0].weight_array()).max()
     # 576 uniform draws: all below 0.9 of the bound with probability 0.9**576 = 4e-27.
     assert 0.9 < largest / sqrt(6 / (9 + 64 * 9)) <= 1
+
+
+def test_glorot_is_keras_by_its_other_name():
+    first, other = (upsim.Conv(2, 3, 4, weight=name) for name in ("keras", "glorot"))
+    assert first == other
+    drawn, again = (upsim.Stack([layer], 16000).draw(0)[0] for layer in (first, other))
+    assert drawn == again
+    # One initialisation has one spelling in reports and files, whatever the user wrote.
+    assert repr(other) == repr(first) == "Conv(2, 3, 4, weight='keras')"
+    assert other.to_fields() == first.to_fields()

@@ -1,5 +1,6 @@
 """Named models: line families, parameters and lengths against published or derived numbers."""
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -9,6 +10,7 @@ from upsim import models
 from upsim.errors import ArgumentTypeError, UnknownNameError
 from upsim.layers import Conv, SubpixelConv, TransposedConv
 from upsim.stack import lower
+from upsim.stackfile import stack_from_dict, stack_to_dict
 
 # Sample rate, strides and kernels as the models' own configurations have them. The families follow:
 # the first is the rate divided by all strides, and each stride leads to the next.
@@ -27,6 +29,10 @@ CONFIGURATIONS = {
     "dac-44k": (44100, (8, 8, 4, 2), (16, 16, 8, 4)),
     "dac-16k": (16000, (8, 5, 4, 2), (16, 10, 8, 4)),
     "demucs": (44100, (4,) * 6, (8,) * 6),
+    "demucs-modified": (44100, (4,) * 6, (8,) * 6),
+    "demucs-ladder": (44100, (4,) * 6, (8,) * 6),
+    "segan": (16000, (2,) * 11, (31,) * 11),
+    "wgan": (16000, (2,) * 5, (22,) * 5),
     "wavegan": (16000, (4,) * 5, (25,) * 5),
     "audioldm-vocoder": (16000, (5, 4, 2, 2, 2), (16, 16, 8, 4, 4)),
 }
@@ -59,7 +65,8 @@ def test_families_follow_from_the_configuration(name):
     for stride in reversed(strides):
         expected.insert(0, expected[0] / stride)
     assert [family.spacing for family in upsim.families(stack)] == expected[:-1]
-    upsamplers = [layer for layer in stack if isinstance(layer, TransposedConv)]
+    steps = lower(stack)
+    upsamplers = [step.layer for step in steps if isinstance(step.layer, TransposedConv)]
     assert tuple(layer.stride for layer in upsamplers) == strides
     assert tuple(layer.kernel_size for layer in upsamplers) == kernels
     assert stack.sample_rate == rate
@@ -234,6 +241,14 @@ def test_every_model_is_undrawn_named_and_described(name):
     line = models.describe(name)
     assert 20 < len(line) <= 100
     assert not line.endswith(".")
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_every_model_comes_back_from_a_file_and_from_its_repr(name):
+    stack = models.build(name)
+    assert stack_from_dict(json.loads(json.dumps(stack_to_dict(stack)))) == stack
+    names = vars(upsim.layers) | {"Stack": upsim.Stack, "Fraction": Fraction}
+    assert eval(repr(stack), names | {"Normal": upsim.Normal}) == stack
 
 
 def test_names_are_forgiving_and_unknown_ones_helpful():

@@ -45,6 +45,7 @@ from upsim.layers import (
     Residual,
     Sigmoid,
     SiLU,
+    Slice,
     Snake,
     SnakeBeta,
     Softplus,
@@ -106,6 +107,7 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(Nearest)
 @through.register(Crop)
 @through.register(Decimate)
+@through.register(Slice)
 @through.register(PeriodicShuffle)
 @through.register(LazyWaveletSynthesis)
 @through.register(ReLU)

@@ -26,6 +26,7 @@ from upsim.layers import (
     PeriodicShuffle,
     ReLU,
     Residual,
+    Slice,
     Snake,
     TransposedConv,
 )
@@ -182,6 +183,7 @@ def test_other_precisions_are_refused(dtype):
         (Bias([1.0, 2.0]), 1, 9, ShapeError, "bias"),
         (Crop(2, 2), 1, 4, ShapeError, "no sample is left"),
         (Decimate(9, phase=8), 1, 4, ShapeError, "no sample is left"),
+        (Slice(2, -2), 1, 4, ShapeError, "no sample is left"),
     ],
     ids=lambda value: repr(value)[:40],
 )

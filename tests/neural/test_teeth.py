@@ -26,6 +26,7 @@ from upsim.layers import (
     Parallel,
     PeriodicShuffle,
     Residual,
+    Slice,
     Snake,
     Softplus,
     SubpixelConv,
@@ -150,6 +151,7 @@ BROKEN = {
     "bias: the wrong channel": (Bias([1.0, 2.0]), 2, changed(bias=[2.0, 1.0])),
     "crop: the wrong end": (Crop(2, 1), 2, changed(left=1, right=2)),
     "decimate: the wrong phase": (Decimate(3, phase=1), 2, changed(phase=0)),
+    "slice: the end forgotten": (Slice(1, -2, 3), 2, changed(stop=None)),
     "residual: skip forgotten": (
         Residual(Conv(2, 2, 1)),
         2,

@@ -36,7 +36,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=FIGURE_SIZE, dpi=100, layout="constrained")[1]
 
 
-def axes_column(count: int, axes: Any = None, *, height: float = 1.8) -> NDArray[Any]:
+def axes_column(count: int, axes: Any = None, *, height: float = 2.0) -> NDArray[Any]:
     """`count` axes one under the other; those of the caller if given, and then as many."""
     if axes is None:
         import matplotlib.pyplot as plt

@@ -39,6 +39,7 @@ __all__ = ["draw_comb", "owned_rungs"]
 _RUNG = 0.16
 _TOP = 0.86
 _ELSEWHERE = "elsewhere"
+_MOST_ENTRIES = 5
 # Rungs closer than this, in points, are drawn as one grey bar.
 _CLOSEST_RUNGS = 1.5
 
@@ -57,8 +58,8 @@ def draw_comb(
     Parameters
     ----------
     families : sequence of (layer label, spacing in Hz)
-        First layer first. Rungs that a later layer has too are drawn light: a line there would be
-        the later layer's.
+        First layer first. Rungs that a later layer has too are grey: a line there would be the
+        later layer's.
     tones : sequence of ToneRow
         Lines. Those of a layer that has no ladder stand in a row of their own.
     sample_rate : float
@@ -102,25 +103,28 @@ def draw_comb(
     ax.set_ylim(-0.12, max(len(rows), 1))
 
     owned = owned_rungs([spacing for _, spacing in families], half)
-    for place, (_, spacing) in enumerate(families):
-        _draw_ladder(ax, place, spacing / unit, half / unit, owned[place])
     entries = _draw_tones(ax, tones, rows, unit, channel)
+    for place, (_, spacing) in enumerate(families):
+        entries |= _draw_ladder(ax, place, spacing / unit, half / unit, owned[place])
 
     names = [f"{layer_name(label)}\nevery {format_hertz(spacing)}" for label, spacing in families]
     if len(rows) > len(families):
-        names.append("on no layer's\nladder")
+        moving = any(tone.frequency_hz > 0 for tone in tones if tone.layer not in labels)
+        names.append("made by no\nupsampler" if moving else "offset\nat 0 Hz")
         ax.axhline(len(families), color="black", lw=0.9, zorder=2)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names, va="bottom")
     label_axes(ax, x=f"frequency ({unit_name})")
     ax.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
+    lines = -(-len(entries) // _MOST_ENTRIES)
     if title is not None:
-        ax.set_title(title, fontsize=TITLE_SIZE, loc="left")
+        # Above the legend, which stands over the axes: on a ladder it would cover lines.
+        ax.set_title(title, fontsize=TITLE_SIZE, pad=6.0 + 1.9 * SMALL_SIZE * lines)
     if entries:
         ax.legend(
-            entries.values(), entries.keys(), loc="lower right", bbox_to_anchor=(1.0, 1.0),
-            ncols=len(entries), fontsize=SMALL_SIZE, borderaxespad=0.2,
+            entries.values(), entries.keys(), loc="lower center", bbox_to_anchor=(0.5, 1.0),
+            ncols=-(-len(entries) // lines), fontsize=SMALL_SIZE, borderaxespad=0.2,
         )  # fmt: skip
     return ax
 
@@ -150,15 +154,21 @@ def owned_rungs(spacings: Sequence[float], half: float) -> list[NDArray[np.bool_
 
 def _draw_ladder(
     ax: Axes, place: int, spacing: float, half: float, owned: NDArray[np.bool_]
-) -> None:
+) -> dict[str, Artist]:
+    """The rungs of one layer over their line, and what their greys mean."""
     ax.axhline(place, color="black", lw=0.9, zorder=2)
     start, end = ax.get_xlim()
     if spacing * size_in_points(ax)[0] / (end - start) < _CLOSEST_RUNGS:
-        ax.fill_between([0.0, half], place, place + _RUNG, color="0.75", lw=0, zorder=1)
-        return
+        bar = ax.fill_between([0.0, half], place, place + _RUNG, color="0.75", lw=0, zorder=1)
+        return {"multiples too close to draw": bar}
     rungs = np.arange(owned.size) * spacing
-    ax.vlines(rungs[~owned], place, place + 0.6 * _RUNG, color="0.72", lw=1.0, zorder=1)
-    ax.vlines(rungs[owned], place, place + _RUNG, color="black", lw=1.3, zorder=2)
+    mine = ax.vlines(rungs[owned], place, place + _RUNG, color="black", lw=1.3, zorder=2)
+    found: dict[str, Artist] = {"multiple of the spacing": mine}
+    if not owned.all():
+        found["also a later layer's"] = ax.vlines(
+            rungs[~owned], place, place + 0.6 * _RUNG, color="0.6", lw=1.0, zorder=1
+        )
+    return found
 
 
 def _draw_tones(

@@ -4,6 +4,10 @@ Upsampling by L, output sample n is made by the taps n, n + L, n + 2L, ... alone
 constant comes out as the phase gains ``g_i = sum_m h[mL + i]``, one after the other for ever;
 unless they are equal, that is a tone: Y. Harada, S. Muramatsu and H. Kiya,
 *Multidimensional multirate filter without checkerboard effects*, EUSIPCO 1998.
+
+A map that also decimates treats its input samples in turn: it repeats after D of them, and has an
+impulse response for each of these D. A constant meets them all, so the phase gains are the sums
+over all D.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.drawing.axes import axes_or_new, axes_row, label_axes
+from upsim.drawing.axes import axes_or_new, axes_row, label_axes, size_in_points
 from upsim.drawing.style import CAUSES, CURVE_COLOUR, PALETTE, SMALL_SIZE, TITLE_SIZE
 from upsim.errors import ArgumentError, ShapeError
 
@@ -39,8 +43,9 @@ def draw_impulse_response(
 
     Parameters
     ----------
-    taps : array (taps,)
-        Impulse response from one channel to one channel.
+    taps : array (taps,), or (D, taps)
+        Impulse response from one channel to one channel; D of them, for an impulse at each of D
+        input samples in turn, have a colour and marker each.
     factor : int
         L, the upsampling factor: tap n belongs to phase n mod L.
     sample_rate : float, optional
@@ -64,7 +69,7 @@ def draw_impulse_response(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
-    values = _one_row(taps, "taps")
+    values = _rows(taps, "taps")
     if factor < 1:
         raise ArgumentError(
             "factor must be a positive whole number",
@@ -74,18 +79,12 @@ def draw_impulse_response(
             where="draw_impulse_response",
         )
     ax = axes_or_new(ax)
-    times = first + np.arange(values.size)
     ax.axhline(0.0, color="black", lw=0.9, zorder=1)
-    for phase in range(min(factor, values.size)):
-        mine = times % factor == (first + phase) % factor
-        number = (first + phase) % factor
-        colour, marker, _ = _phase_style(number)
-        ax.vlines(times[mine], 0.0, values[mine], color=colour, lw=2.0, zorder=2)
-        named = factor <= _MOST_NAMED_PHASES
-        ax.plot(
-            times[mine], values[mine], ls="none", color=colour, marker=marker, ms=8, mec="black",
-            mew=0.7, zorder=3, label=f"phase {number}" if named else None,
-        )  # fmt: skip
+    times = first + np.arange(values.shape[1])
+    if len(values) == 1:
+        named = _draw_by_phase(ax, times, values[0], factor)
+    else:
+        named = _draw_by_input(ax, times, values)
     ax.margins(x=0.04, y=0.08)
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     label_axes(ax, x="time (output samples)", y="tap (amplitude per unit of input)")
@@ -98,11 +97,55 @@ def draw_impulse_response(
         )
         above.set_xlabel("time (ms)", fontsize=SMALL_SIZE)
         above.tick_params(labelsize=SMALL_SIZE)
-    if 1 < factor <= _MOST_NAMED_PHASES:
-        ax.legend(fontsize=SMALL_SIZE, loc="best")
+    if 1 < named <= _MOST_NAMED_PHASES:
+        _draw_legend_above(ax, named, title="impulse at" if len(values) > 1 else None)
     if title is not None:
         ax.set_title(title, fontsize=TITLE_SIZE, pad=None if sample_rate is None else 10.0)
     return ax
+
+
+def _draw_by_phase(ax: Axes, times: NDArray[Any], values: NDArray[Any], factor: int) -> int:
+    """Draw one response, each phase in its own style, and return the number of phases."""
+    for phase in np.unique(times % factor):
+        mine = times % factor == phase
+        name = f"phase {phase}" if factor <= _MOST_NAMED_PHASES else None
+        _draw_stems(ax, times[mine], values[mine], int(phase), name)
+    return factor
+
+
+def _draw_by_input(ax: Axes, times: NDArray[Any], values: NDArray[Any]) -> int:
+    """Draw the response to each input sample of a block in its own style, side by side."""
+    count = len(values)
+    for place, row in enumerate(values):
+        # Beside each other within a sample, or the last would hide the others.
+        aside = 0.6 * ((place + 0.5) / count - 0.5)
+        name = f"input sample {place}" if count <= _MOST_NAMED_PHASES else None
+        _draw_stems(ax, times + aside, row, place, name)
+    return count
+
+
+def _draw_stems(
+    ax: Axes, times: NDArray[Any], values: NDArray[Any], number: int, name: str | None
+) -> None:
+    colour, marker, _ = _phase_style(number)
+    ax.vlines(times, 0.0, values, color=colour, lw=2.0, zorder=2)
+    ax.plot(
+        times, values, ls="none", color=colour, marker=marker, ms=8, mec="black", mew=0.7,
+        zorder=3, label=name,
+    )  # fmt: skip
+
+
+def _draw_legend_above(ax: Axes, entries: int, *, title: str | None) -> None:
+    """A legend in room made for it above the stems, so that it covers none."""
+    rows = -(-entries // 4)
+    low, high = ax.get_ylim()
+    lines = rows if title is None else rows + 1
+    needed = (1.0 + 1.9 * lines) * SMALL_SIZE / size_in_points(ax)[1]
+    ax.set_ylim(low, low + (high - low) / (1.0 - needed))
+    ax.legend(
+        fontsize=SMALL_SIZE, loc="upper center", ncols=-(-entries // rows), borderaxespad=0.3,
+        handlelength=1.0, columnspacing=1.2, title=title, title_fontsize=SMALL_SIZE,
+    )  # fmt: skip
 
 
 def draw_phase_gains(
@@ -190,7 +233,7 @@ def draw_impulse_and_phase_gains(
     """
     left, right = axes_row(2, axes)
     draw_impulse_response(taps, factor, sample_rate=sample_rate, first=first, ax=left, title=title)
-    values = _one_row(taps, "taps")
+    values = _rows(taps, "taps").sum(axis=0)
     phases = (first + np.arange(values.size)) % factor
     draw_phase_gains(np.bincount(phases, weights=values, minlength=factor), ax=right)
     return np.array([left, right], dtype=object)
@@ -205,6 +248,21 @@ def _phase_style(phase: int) -> tuple[str, str, str]:
         markers[phase % len(markers)],
         _HATCHES[phase % len(_HATCHES)],
     )
+
+
+def _rows(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 2:
+        return _one_row(values, name)[None]
+    if rows.size == 0 or not np.isfinite(rows).all():
+        raise ShapeError(
+            f"{name} must be rows of finite numbers",
+            given=f"shape {rows.shape}",
+            expected=f"shape (D, count of {name}), one row for each input sample of a block",
+            fix=f"{name}[o, c] for one output and one input channel",
+            where="upsim.drawing",
+        )
+    return rows
 
 
 def _one_row(values: NDArray[Any], name: str) -> NDArray[np.float64]:

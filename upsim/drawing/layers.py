@@ -25,7 +25,7 @@ from upsim.drawing.spectrogram import (
 )
 from upsim.drawing.spectrum import density_of_channel, paint_spectrum
 from upsim.drawing.stems import line_levels
-from upsim.drawing.style import LABEL_SIZE, SMALL_SIZE, TICK_SIZE
+from upsim.drawing.style import FIGURE_SIZE, LABEL_SIZE, SMALL_SIZE, TICK_SIZE, TITLE_SIZE
 from upsim.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def draw_layers(
     axes: Any = None,
     channel: int = 0,
     duration: float = 1.0,
+    title: str | None = None,
 ) -> NDArray[Any]:
     """Draw one panel a layer, one under the other.
 
@@ -64,6 +65,8 @@ def draw_layers(
         Which channel to show.
     duration : float
         Seconds on the time axis of an expected spectrogram.
+    title : str, optional
+        Heading over all panels.
 
     Returns
     -------
@@ -91,6 +94,8 @@ def draw_layers(
         _draw_spectra(panels, column, channel, new=axes is None)
     else:
         _draw_spectrograms(panels, column, channel, duration)
+    if title is not None:
+        column[0].get_figure(root=True).suptitle(title, fontsize=TITLE_SIZE)
     return column
 
 
@@ -108,7 +113,9 @@ def _draw_spectra(
             ax, panel, shared, channel=channel, highest_hz=common, with_frequency=False
         )
         ax.set_ylim(shared.low, shared.high + _HEADROOM * (shared.high - shared.low))
-        ax.set_title(panel.title, fontsize=TICK_SIZE, loc="right", fontweight="bold", pad=4)
+        # Above the names of the layers that made the bands, which stand over the axes too.
+        above = SMALL_SIZE + 8 if panel.bands else 4
+        ax.set_title(panel.title, fontsize=TICK_SIZE, loc="left", fontweight="bold", pad=above)
         ax.yaxis.set_major_locator(_few_ticks())
         # A panel is too low for whole words beside it; units stay, the legend has the words.
         label = ax.get_ylabel()
@@ -119,7 +126,9 @@ def _draw_spectra(
         if common is not None and ax is not column[-1]:
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
-    words = "curve: density, dB re 1/Hz     stems: tone power, dB re 1 (B = 1 Hz)"
+    words = "stems: tone power, dB re 1"
+    if "density" in entries:
+        words = f"curve: density, dB re 1/Hz     {words} (B = 1 Hz)"
     if new:
         column[0].get_figure(root=True).legend(
             entries.values(), entries.keys(), loc="outside lower center", ncols=6, title=words,
@@ -137,16 +146,16 @@ def _draw_spectrograms(
     for ax, panel, image in zip(column, panels, images, strict=True):
         draw_spectrogram(image, ax=ax, limits=shared, colour_bar=False)
         ax.set_title(panel.title, fontsize=TICK_SIZE, loc="left", fontweight="bold", pad=4)
-        ax.set_ylabel(ax.get_ylabel(), fontsize=TICK_SIZE)
+        # A panel is too low for the whole word beside it.
+        ax.set_ylabel(ax.get_ylabel().replace("frequency", "f"), fontsize=TICK_SIZE)
         ax.yaxis.set_major_locator(_few_ticks())
         if ax is not column[-1]:
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
-    bar = (
-        column[0]
-        .get_figure(root=True)
-        .colorbar(column[0].images[0], ax=list(column), pad=0.02, aspect=40)
-    )
+    figure = column[0].get_figure(root=True)
+    # As wide as beside a single picture, however tall the column is.
+    thin = 20 * figure.get_figheight() / FIGURE_SIZE[1]
+    bar = figure.colorbar(column[0].images[0], ax=list(column), pad=0.02, aspect=2 * thin)
     bar.set_label("density (dB re 1/Hz)", fontsize=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE)
 

@@ -99,8 +99,8 @@ def draw_provenance(
     start = 0.0
     for place, (tone, group, heights) in enumerate(zip(chosen, groups, parts_db, strict=True)):
         width = len(group) + 2
-        if place % 2:
-            ax.axvspan(start - 1, start - 1 + width, color="#F0F0F0", zorder=0)
+        if place:
+            ax.axvline(start - 1, color="0.6", lw=0.9, zorder=0)
         _name_group(ax, tone, start - 1 + width / 2)
         all_bars = [(part.cause, part.layer, part.phase) for part in group]
         all_bars.append((_SUM, _SUM, _phase_of(group)))

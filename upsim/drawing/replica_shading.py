@@ -1,4 +1,4 @@
-"""Replicas as shaded bands, with the layer that made them written above."""
+"""Replicas as bands, the mirrored ones shaded, with the layer that made them written above."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ __all__ = ["draw_bands"]
 
 # Narrower than this many points, hatching is mud; only the shading is kept.
 _NARROWEST_HATCH = 12.0
-# Narrower than this, even shading in turn is: then only the layers' limits are drawn.
+# Narrower than this, even shading is: then only the layers' limits are drawn.
 _NARROWEST_SHADE = 2.0
+_SHADE = "#EDEDED"
 
 
 def draw_bands(ax: Axes, bands: Sequence[Band], unit: float, entries: dict[str, Artist]) -> None:
-    """Shade every other band, hatch the mirrored ones, and name the layers above the axes.
+    """Shade and hatch the mirrored bands, and name the layers above the axes.
 
     Parameters
     ----------
@@ -41,16 +42,17 @@ def draw_bands(ax: Axes, bands: Sequence[Band], unit: float, entries: dict[str, 
     ordered = sorted(bands, key=lambda band: (band.low_hz, band.high_hz))
     start, end = ax.get_xlim()
     points_per_unit = size_in_points(ax)[0] / (end - start)
-    for place, band in enumerate(ordered):
+    for band in ordered:
         low, high = band.low_hz / unit, band.high_hz / unit
         width = (high - low) * points_per_unit
-        if place % 2 and width >= _NARROWEST_SHADE:
-            ax.axvspan(low, high, facecolor="#EDEDED", edgecolor="none", zorder=0)
-        if band.mirrored and width >= _NARROWEST_HATCH:
+        if not band.mirrored or width < _NARROWEST_SHADE:
+            continue
+        ax.axvspan(low, high, facecolor=_SHADE, edgecolor="none", zorder=0)
+        if width >= _NARROWEST_HATCH:
             ax.axvspan(low, high, facecolor="none", edgecolor="#CFCFCF", hatch="//", lw=0, zorder=0)
-            entries["mirrored replica"] = Patch(
-                facecolor="#EDEDED", edgecolor="#A8A8A8", hatch="///"
-            )
+        entries["mirrored replica"] = Patch(
+            facecolor=_SHADE, edgecolor="#A8A8A8", hatch="///" if width >= _NARROWEST_HATCH else ""
+        )
     _name_layers(ax, ordered, unit, points_per_unit)
 
 

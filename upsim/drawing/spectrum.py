@@ -55,7 +55,7 @@ def draw_spectrum(
     tones : sequence of ToneRow
         Spectral lines.
     bands : sequence of Band
-        Replicas, shaded in turn, hatched where mirrored.
+        Replicas; the mirrored ones are shaded, and hatched where there is room.
     sample_rate : float
         Rate of the signal in Hz; the axis ends at half of it.
     ax : Axes, optional
@@ -175,7 +175,7 @@ def paint_spectrum(
         _draw_density(ax, frequencies / unit, density_db, shown, entries)
     draw_stems(ax, panel.tones, lines_db, unit, shown, entries, with_frequency=with_frequency)
     if end > panel.sample_rate / 2:
-        _draw_nothing_above(ax, panel.sample_rate, end, unit)
+        _draw_nothing_above(ax, panel.sample_rate, end, unit, entries)
     draw_bands(ax, panel.bands, unit, entries)
     only_lines = bool(panel.tones) and not has_density
     label_axes(
@@ -216,10 +216,17 @@ def _draw_density(
     )  # fmt: skip
 
 
-def _draw_nothing_above(ax: Axes, sample_rate: float, end: float, unit: float) -> None:
+def _draw_nothing_above(
+    ax: Axes, sample_rate: float, end: float, unit: float, entries: dict[str, Artist]
+) -> None:
+    """Grey out what lies beyond half the rate, and say so in it or, if it is narrow, in the key."""
     half = sample_rate / 2
-    ax.axvspan(half / unit, 1.02 * end / unit, facecolor="0.80", edgecolor="none", zorder=2.5)
-    if half <= 0.75 * end:
+    grey = ax.axvspan(
+        half / unit, 1.02 * end / unit, facecolor="0.80", edgecolor="none", zorder=2.5
+    )
+    if half > 0.75 * end:
+        entries["beyond half the rate"] = grey
+    else:
         ax.text(
             (half + end) / 2 / unit, 0.5, f"nothing above {format_hertz(half)}",
             transform=ax.get_xaxis_transform(), ha="center", va="center", fontsize=SMALL_SIZE,

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["causes_of", "draw_legend", "draw_stems", "line_levels"]
 
+# Up to so many lines all are named where there is room; of more, only the loudest few.
 _NAMED_TONES = 16
+_LOUDEST_NAMED = 6
 _MANY_TONES = 40
+# Mean width of a letter of DejaVu Sans, as a share of its size.
+_LETTER = 0.62
 
 
 def line_levels(
@@ -55,7 +59,7 @@ def draw_stems(
     *,
     with_frequency: bool = True,
 ) -> None:
-    """Draw each line that is more than rounding, and name the lines if they are few.
+    """Draw each line that is more than rounding, and name those that have room for a name.
 
     Parameters
     ----------
@@ -95,23 +99,45 @@ def draw_stems(
             [], [], color=style.colour, ls=style.linestyle, lw=2.0, marker=style.marker, ms=9.0,
             mec="black", mew=0.7,
         )  # fmt: skip
-    if len(drawn) <= _NAMED_TONES:
-        for i in drawn:
-            _name_line(ax, tones[i], float(heights_db[i]), unit, with_frequency=with_frequency)
+    loudest = sorted(drawn, key=lambda i: -heights_db[i])
+    if len(drawn) > _NAMED_TONES:
+        loudest = loudest[:_LOUDEST_NAMED]
+    taken: list[_Box] = []
+    for i in loudest:
+        words = [layer_name(tones[i].layer)]
+        words += [format_hertz(tones[i].frequency_hz)] * with_frequency
+        named = [word for word in words if word]
+        _name_line(ax, named, tones[i].frequency_hz / unit, float(heights_db[i]), taken)
 
 
-def _name_line(
-    ax: Axes, tone: ToneRow, height: float, unit: float, *, with_frequency: bool
-) -> None:
+#: Left, right, lower and upper edge, in points.
+_Box = tuple[float, float, float, float]
+
+
+def _name_line(ax: Axes, words: list[str], place: float, height: float, taken: list[_Box]) -> None:
+    """Write a line's name over it, unless it would cover the name of a louder one."""
     from matplotlib.patheffects import withStroke
 
-    place = tone.frequency_hz / unit
     start, end = ax.get_xlim()
     # A name that is centred on a line at the edge would stick out of the picture.
     left, right = place < start + 0.06 * (end - start), place > end - 0.06 * (end - start)
-    words = [layer_name(tone.layer)] + [format_hertz(tone.frequency_hz)] * with_frequency
+    low, high = ax.get_ylim()
+    width_points, height_points = size_in_points(ax)
+    width = _LETTER * SMALL_SIZE * max((len(word) for word in words), default=0)
+    x = (place - start) / (end - start) * width_points - (
+        0 if left else width if right else width / 2
+    )
+    # Legends will take some of the height, so levels end up closer than they are now.
+    y = 0.7 * (height - low) / (high - low) * height_points
+    box = (x, x + width, y, y + 1.2 * SMALL_SIZE * len(words))
+    if any(
+        box[0] < other[1] and other[0] < box[1] and box[2] < other[3] and other[2] < box[3]
+        for other in taken
+    ):
+        return
+    taken.append(box)
     ax.annotate(
-        "\n".join(words).strip(),
+        "\n".join(words),
         (place, height),
         xytext=(-6 if left else 6 if right else 0, 9),
         textcoords="offset points",

@@ -89,7 +89,7 @@ def layer_name(label: str) -> str:
 
     Examples
     --------
-    >>> layer_name("2"), layer_name("input"), layer_name("decoder.2")
-    ('layer 2', 'input', 'decoder.2')
+    >>> layer_name("2"), layer_name("2.1.3"), layer_name("input"), layer_name("decoder.2")
+    ('layer 2', 'layer 2.1.3', 'input', 'decoder.2')
     """
-    return f"layer {label}" if label.isdigit() else label
+    return f"layer {label}" if label.replace(".", "").isdigit() else label

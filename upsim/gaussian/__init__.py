@@ -14,6 +14,7 @@ from upsim.gaussian.gated import GatedMoments, gated_covariance, gated_moments
 from upsim.gaussian.gates import SIGMOID, Gate
 from upsim.gaussian.gelu import ExactGELU
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
+from upsim.gaussian.pairs import PairedMoments
 from upsim.gaussian.quadrature import Quadrature
 from upsim.gaussian.rectifier import Rectifier
 from upsim.gaussian.sinusoid import Sinusoid, snake
@@ -30,6 +31,7 @@ __all__ = [
     "Gate",
     "GatedMoments",
     "NormalCumulative",
+    "PairedMoments",
     "Quadrature",
     "Rectifier",
     "Sinusoid",

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A gate g: the forms of g, g', g'' and of g^2.
+    """A gate g: the forms of g, g', g'' and of g^2, and the strip in which g is analytic.
 
     Examples
     --------
@@ -26,6 +26,7 @@ class Gate:
     name: str
     derivatives: tuple[Form, Form, Form]
     square: Form
+    strip: float
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
@@ -50,7 +51,7 @@ def _square(x: Array) -> Array:
     return _logistic(x) ** 2
 
 
-#: The gate of GLU (Dauphin et al., ICML 2017).
+#: The gate of GLU (Dauphin et al., ICML 2017); its nearest poles are at +-i pi.
 SIGMOID = Gate(
     "sigmoid",
     (
@@ -59,4 +60,5 @@ SIGMOID = Gate(
         Quadrature(_second, feature_width=2.0, name="the second derivative of sigmoid"),
     ),
     Quadrature(_square, feature_width=2.0, name="sigmoid squared"),
+    strip=float(np.pi),
 )

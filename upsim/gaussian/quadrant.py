@@ -90,3 +90,30 @@ def positive_parts(a: Array, b: Array, rho: Array) -> Array:
     product = np.where(inner, product, together)
     means = (density(a) + a * cumulative(a)) * (density(b) + b * cumulative(b))
     return np.where(low < _GONE, 0.0, product - means)
+
+
+def centred_positive_parts(rho: Array) -> Array:
+    r"""Return ``Cov(max(X, 0), max(Y, 0))``, X and Y standard normal.
+
+    The arc-cosine kernel of order 1 (Cho & Saul 2009) less the product ``1 / 2 pi`` of the means::
+
+        [sqrt(1 - rho^2) - 1 + rho (pi / 2 + asin rho)] / 2 pi,
+
+    its first two terms written as ``-rho^2 / (1 + sqrt(1 - rho^2))``, which does not cancel.
+
+    Examples
+    --------
+    >>> centred_positive_parts(np.array([-1.0, 0.0, 1.0])) * 2 * np.pi
+    array([-1.        ,  0.        ,  2.14159265])
+    """
+    root = (1 - rho) * (1 + rho)
+    np.sqrt(root, out=root)
+    root += 1
+    square = rho * rho
+    square /= root
+    turned = np.arcsin(rho, out=root)
+    turned += np.pi / 2
+    turned *= rho
+    turned -= square
+    turned /= 2 * np.pi
+    return np.asarray(turned)

@@ -30,7 +30,7 @@ from upsim.gaussian.form import Form, parameter
 from upsim.gaussian.hermite import cumulative, density, density_times_hermite
 from upsim.gaussian.inputs import gaussian, standardised
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
-from upsim.gaussian.quadrant import positive_parts
+from upsim.gaussian.quadrant import centred_positive_parts, positive_parts
 from upsim.tolerance import rounding
 
 Array = NDArray[np.float64]
@@ -130,3 +130,19 @@ class Rectifier(Form):
         # |a b Phi(a, b)| <= |a| Phi(a) |b| < |b|: the terms of the product are at most this large.
         size = (1 + np.abs(a)) * (1 + np.abs(b)) * (4 + np.abs(z) + np.abs(w))
         return Covariance(values, rounding(48, 1.0) * scale * size, "closed")
+
+    def centred_covariance(self, rho: Array) -> Array:
+        r"""Return ``Cov(f(X), f(Y))``, X and Y standard normal of correlation rho.
+
+        As ``f(s x) = s f(x)``, that is all of it for means zero: :math:`a\rho + (1-a)^2 J(\rho)`
+        with J the covariance of the positive parts.
+
+        Examples
+        --------
+        >>> Rectifier(1.0).centred_covariance(np.array([0.5]))
+        array([0.5])
+        """
+        parts = centred_positive_parts(rho)
+        parts *= (1 - np.asarray(self.slope)) ** 2
+        parts += self.slope * rho
+        return parts

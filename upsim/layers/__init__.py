@@ -27,7 +27,7 @@ from upsim.layers.interpolation import (
     WindowedSinc,
 )
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.layers.weight_norm import WeightNorm
@@ -52,6 +52,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         Hold,
         Crop,
         Decimate,
+        Slice,
         Residual,
         Parallel,
         ReLU,
@@ -107,6 +108,7 @@ __all__ = [
     "Residual",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Snake",
     "SnakeBeta",
     "Softplus",

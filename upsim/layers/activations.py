@@ -75,7 +75,10 @@ class LeakyReLU(Activation):
 
     def function(self, samples: Array) -> Array:
         """Return the activation."""
-        return np.where(samples >= 0, samples, self.negative_slope * samples)
+        leaking = self.negative_slope * samples
+        if 0 <= self.negative_slope <= 1:
+            return np.maximum(samples, leaking)  # a third of the passes over memory
+        return np.where(samples >= 0, samples, leaking)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -149,3 +149,84 @@ class Decimate(LinearLayer):
         each = np.arange(channels)
         blocks[0, each, 0, each, self.phase] = 1
         return PolyphaseMatrix(frozen(blocks), length=self.length_rule())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Slice(LinearLayer):
+    """The samples ``x[..., start:stop:step]``, in Python's words: a crop, then a decimation.
+
+    A slice is a layer where it cuts the same number of samples from every signal: ``start`` counts
+    from the left end, ``stop`` from the right one.  It is ``Crop(start, -stop)``, then
+    ``Decimate(step)``; ``n`` samples become ``ceil((n - start + stop) / step)``.  A slice that
+    counts the other way leaves a fixed number of samples, however long the signal is, and is
+    refused.
+
+    Parameters
+    ----------
+    start : int or None
+        Samples cut at the start, 0 or more.
+    stop : int or None
+        Minus the samples cut at the end; None cuts none (in Python, 0 would cut all of them).
+    step : int
+        One sample of ``step`` is kept; with no filter before it, bands fold.
+
+    Examples
+    --------
+    >>> Slice(1, -1).operator(1).apply(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    array([[2., 3.]])
+    >>> Slice(1, None, 2).output_length(8)
+    4
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    step: int = 1
+
+    def _check(self) -> None:
+        if self.start is not None:
+            self._set(start=signed_number(self.start, "start"))
+        if self.stop is not None:
+            self._set(stop=signed_number(self.stop, "stop"))
+        self._set(step=whole_number(self.step, "step"))
+        start, stop = self.start or 0, self.stop
+        if start < 0:
+            raise ArgumentError(
+                "a slice that starts from the end keeps a fixed number of samples, so it is no "
+                "layer with a rate",
+                given=f"start={start}",
+                expected="start >= 0, the samples to cut at the start",
+                fix=f"start={-start}, or Crop({start}, 0) to add zeros at the start",
+            )
+        if stop == 0:
+            raise ArgumentError(
+                "a slice that stops at 0 keeps nothing",
+                given="stop=0",
+                expected="stop < 0, minus the samples to cut at the end, or None",
+                fix="stop=None",
+            )
+        if stop is not None and stop > 0:
+            raise ArgumentError(
+                "a slice that stops at a place counted from the start keeps a fixed number of "
+                "samples, so it is no layer with a rate",
+                given=f"stop={stop}",
+                expected="stop < 0, minus the samples to cut at the end, or None",
+                fix=f"stop=-{stop}, or stop=None and an input of the wanted length",
+            )
+
+    @property
+    def crop(self) -> Crop:
+        """The samples that are cut from the ends."""
+        return Crop(self.start or 0, -(self.stop or 0))
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return ``ceil((n - start + stop) / step)``."""
+        return self.crop.length_rule().then(Decimate(self.step).length_rule())
+
+    def operator(self, channels: int) -> Operator:
+        """Return the crop, then the decimation if there is one."""
+        cut = self.crop.operator(channels)
+        return cut if self.step == 1 else cut.then(Decimate(self.step).operator(channels))

@@ -1,4 +1,4 @@
-"""Named architectures: the settings of the founding figures, and decoders that people really use.
+"""Named architectures: the settings of the founding figures, and networks that people really use.
 
 Every function returns an undrawn :class:`~upsim.stack.Stack`; its docstring says what its source
 determines and what is left out.  Weights are left to PyTorch's default initialisation unless a
@@ -18,7 +18,15 @@ from collections.abc import Callable
 
 from upsim.errors import ArgumentTypeError, UnknownNameError
 from upsim.models.codecs import dac_16k, dac_44k, encodec_24k, encodec_48k
-from upsim.models.demucs import demucs
+from upsim.models.demucs_variants import (
+    demucs,
+    demucs_ladder,
+    demucs_linear,
+    demucs_modified,
+    demucs_nearest,
+    demucs_subpixel,
+    demucs_subpixel_modified,
+)
 from upsim.models.figures import (
     fig2,
     fig3,
@@ -33,6 +41,7 @@ from upsim.models.figures import (
     fig8_left,
     fig8_right,
 )
+from upsim.models.gantts import gan_tts
 from upsim.models.hifigan import (
     audioldm_vocoder,
     gpt_sovits,
@@ -43,7 +52,10 @@ from upsim.models.hifigan import (
     rvc_40k,
     rvc_48k,
 )
-from upsim.models.vocoders import bigvgan_24k, melgan, wavegan
+from upsim.models.posts import resize_convolution, subpixel_autoencoder, wgan, wgan_resize
+from upsim.models.segan_generator import segan
+from upsim.models.vocoders import bigvgan_24k, melgan, wavegan, wavegan_critic
+from upsim.models.waveunet import wave_unet, wave_unet_learned
 from upsim.stack import Stack
 
 _MAKERS: dict[str, Callable[[], Stack]] = {
@@ -71,7 +83,21 @@ _MAKERS: dict[str, Callable[[], Stack]] = {
         dac_16k,
         dac_44k,
         demucs,
+        demucs_nearest,
+        demucs_linear,
+        demucs_subpixel,
+        demucs_modified,
+        demucs_subpixel_modified,
+        demucs_ladder,
+        wave_unet,
+        wave_unet_learned,
+        segan,
         wavegan,
+        wavegan_critic,
+        gan_tts,
+        wgan,
+        wgan_resize,
+        subpixel_autoencoder,
         audioldm_vocoder,
         gpt_sovits,
         rvc_32k,
@@ -91,6 +117,12 @@ __all__ = [
     "dac_16k",
     "dac_44k",
     "demucs",
+    "demucs_ladder",
+    "demucs_linear",
+    "demucs_modified",
+    "demucs_nearest",
+    "demucs_subpixel",
+    "demucs_subpixel_modified",
     "describe",
     "encodec_24k",
     "encodec_48k",
@@ -106,15 +138,24 @@ __all__ = [
     "fig7",
     "fig8_left",
     "fig8_right",
+    "gan_tts",
     "gpt_sovits",
     "hifigan_v1",
     "hifigan_v2",
     "hifigan_v3",
     "melgan",
+    "resize_convolution",
     "rvc_32k",
     "rvc_40k",
     "rvc_48k",
+    "segan",
+    "subpixel_autoencoder",
+    "wave_unet",
+    "wave_unet_learned",
     "wavegan",
+    "wavegan_critic",
+    "wgan",
+    "wgan_resize",
 ]
 
 

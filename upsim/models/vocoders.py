@@ -1,6 +1,8 @@
-"""MelGAN, WaveGAN and BigVGAN."""
+"""MelGAN, WaveGAN with its critic, and BigVGAN."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 from upsim.layers import (
     Conv,
@@ -63,6 +65,24 @@ def wavegan() -> Stack:
             ReLU() if after > 1 else Tanh(),
         ]
     return Stack(layers, 16000, name="wavegan")
+
+
+def wavegan_critic() -> Stack:
+    """WaveGAN's critic: five strided convolutions of length 25, stride 4, from 16 kHz down.
+
+    As :func:`wavegan`, LeakyReLU(0.2) after each; TensorFlow's ``same`` padding adds 10 samples on
+    the left and 11 on the right.  Left out: the dense layer that makes one number of the 16 last
+    samples, and phase shuffle, which is no layer of a fixed network: ``upsim.gradient_lines(critic,
+    phase_shuffle=2)`` has what it leaves of each line of the gradient.
+    """
+    layers: list[Layer] = []
+    for before, after in ((1, 64), (64, 128), (128, 256), (256, 512), (512, 1024)):
+        layers += [
+            Crop(0, -1),
+            Conv(before, after, 25, 4, padding=10, weight="keras"),
+            LeakyReLU(0.2),
+        ]
+    return Stack(layers, Fraction(16000, 4**5), name="wavegan-critic")
 
 
 def bigvgan_24k() -> Stack:

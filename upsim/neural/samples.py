@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from upsim.errors import ShapeError
-from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.neural.padding import pad
 from upsim.neural.precision import Signal, like
 from upsim.neural.registry import register
@@ -31,6 +31,12 @@ def crop(layer: Crop, samples: Signal) -> Signal:
 def decimate(layer: Decimate, samples: Signal) -> Signal:
     """Slice ``phase::factor``."""
     return _refuse_nothing(samples[:, :, layer.phase :: layer.factor], samples)
+
+
+@register(Slice)
+def take_slice(layer: Slice, samples: Signal) -> Signal:
+    """Slice ``start:stop:step``, as it is written."""
+    return _refuse_nothing(samples[:, :, layer.start : layer.stop : layer.step], samples)
 
 
 def _refuse_nothing(kept: Signal, samples: Signal) -> Signal:

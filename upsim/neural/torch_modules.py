@@ -20,7 +20,7 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
-from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.neural.torch_layers import build_chain, register_torch
@@ -235,6 +235,11 @@ def _crop(layer: Crop, torch: Any) -> Any:
 @register_torch(Decimate)
 def _decimate(layer: Decimate, torch: Any) -> Any:
     return tensor_layer(torch, layer, lambda x: x[..., layer.phase :: layer.factor])
+
+
+@register_torch(Slice)
+def _slice(layer: Slice, torch: Any) -> Any:
+    return tensor_layer(torch, layer, lambda x: x[..., layer.start : layer.stop : layer.step])
 
 
 @register_torch(Residual)

@@ -16,6 +16,10 @@ _BLOCK = 2**24
 #: Real layers have fewer taps; only beyond is it worth a look whether the period is shorter still.
 _MANY_TAPS = 1024
 
+#: BLAS multiplies up to some million products as the numbers lie and rearranges more first, which
+#: takes longer than the product if columns are few: up to _FEW are multiplied in pieces of _SMALL.
+_FEW, _SMALL, _LEAST_ROWS = 32, 2**19, 16
+
 
 def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Real:
     r"""Return ``y[n] = sum_k h[k] x[m]`` over ``n = m L + position_k``, modulo ``P L``.
@@ -34,7 +38,7 @@ def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Re
     -------
     array (groups * rows, copies, P L)
     """
-    groups, rows, _, tap_count = taps.shape
+    groups, rows, per_group, tap_count = taps.shape
     copies, count = columns.shape[2:]
     refuse_beyond_memory(
         groups * rows * copies * count * factor,
@@ -46,14 +50,15 @@ def filtered(taps: Real, positions: Positions, columns: Real, factor: int) -> Re
         slots = min(int(late.max() - late.min()) + 1, count)
         if 8 * slots < tap_count:
             return _by_slot(taps, positions, columns, factor, slots)
-    if factor == 1:
+    # What is moved along the circle is the smaller of the two sides, inputs or answers.
+    if factor == 1 and rows >= per_group:
         block = max(1, _BLOCK // max(1, columns.size))
         answer = _gathered(taps[..., :block], positions[:block], columns)
         for start in range(block, tap_count, block):
             part = slice(start, start + block)
             answer += _gathered(taps[..., part], positions[part], columns)
         return answer
-    answer = np.zeros((groups * rows, copies, count, factor))
+    answer = np.zeros((groups, rows, copies, count, factor))
     block = max(1, _BLOCK // (groups * rows * copies * count))
     for start in range(0, tap_count, block):
         part = slice(start, start + block)
@@ -65,30 +70,40 @@ def _gathered(taps: Real, positions: Positions, columns: Real) -> Real:
     """Answer at factor 1: the inputs of all taps side by side, one product a group."""
     groups, rows, per_group, tap_count = taps.shape
     copies, count = columns.shape[2:]
-    gathered = np.empty((groups, per_group, tap_count, copies, count))
-    for tap, position in enumerate(positions):
-        # gathered[n] = columns[n - position] on a circle: two slices, no index array.
-        turn = int(position) % count
-        gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
-        if turn:
-            gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
-    flat = gathered.reshape(groups, per_group * tap_count, copies * count)
-    mapped = taps.reshape(groups, rows, per_group * tap_count) @ flat
-    return mapped.reshape(groups * rows, copies, count)
+    gathered = columns
+    if tap_count > 1 or int(positions[0]) % count:
+        gathered = np.empty((groups, per_group, tap_count, copies, count))
+        for tap, position in enumerate(positions):
+            # gathered[n] = columns[n - position] on a circle: two slices, no index array.
+            turn = int(position) % count
+            gathered[:, :, tap, :, turn:] = columns[..., : count - turn]
+            if turn:
+                gathered[:, :, tap, :, :turn] = columns[..., count - turn :]
+    terms, width = per_group * tap_count, copies * count
+    flat = gathered.reshape(groups, terms, width)
+    kernels = taps.reshape(groups, rows, terms)
+    answer = np.empty((groups, rows, width))
+    piece = max(_LEAST_ROWS, _SMALL // (terms * width)) if 1 < width <= _FEW else rows
+    for start in range(0, rows, piece):
+        part = slice(start, start + piece)
+        np.matmul(kernels[:, part], flat, out=answer[:, part])
+    return answer.reshape(groups * rows, copies, count)
 
 
 def _spread(answer: Real, taps: Real, positions: Positions, columns: Real) -> None:
-    """Overlap-add on a circle, into an answer (out, copies, P, L).
+    """Overlap-add on a circle, into an answer (groups, rows, copies, P, L).
 
     Every tap's answer lands at ``m L + position``, modulo ``P L``: in one phase, as many samples
     later as whole factors fit into the position.
     """
     groups, rows, per_group, tap_count = taps.shape
-    copies, count, factor = answer.shape[1:]
+    copies, count, factor = answer.shape[2:]
     kernels = taps.transpose(0, 2, 1, 3).reshape(groups, per_group, rows * tap_count)
     flat = columns.reshape(groups, per_group, copies * count)
-    spread = (kernels.swapaxes(1, 2) @ flat).reshape(groups * rows, tap_count, copies, count)
-    landing = spread.transpose(0, 2, 3, 1)
+    # Samples times kernels, not the other way round: the large factor is then read as it is
+    # stored, which takes half the time where samples are few.
+    spread = (flat.swapaxes(1, 2) @ kernels).reshape(groups, copies, count, rows, tap_count)
+    landing = spread.transpose(0, 3, 1, 2, 4)
     # Without dilation, taps of one factor are neighbours in phase, too, and land together.
     neighbours = tap_count > 1 and int(positions[1] - positions[0]) == 1
     first = 0
@@ -97,9 +112,9 @@ def _spread(answer: Real, taps: Real, positions: Positions, columns: Real) -> No
         turn = late % count
         last = min(first + factor - phase, tap_count) if neighbours else first + 1
         phases = slice(phase, phase + last - first)
-        answer[:, :, turn:, phases] += landing[:, :, : count - turn, first:last]
+        answer[..., turn:, phases] += landing[..., : count - turn, first:last]
         if turn:
-            answer[:, :, :turn, phases] += landing[:, :, count - turn :, first:last]
+            answer[..., :turn, phases] += landing[..., count - turn :, first:last]
         first = last
 
 

@@ -9,6 +9,7 @@ and repeats itself every ``down`` input samples, that is every ``up`` output sam
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -163,6 +164,10 @@ class Operator(ABC):
         count, out, up, inward, down = matrix.blocks.shape
         # blocks[j, o, i, c, q] is the answer at sample (first + j) up + i to an impulse at q.
         return matrix.blocks.transpose(1, 3, 4, 0, 2).reshape(out, inward, down, count * up)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields: what was worked out from them is not sent along."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
 
     def _refuse_unless_chained(self, other: Operator) -> None:
         if self.out_channels != other.in_channels:

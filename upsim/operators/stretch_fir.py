@@ -119,10 +119,10 @@ class StretchFIR(Operator):
         """Output samples that one input sample touches: ``d (K - 1) + 1``."""
         return int(self.dilation * (self.taps.shape[2] - 1) + 1)
 
-    @property
+    @cached_property
     def positions(self) -> NDArray[np.intp]:
         """Output sample of each tap, relative to ``m L``."""
-        return np.arange(self.taps.shape[2]) * self.dilation - self.crop[0]
+        return frozen(np.arange(self.taps.shape[2]) * self.dilation - self.crop[0])
 
     @cached_property
     def length(self) -> LengthRule:  # type: ignore[override]
@@ -164,8 +164,11 @@ class StretchFIR(Operator):
         direct = grid.size * count * (20 + 2 * out * per_group)
         if size and 3 * out * per_group * size * np.log2(size) < direct:
             circle = np.zeros((out, per_group, size))
-            for tap, position in enumerate(self.positions):
-                circle[:, :, position % size] += self.taps[:, :, tap]
+            if self.reach <= size:
+                circle[:, :, self.positions % size] = self.taps
+            else:
+                for tap, position in enumerate(self.positions):
+                    circle[:, :, position % size] += self.taps[:, :, tap]
             grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
         else:
             turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
@@ -328,6 +331,10 @@ class StretchFIR(Operator):
 
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
+        return self._largest_gain
+
+    @cached_property
+    def _largest_gain(self) -> float:
         rows = np.abs(self.taps).sum(axis=1)
         cells = np.arange(rows.shape[0])[:, None] * self.factor + self.positions % self.factor
         return float(np.bincount(cells.reshape(-1), weights=rows.reshape(-1)).max())

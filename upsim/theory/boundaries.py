@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from upsim.arguments import refuse_beyond_memory, whole_number
 from upsim.operators import Operator, StretchFIR
 from upsim.stack import Stack
-from upsim.theory.propagation import operators_of
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,9 @@ def boundary_report(stack: Stack, input_length: int) -> Boundaries:
     that it looks at is inside the signal and steady itself.
     """
     input_length = whole_number(input_length, "input_length")
-    steps, operators = operators_of(stack)
     lengths, edges, rates = {0: input_length}, {0: (0, 0)}, {0: stack.input_rate}
     found = []
-    for step, operator in zip(steps, operators, strict=True):
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
         first = step.inputs[0]
         if operator is None:
             length, rate = lengths[first], rates[first]
@@ -85,7 +83,7 @@ def boundary_report(stack: Stack, input_length: int) -> Boundaries:
             Transient(step.label, step.name, left, right, float(left / rate), float(right / rate))
         )
     expected = input_length * stack.rate
-    last = lengths[steps[-1].output]
+    last = lengths[stack.steps[-1].output]
     return Boundaries(input_length, last, expected, expected - last, tuple(found))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from upsim.operators import Operator, StretchFIR
 from upsim.stack import Stack
-from upsim.theory.propagation import operators_of
 from upsim.tolerance import rounding
 from upsim.units import decibels
 
@@ -88,10 +87,9 @@ def null_multiplicity(operator: StretchFIR, turns: Fraction) -> int:
 
 def filtering_report(stack: Stack) -> tuple[Filtering, ...]:
     """Return droop and nulls of each upsampling layer of a stack with drawn weights."""
-    steps, operators = operators_of(stack)
     rates = {0: stack.input_rate}
     found = []
-    for step, operator in zip(steps, operators, strict=True):
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
         before = rates[step.inputs[0]]
         rates[step.output] = before * (1 if step.layer is None else step.layer.rate)
         if isinstance(operator, StretchFIR) and operator.factor > 1:

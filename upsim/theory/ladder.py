@@ -14,7 +14,6 @@ from fractions import Fraction
 from math import gcd
 
 from upsim.errors import ArgumentError
-from upsim.layers.base import LinearLayer
 from upsim.stack import Stack, Step
 
 
@@ -95,6 +94,10 @@ def _shared(first: Fraction, second: Fraction) -> Fraction:
     return Fraction(gcd(*numerators), first.denominator * second.denominator)
 
 
+#: A step that moves lines: its number, by how much it goes up and down, the values it reads.
+_Move = tuple[int, int, int, tuple[int, ...]]
+
+
 class Ladder:
     """Traces lines of a stack's output back to the layer where they were first possible.
 
@@ -116,16 +119,18 @@ class Ladder:
     ) -> None:
         self.steps = steps if steps is not None else stack.steps
         self.lines = lines - {Fraction(0)}
-        self._makers = {step.output: number for number, step in enumerate(self.steps)}
         # A value whose lines are all those of an earlier value stands for that one: layers that
         # keep the rate move no line, so only the stretches on the way are visited.
-        self._same = {0: 0}
-        # Lines are numbered n / d in whole numbers on the way: exact, and no fraction is reduced.
-        self._factors = [_factors(step) for step in self.steps]
-        for step, factors in zip(self.steps, self._factors, strict=True):
-            sources = {self._same[value] for value in step.inputs}
-            keeps = factors == (1, 1) and len(sources) == 1
-            self._same[step.output] = sources.pop() if keeps else step.output
+        self._same = [0]
+        self._moves: dict[int, _Move] = {}
+        for number, step in enumerate(self.steps):
+            up, down = (1, 1) if step.layer is None else step.layer.block
+            sources = tuple({self._same[value]: None for value in step.inputs})
+            if up == down == len(sources) == 1:
+                self._same.append(sources[0])
+                continue
+            self._same.append(step.output)
+            self._moves[step.output] = (number, up, down, sources)
         self._known: dict[tuple[int, int, int], tuple[Origin, ...]] = {}
 
     def origin(self, fraction: Fraction) -> Origin | None:
@@ -149,46 +154,46 @@ class Ladder:
         ``f = (u g + l) / d``, ``l = 0 … d - 1``.  If one of these is 0 the layer could make the
         line of an offset; the others are followed further back.
         """
-        number, count = fraction.numerator % fraction.denominator, fraction.denominator
-        if not number:
+        return self.origins_of_line(fraction.numerator, fraction.denominator)
+
+    def origins_of_line(self, number: int, count: int) -> tuple[Origin, ...]:
+        """Return the origins of the line at ``number / count`` cycles per output sample.
+
+        Whole numbers all the way: exact, and no fraction is reduced.
+        """
+        if number % count == 0:
             raise ArgumentError(
                 "0 Hz is the offset itself, not a tone that an offset makes", given="frequency 0"
             )
-        return self._origins(number, count, self._same[self.steps[-1].output])
+        return self._origins(number % count, count, self._same[-1])
 
     def _origins(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
         """Return where the line ``number / count`` was first possible."""
         key = (value, min(number, count - number), count)
-        if key not in self._known:
-            self._known[key] = self._search(number, count, value)
-        return self._known[key]
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._search(number, count, value)
+        return found
 
     def _search(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
         if value == 0:
             folded = Fraction(min(number, count - number), count)
             return (Origin("", -1, image_of=folded),) if folded in self.lines else ()
-        maker = self._makers[value]
-        step, (up, down) = self.steps[maker], self._factors[maker]
+        maker, up, down, sources = self._moves[value]
+        if down == len(sources) == 1 and not self.lines and up * number % count:
+            # One way back, and what comes that way was born there: nothing to sort or to mark.
+            return self._origins(up * number % count, count, sources[0])
+        label = self.steps[maker].label
         is_image = up > 1 and 2 * up * min(number, count - number) > count
         found: dict[int, Origin] = {}
-        for before in step.inputs:
+        for before in sources:
             for alias in range(down):
                 # f = (u g + l) / d, modulo 1
                 frequency = (up * number + alias * count) % (count * down)
                 if frequency == 0:
-                    found[maker] = Origin(step.label, maker, Fraction(number, count))
+                    found[maker] = Origin(label, maker, Fraction(number, count))
                     continue
-                for each in self._origins(frequency, count * down, self._same[before]):
+                for each in self._origins(frequency, count * down, before):
                     moved = each.step < 0 and is_image
-                    found.setdefault(
-                        each.step, replace(each, moved_by=step.label) if moved else each
-                    )
+                    found.setdefault(each.step, replace(each, moved_by=label) if moved else each)
         return tuple(found[number] for number in sorted(found, reverse=True))
-
-
-def _factors(step: Step) -> tuple[int, int]:
-    """Return by how much a step goes up and down."""
-    if not isinstance(step.layer, LinearLayer):
-        return 1, 1
-    rate = step.layer.rate
-    return rate.numerator, rate.denominator

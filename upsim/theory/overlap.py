@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,7 +12,6 @@ from upsim.arguments import whole_number
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.stack import Stack
-from upsim.theory.propagation import Trace, operators_of
 
 
 @dataclass(frozen=True)
@@ -129,12 +127,10 @@ class LayerOverlap:
         return float(np.ptp(self.phase_gains, axis=2).max()) / largest if largest else 0.0
 
 
-def overlap_report(stack: Stack, trace: Trace | None = None) -> tuple[LayerOverlap, ...]:
+def overlap_report(stack: Stack) -> tuple[LayerOverlap, ...]:
     """Return the overlap of each upsampling layer of a stack with drawn weights."""
-    steps: Sequence[object]
-    steps, operators = (trace.steps, trace.operators) if trace else operators_of(stack)
     found = []
-    for step, operator in zip(steps, operators, strict=True):
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
         if isinstance(operator, StretchFIR) and operator.factor > 1:
             found.append(
                 LayerOverlap(

@@ -26,6 +26,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
+from upsim.theory.moments.foresight import Foreseen, merged
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def starting_moments(
     """
     channels, rate = stack.in_channels, stack.input_rate
     if not stack.is_drawn:
-        return EnsembleMoments.from_signal(signal, channels, rate)
+        return EnsembleMoments.from_signal(signal, channels, rate, budget=budget)
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and _has_activation(stack))
@@ -91,24 +92,6 @@ def starting_moments(
     return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
 
 
-def operators_of(stack: Stack) -> tuple[tuple[Step, ...], tuple[Operator | None, ...]]:
-    """Return the steps of a stack and the operator of each linear one."""
-    steps = stack.steps
-    channels = {0: stack.in_channels}
-    operators: list[Operator | None] = []
-    for step in steps:
-        given = [channels[value] for value in step.inputs]
-        if step.layer is None:
-            operators.append(None)
-            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
-            continue
-        with _Placed(step, len(stack)):
-            channels[step.output] = step.layer.channels_out(given[0])
-            linear = isinstance(step.layer, LinearLayer)
-            operators.append(step.layer.operator(given[0]) if linear else None)  # type: ignore[attr-defined]
-    return steps, tuple(operators)
-
-
 def propagate(stack: Stack, start: Moments) -> Trace:
     """Return the record after every step of a stack."""
     if isinstance(start, EnsembleMoments):
@@ -117,9 +100,10 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
     _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
-    steps, operators = operators_of(stack)
+    if isinstance(start, StationaryMoments) and _has_activation(stack):
+        _refuse_large_covariances(stack, start)
     values: list[Moments] = [start]
-    for step, operator in zip(steps, operators, strict=True):
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
         with _Placed(step, len(stack)):
             if step.layer is None:
@@ -131,7 +115,7 @@ def propagate(stack: Stack, start: Moments) -> Trace:
             else:
                 made = inputs[0].through_activation(cast("Activation", step.layer), step.label)
         values.append(made)
-    return Trace(steps, tuple(values), operators)
+    return Trace(stack.steps, tuple(values), stack.operators)
 
 
 def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
@@ -147,6 +131,7 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
         if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
     ]
     last = needs_phases[-1] if needs_phases else -1
+    last_use = {value: number for number, step in enumerate(steps) for value in step.inputs}
     values = [start]
     for number, step in enumerate(steps):
         inputs = [values[value] for value in step.inputs]
@@ -167,6 +152,10 @@ def _propagate_ensemble(stack: Stack, start: EnsembleMoments) -> Trace:
             else:
                 made = inputs[0].through_activation(cast("Activation", layer), step.label)
         values.append(made)
+        for value in step.inputs:
+            # What a report reads is averages; the phases have done their work.
+            if last_use[value] == number:
+                values[value] = values[value].over_time()
     return Trace(steps, tuple(values), (None,) * len(steps))
 
 
@@ -198,29 +187,52 @@ def _refuse_long_periods(
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
     """
-    periods, channels, sources = {0: period}, {0: stack.in_channels}, {0: causes}
+    sines = period > 1
+    channels = stack.value_channels
+    periods, sources = [period], [causes]
     total = 0
     for step in stack.steps:
-        given = [channels[value] for value in step.inputs]
         period = lcm(*(periods[value] for value in step.inputs))
-        found = frozenset[str]().union(*(sources[value] for value in step.inputs))
-        if step.layer is None:
-            channels[step.output] = sum(given) if step.merging == "concatenate" else given[0]
-        else:
+        found = sources[step.inputs[0]].union(*(sources[value] for value in step.inputs[1:]))
+        if step.layer is not None:
             up, down = step.layer.block
             period = lcm(period, down) // down * up
-            channels[step.output] = step.layer.channels_out(given[0])
-            makes_lines = isinstance(step.layer, Activation) or _has_bias(step.layer)
-            found |= {step.label} if makes_lines and provenance else set()
-        periods[step.output] = period
-        sources[step.output] = found
+            if provenance and (isinstance(step.layer, Activation) or _has_bias(step.layer)):
+                found |= {step.label}
+        periods.append(period)
+        sources.append(found)
         total += (len(found) + 1) * channels[step.output] * period
-        refuse_beyond_memory(
-            total,
-            f"the periods up to {step.name}, {period} samples long,",
-            fix="fewer layers, smaller strides, or sines whose frequencies share a larger divisor "
-            "with the input rate",
-        )
+        if 8 * total > MEMORY_BUDGET:
+            refuse_beyond_memory(
+                total,
+                f"the periods up to {step.name}, {period} samples long,",
+                fix=_shorter(step, sines=sines, strides=period > periods[0]),
+            )
+
+
+def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
+    """Return what shortens the periods up to a step: what makes them long, and that alone."""
+    before = step.path[0] - 1
+    ways = [f"stack.upto({before}), the layers before it"] if before else []
+    if strides:
+        ways.append("smaller strides")
+    if sines:
+        ways.append("sines whose frequencies share a larger divisor with the input rate")
+    return ", or ".join(ways) or "fewer channels"
+
+
+def _refuse_large_covariances(stack: Stack, start: StationaryMoments) -> None:
+    """Refuse, before any of them is made, covariances that fit the memory in no form."""
+    foreseen = [Foreseen.at_input(start)]
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
+        inputs = [foreseen[value] for value in step.inputs]
+        with _Placed(step, len(stack)):
+            if step.layer is None:
+                foreseen.append(merged(inputs, step.merging))
+            else:
+                foreseen.append(inputs[0].after(step.layer, operator))
+            if step is stack.steps[-1]:
+                foreseen[-1].settled()
 
 
 def _has_bias(layer: Layer) -> bool:
@@ -243,10 +255,9 @@ def fold(stack: Stack) -> Operator:
         A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the stack on
         the infinite line, offsets included.
     """
-    steps, operators = operators_of(stack)
     wire: Operator = StretchFIR(np.ones((stack.in_channels, 1, 1)), groups=stack.in_channels)
     values = [wire]
-    for step, operator in zip(steps, operators, strict=True):
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
         with _Placed(step, len(stack)):
             if step.layer is None:
@@ -257,7 +268,9 @@ def fold(stack: Stack) -> Operator:
                     f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
                     "one linear operator",
                     given=step.name,
-                    fix="fold the layers before it: upsim.fold(stack.upto(n))",
+                    fix=f"upsim.fold(stack.upto({step.path[0] - 1})), the layers before it"
+                    if step.path[0] > 1
+                    else "upsim.predict(stack, signal), which needs no fold",
                 )
             else:
                 values.append(inputs[0].then(operator))
@@ -290,7 +303,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
-    operators = operators_of(stack)[1]
+    operators = stack.operators
     if any(operator is None for operator in operators):
         raise NotPredictableError(
             "a finite matrix needs a chain of linear layers",

@@ -13,7 +13,7 @@ from upsim.layers.base import Array
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.interpolation import Nearest
 from upsim.layers.normalisation import GroupNorm, InstanceNorm
-from upsim.layers.samples import Decimate
+from upsim.layers.samples import Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.testing.broken.operators import BlocksLate, doctored
@@ -156,6 +156,14 @@ class PhaseIgnored(Decimate):
     def operator(self, channels: int) -> Operator:
         """Return the operator of phase 0."""
         return Decimate(self.factor).operator(channels)
+
+
+class StopIgnored(Slice):
+    """Cuts nothing at the end, whatever the stop."""
+
+    def operator(self, channels: int) -> Operator:
+        """Return the operator of a slice that stops nowhere."""
+        return Slice(self.start, None, self.step).operator(channels)
 
 
 class NearestTooShort(Nearest):

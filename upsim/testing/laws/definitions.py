@@ -10,7 +10,7 @@ import numpy as np
 
 from upsim.layers.base import Activation, Layer, Normalisation
 from upsim.layers.convolution import Conv
-from upsim.layers.samples import Decimate
+from upsim.layers.samples import Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import agree, margin, normalisation_margin, probe, room
@@ -99,6 +99,25 @@ def decimation(layer: Layer, channels: int) -> None:
             samples[:, layer.phase :: layer.factor],
             within=0.0,
             what=f"{length} samples, decimated and sliced",
+        )
+
+
+@law(
+    of=Slice,
+    formula="y[m] = x[start + m step], up to the sample stop",
+    source="the definition, by Python's own slices",
+)
+def slicing(layer: Layer, channels: int) -> None:
+    """Check that a slice keeps the samples that Python's slice keeps, and as many."""
+    assert isinstance(layer, Slice)
+    least = (layer.start or 0) - (layer.stop or 0) + 1
+    for length in range(least, least + 3 * layer.step):
+        samples = probe(channels, length)
+        agree(
+            operator_of(layer, channels).apply(samples),
+            samples[:, layer.start : layer.stop : layer.step],
+            within=0.0,
+            what=f"{length} samples, by the layer and by Python",
         )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from upsim.layers.base import Layer
 from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
-from upsim.layers.samples import Bias, Crop, Decimate
+from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.operators.kernels import WINDOWS
@@ -51,6 +51,12 @@ _interpolators: dict[str, st.SearchStrategy[Layer]] = {
     "LazyWaveletSynthesis": st.builds(LazyWaveletSynthesis),
     "Hold": st.builds(Hold, _factors, st.integers(1, 3)),
     "Crop": st.builds(Crop, st.integers(-2, 3), st.integers(-2, 3)),
+    "Slice": st.builds(
+        Slice,
+        st.one_of(st.none(), st.integers(0, 3)),
+        st.one_of(st.none(), st.integers(-3, -1)),
+        _factors,
+    ),
 }
 
 

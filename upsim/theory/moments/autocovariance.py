@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
-from upsim.signals import Signal
-from upsim.theory.moments.covariance import Covariance, stationary, white
+from upsim.errors import ArgumentError
+from upsim.signals import Signal, WhiteNoise
+
+Array = NDArray[np.float64]
 
 #: Points of the density that are summed; its corners fold back at lags this far apart.
 _POINTS = 2**16
@@ -22,9 +25,17 @@ _LONGEST = 256
 
 @dataclass(frozen=True, eq=False)
 class Autocovariance:
-    """The autocovariance of the input, and what was cut off, in words ("" if nothing)."""
+    """The autocovariance of the input, and what was cut off.
 
-    covariance: Covariance
+    Parameters
+    ----------
+    lags : array (2 D + 1, channels)
+        Lags -D to D.
+    cut : str
+        In words, "" if nothing.
+    """
+
+    lags: Array
     cut: str
 
 
@@ -37,16 +48,19 @@ def from_density(signal: Signal, channels: int, rate: Fraction) -> Autocovarianc
     Examples
     --------
     >>> from upsim.signals import WhiteNoise
-    >>> from_density(WhiteNoise(2.0), 1, Fraction(8000)).covariance.values.item()
+    >>> from_density(WhiteNoise(2.0), 1, Fraction(8000)).lags.item()
     2.0
     """
+    random = [
+        term for term in signal.terms() if term.density(np.zeros(1), channels, rate) is not None
+    ]
+    if all(isinstance(term, WhiteNoise) for term in random):
+        flat = signal.density(np.zeros(1), channels, rate)
+        levels = np.zeros((1, channels)) if flat is None else np.asarray(flat).T * float(rate)
+        return Autocovariance(_checked(levels, signal), "")
     turns = (np.arange(_POINTS) + 0.5) / _POINTS
     found = signal.density(turns * float(rate), channels, rate)
-    if found is None:
-        return Autocovariance(white(np.zeros(channels)), "")
-    levels = np.asarray(found) * float(rate)
-    if np.all(levels == levels[:, :1]):
-        return Autocovariance(white(levels[:, 0]), "")
+    levels = _checked(np.asarray(found) * float(rate), signal)
     lags = np.arange(_POINTS // 2)
     # Points lie half a step off zero: the middle of each interval.
     shifted = np.fft.ifft(levels, axis=1)[:, : lags.size] * np.exp(1j * np.pi * lags / _POINTS)
@@ -61,4 +75,17 @@ def from_density(signal: Signal, channels: int, rate: Fraction) -> Autocovarianc
         f"input: its autocovariance is cut after {reach} samples, which leaves out "
         f"{100 * float(left[reach]):.2g} % of its density (root mean square)"
     )
-    return Autocovariance(stationary(np.concatenate([kept[:0:-1], kept])), cut)
+    return Autocovariance(np.concatenate([kept[:0:-1], kept]), cut)
+
+
+def _checked(levels: Array, signal: Signal) -> Array:
+    """Return densities, or refuse what none can be."""
+    if not np.all(np.isfinite(levels)) or np.any(levels < 0):
+        wrong = "not finite" if not np.all(np.isfinite(levels)) else f"{levels.min():g}"
+        raise ArgumentError(
+            "a density must be finite and not negative",
+            given=f"{wrong} in {signal!r}",
+            expected="power per Hz >= 0",
+            fix="upsim.Density(frequencies, np.maximum(levels, 0.0))",
+        )
+    return levels

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.gaussian import SIGMOID, ActivationMoments, covariance
+from upsim.gaussian import SIGMOID, ActivationMoments, Form, PairedMoments
 from upsim.layers.activations import GLU
 from upsim.layers.base import Activation
 from upsim.operators.two_time import PointwiseMap
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.intp]
 
 
 def channel_map(activation: Activation, mean: Array, variance: Array) -> tuple[Array, PointwiseMap]:
@@ -43,35 +46,19 @@ def channel_map(activation: Activation, mean: Array, variance: Array) -> tuple[A
         )
     deviation = np.sqrt(np.maximum(variance, 0.0))
     if isinstance(activation, GLU):
-        gate = SIGMOID.derivatives[0].moments(mean, deviation)
-        passed = _covariances(gate, deviation)
+        gate = PairedMoments(_of(SIGMOID.derivatives[0]), mean, deviation)
+        opening = gate.mean
 
-        def gated(given: Array, sample: NDArray[np.intp], partner: NDArray[np.intp]) -> Array:
+        def gated(given: Array, sample: Whole, partner: Whole) -> Array:
             carriers = mean[sample] * mean[partner]
-            gates = gate.mean[sample] * gate.mean[partner]
-            opened = passed(given, sample, partner)
+            gates = opening[sample] * opening[partner]
+            opened = gate.covariances(given, sample, partner)
             return np.asarray((given + carriers) * (opened + gates) - carriers * gates)
 
-        return np.asarray(mean * gate.mean), gated
-    moments = activation.moments(mean, deviation)
-    return np.asarray(moments.mean), _covariances(moments, deviation)
+        return np.asarray(mean * opening), gated
+    pairs = PairedMoments(_of(activation), mean, deviation)
+    return pairs.mean, pairs.covariances
 
 
-def _covariances(moments: ActivationMoments, deviation: Array) -> PointwiseMap:
-    def mapped(given: Array, sample: NDArray[np.intp], partner: NDArray[np.intp]) -> Array:
-        partners = np.broadcast_to(partner, given.shape)
-        rows = np.broadcast_to(sample, given.shape)[:, 0]
-        answer = np.zeros(given.shape)
-        for row, place in enumerate(rows):
-            # Uncorrelated samples stay so; most lags of a long period are.
-            lags = np.flatnonzero(given[row])
-            if not lags.size:
-                continue
-            others = partners[row, lags]
-            scale = deviation[place] * deviation[others]
-            rho = np.divide(given[row, lags], scale, out=np.zeros(lags.size), where=scale > 0)
-            found = covariance(moments[place], moments[others], np.clip(rho, -1.0, 1.0))
-            answer[row, lags] = found.values
-        return answer
-
-    return mapped
+def _of(function: Activation | Form) -> Callable[[Array, Array, int], ActivationMoments]:
+    return lambda mean, deviation, order: function.moments(mean, deviation, order=order)

@@ -158,7 +158,7 @@ class Covariance:
         half = self.through(operator)._trimmed().transposed()
         return half._trimmed().through(operator)._trimmed().transposed()._trimmed()
 
-    def _trimmed(self) -> Covariance:
+    def _trimmed(self) -> Self:
         """Cut from each window what is exactly zero at its ends."""
         used = np.asarray(self.values.any(axis=(2, 3)))
         first = np.argmax(used, axis=1)
@@ -170,7 +170,7 @@ class Covariance:
         first = np.minimum(first, self.width - width)
         places = first[:, None] + np.arange(width)
         values = self.values[np.arange(self.phases)[:, None], places]
-        return Covariance(values, self.starts + first, self.period)
+        return replace(self, values=values, starts=self.starts + first)
 
     def scaled(self, left: Array, right: Array | None = None) -> Covariance:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
@@ -196,12 +196,18 @@ class Covariance:
         return np.asarray(np.maximum(np.einsum("pcc->pc", self.lagged(0)), 0.0))
 
     def centred(self) -> Self:
-        """Return an autocovariance with windows from ``p - D`` to ``p + D``."""
-        lead = np.arange(self.phases) - self.starts
-        reach = int(max(lead.max(), (self.width - 1 - lead).max(), 0))
+        """Return an autocovariance with windows from ``p - D`` to ``p + D``, D as small as it may.
+
+        Windows that were cut hold zeros at their ends, which are no lags to keep.
+        """
+        lags = self.moments() - np.arange(self.phases)[:, None]
+        used = np.asarray(self.values.any(axis=(2, 3)))
+        reach = int(np.abs(lags[used]).max(initial=0))
+        if self.width == 2 * reach + 1 and np.all(lags[:, 0] == -reach):
+            return self
         values = np.zeros((self.phases, 2 * reach + 1, *self.values.shape[2:]))
-        places = reach - lead[:, None] + np.arange(self.width)
-        values[np.arange(self.phases)[:, None], places] = self.values
+        rows, places = np.nonzero(np.abs(lags) <= reach)
+        values[rows, lags[rows, places] + reach] = self.values[rows, places]
         return replace(self, values=values, starts=np.arange(self.phases) - reach)
 
     def averaged(self) -> Array:
@@ -223,22 +229,34 @@ def stationary(autocovariance: Array) -> Covariance:
     return Covariance(values, np.array([-(count // 2)]), 1)
 
 
+def mirrored(later: Array, *, apart: bool) -> Array:
+    """Return an autocovariance at lags -D to D from its lags 0 to D.
+
+    Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
+    """
+    phases, width = later.shape[:2]
+    whole = np.empty((phases, 2 * width - 1, *later.shape[2:]))
+    whole[:, width - 1 :] = later
+    for lag in range(1, width):
+        before = later[(np.arange(phases) - lag) % phases, lag]
+        whole[:, width - 1 - lag] = before if apart else before.swapaxes(1, 2)
+    return whole
+
+
 def added(parts: Sequence[Covariance]) -> Covariance:
     """Return the sum over parts: the covariance of a sum with one other signal."""
-    parts = _aligned(parts)
-    return Covariance(
-        np.sum([part.values for part in parts], axis=0), parts[0].starts, parts[0].period
-    )
+    parts = aligned(parts)
+    return replace(parts[0], values=np.sum([part.values for part in parts], axis=0))
 
 
 def stacked(parts: Sequence[Covariance]) -> Covariance:
     """Return the covariance of channels of x that are stacked, with one other signal."""
-    parts = _aligned(parts)
+    parts = aligned(parts)
     values = np.concatenate([part.values for part in parts], axis=2)
     return Covariance(values, parts[0].starts, parts[0].period)
 
 
-def _aligned(parts: Sequence[Covariance]) -> list[Covariance]:
+def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
     """Return parts over one period and in one window."""
     phases = lcm(*(part.phases for part in parts))
     tiled = [part.tiled(phases // part.phases) for part in parts]
@@ -250,7 +268,7 @@ def _aligned(parts: Sequence[Covariance]) -> list[Covariance]:
         values = np.zeros((phases, width, *part.values.shape[2:]))
         places = (part.starts - starts)[:, None] + np.arange(part.width)
         values[np.arange(phases)[:, None], places] = part.values
-        found.append(Covariance(values, starts, part.period))
+        found.append(replace(part, values=values, starts=starts))
     return found
 
 

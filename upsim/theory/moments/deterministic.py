@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from math import lcm
 from typing import Self
 
@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 #: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
 _FEW_TAPS = 2**9
-
-_WAY_OUT = "use sines whose frequencies share a larger divisor with the input rate, or fewer layers"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +75,7 @@ class DeterministicMoments(Moments):
                 f"the signal repeats only after {count} samples",
                 given=f"{frequencies} at an input rate of {format_hertz(rate)}",
                 expected="a period that fits in memory",
-                fix=_WAY_OUT,
+                fix="sines whose frequencies share a larger divisor with the input rate",
             )
         offset = [line for line in lines if line.frequency == 0]
         others = [line for line in lines if line.frequency != 0]
@@ -107,6 +105,11 @@ class DeterministicMoments(Moments):
         """Channels at this place."""
         return int(self.period.shape[0])
 
+    @cached_property
+    def size(self) -> float:
+        """The largest sample of the period."""
+        return _largest(self.period)
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Nothing is assumed but the steady state."""
@@ -125,13 +128,24 @@ class DeterministicMoments(Moments):
         """Convolve the period on a circle; a bias is a new source."""
         after = lcm(self.period.shape[1], operator.down) // operator.down * operator.up
         offset = operator.offset
-        whole = after if offset is None else lcm(after, offset.shape[1])
+        whole, what, fix = after, f"one period, {after} samples long,", "smaller strides"
+        if offset is not None and after % offset.shape[1]:
+            whole = lcm(after, offset.shape[1])
+            what = (
+                f"the common period of a signal of {after} and a bias of {offset.shape[1]} samples"
+            )
+            fix = f"a bias whose period divides {after}"
         rows = len(self.sources) + 2
-        refuse_beyond_memory(rows * operator.out_channels * whole, "one period", fix=_WAY_OUT)
-        batch = (
-            np.concatenate([self.period[None], self.shares]) if self.sources else self.period[None]
-        )
-        mapped = _tiled(operator.periodic(batch), whole)
+        refuse_beyond_memory(rows * operator.out_channels * whole, what, fix=fix)
+        error = 0.0
+        if self.size or self.error or self.sources:
+            batch = self.period[None]
+            if self.sources:
+                batch = np.concatenate([batch, self.shares])
+            mapped = _tiled(operator.periodic(batch), whole)
+            error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
+        else:  # silence, as where all the input is noise
+            mapped = np.zeros((1, operator.out_channels, whole))
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
             own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
@@ -139,7 +153,6 @@ class DeterministicMoments(Moments):
             if self.provenance:
                 shares = np.concatenate([shares, _tiled(own, whole)[None]])
                 sources = (*sources, Source("bias", label))
-        error = _rounding_through(operator, self.period, mapped[0], self.error)
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -181,13 +194,14 @@ class DeterministicMoments(Moments):
             shares = np.concatenate([passed, rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
+        made = _largest(total)
         return replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_rounding_of_function(self.period, total, self.error),
+            error=_rounding_of_function(self.size, made, self.error),
         )
 
     def levels(self) -> Levels:
@@ -207,9 +221,8 @@ class DeterministicMoments(Moments):
         the shares still add up, and the bias is a source of its own.
         """
         gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
-        size = float(np.abs(self.period).max(initial=0.0))
         # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
-        floor = 2 * self.error + rounding(self.period.size + 2, size)
+        floor = 2 * self.error + rounding(self.period.size + 2, self.size)
 
         def moved(samples: Array, least: float) -> Array:
             centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
@@ -219,8 +232,7 @@ class DeterministicMoments(Moments):
 
         total, shares, sources = moved(self.period, floor), self.shares, self.sources
         if self.sources:
-            largest = float(np.abs(shares).max())
-            shares = moved(shares, floor + rounding(self.period.size + 2, largest))
+            shares = moved(shares, floor + rounding(self.period.size + 2, _largest(shares)))
         # The error passes with the gain, but for channels that were set to zero.  What it does to
         # the level moves a sample by at most the root of the number of samples times as much: of
         # n samples of variance 1 none is beyond sqrt(n).
@@ -243,7 +255,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error + rounding(2, float(np.abs(total).max(initial=0.0))),
+            error=error + rounding(2, _largest(total)),
             normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
         )
 
@@ -252,14 +264,20 @@ class DeterministicMoments(Moments):
         """Add, average or stack the branches over their common period, source by source."""
         whole = lcm(*(part.period.shape[1] for part in parts))
         sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+        places = {source: number for number, source in enumerate(sources)}
         channels = sum(part.channels for part in parts)
-        refuse_beyond_memory((len(sources) + 1) * channels * whole, "one period", fix=_WAY_OUT)
+        each = " and ".join(str(part.period.shape[1]) for part in parts)
+        refuse_beyond_memory(
+            (len(sources) + 1) * channels * whole,
+            f"the common period of branches that repeat after {each} samples",
+            fix="branches of equal strides",
+        )
         totals, shares = [], []
         for part in parts:
             totals.append(_tiled(part.period, whole))
             rows = np.zeros((len(sources), part.channels, whole))
-            for source, share in zip(part.sources, part.shares, strict=True):
-                rows[sources.index(source)] = _tiled(share, whole)
+            if part.sources:
+                rows[[places[source] for source in part.sources]] = _tiled(part.shares, whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})
@@ -288,14 +306,13 @@ class DeterministicMoments(Moments):
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
 
 
-def _rounding_through(operator: Operator, before: Array, after: Array, error: float) -> float:
+def _rounding_through(operator: Operator, size: float, made: float, error: float) -> float:
     """Return what rounding may have done to a sample behind a linear layer.
 
     Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
     For layers of many taps, which a second pass would cost as much as the first, the gain is taken
     from the largest samples instead; only few taps can cancel to nothing.
     """
-    size, made = float(np.abs(before).max()), float(np.abs(after).max())
     if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
         gain = operator.largest_gain()
     else:
@@ -303,11 +320,14 @@ def _rounding_through(operator: Operator, before: Array, after: Array, error: fl
     return gain * error + rounding(operator.terms, gain * size)
 
 
-def _rounding_of_function(before: Array, after: Array, error: float) -> float:
+def _rounding_of_function(size: float, made: float, error: float) -> float:
     """Return what rounding may have done to a sample behind an activation of slope up to one."""
-    size, made = float(np.abs(before).max()), float(np.abs(after).max())
     slope = max(1.0, made / size) if size else 1.0
     return slope * error + rounding(8, made)
+
+
+def _largest(samples: Array) -> float:
+    return float(np.abs(samples).max(initial=0.0))
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:

@@ -19,8 +19,10 @@ from math import lcm
 from typing import Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Activation
 from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
@@ -37,6 +39,12 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 
 #: Points of the frequency grid from which an input's autocovariance is taken.
 _GRID = 4096
+
+#: Bytes of the budget for each number that one covariance may hold: a thirty-second of them.
+_SHARE = 256
+
+#: Numbers of a density that are held at once (4 MiB).
+_PIECE = 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,8 @@ class Channels:
 
     def second_moment(self, *, averaged: bool) -> TwoTime:
         """Return the moment about zero, of each phase or averaged over them."""
+        if not self.mean.any():
+            return self.covariance
         if averaged:
             power = np.abs(np.fft.fft(self.mean)) ** 2 / self.mean.size
             products = np.fft.ifft(power).real
@@ -83,6 +93,8 @@ class EnsembleMoments(Moments):
         decimation follows.
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
+    lags : int or None
+        Beyond so many lags an activation met the average over the phases; None if none did.
     """
 
     groups: tuple[Channels, ...]
@@ -90,10 +102,17 @@ class EnsembleMoments(Moments):
     terms: int = 1
     width: int | None = None
     averaged: bool = False
+    lags: int | None = None
 
     @classmethod
-    def from_signal(cls, signal: Signal, channels: int, rate: Fraction) -> EnsembleMoments:
-        """Return the record at the input: the average over the channels."""
+    def from_signal(
+        cls, signal: Signal, channels: int, rate: Fraction, *, budget: float = MEMORY_BUDGET
+    ) -> EnsembleMoments:
+        """Return the record at the input: the average over the channels.
+
+        ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
+        go to the phases of one; with 0 the lines cost least, and are the same.
+        """
         if signal.recording(channels, rate) is not None:
             raise NotPredictableError(
                 "a recording has no expectation over networks here",
@@ -104,6 +123,7 @@ class EnsembleMoments(Moments):
         mean = lines.mean(axis=0)
         spread = TwoTime(_products(lines - mean), np.zeros((lines.shape[1], 1)))
         covariance = (spread + _input_noise(signal, channels, rate)).reduced()
+        covariance = replace(covariance, most=int(budget) // _SHARE)
         return cls((Channels(channels, mean, covariance),), frozenset({"input"}))
 
     def _kept(self, covariance: TwoTime) -> TwoTime:
@@ -125,11 +145,18 @@ class EnsembleMoments(Moments):
         exact = "expectation over initialisations; second moments exact through linear layers"
         if self.width is None:
             return (exact,)
+        wide = (
+            "activations: inputs taken as Gaussian, the limit of wide layers "
+            f"(the narrowest sum has {self.width} terms)"
+        )
+        if self.lags is None:
+            return (exact, wide)
         return (
             exact,
+            wide,
             (
-                "activations: inputs taken as Gaussian, the limit of wide layers "
-                f"(the narrowest sum has {self.width} terms)"
+                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
+                "over the phases of the period (more memory=... moves that out); lines unaffected"
             ),
             *expectation_note(self.width),
         )
@@ -184,27 +211,32 @@ class EnsembleMoments(Moments):
                 given=f"{type(activation).__name__} at layer {label} behind a concatenation",
                 fix=_DRAW,
             )
-        groups = []
+        groups, lags = [], self.lags
         for group in self.groups:
-            covariance = group.covariance
+            covariance, average = group.covariance, None
             period = lcm(covariance.period, group.mean.size)
             covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
             means = np.tile(group.mean, period // group.mean.size)
             mean, pointwise = channel_map(activation, means, covariance.variance)
+            if covariance.far.size:
+                level = covariance.variance.mean(keepdims=True)
+                _, average = channel_map(activation, means.mean(keepdims=True), level)
+                lags = least(lags, covariance.reach)
             count = int(group.count * activation.channel_ratio)
-            groups.append(Channels(count, _shortest(mean), covariance.mapped(pointwise)))
-        width = self.terms if self.width is None else min(self.width, self.terms)
-        return replace(self, groups=tuple(groups), width=width)
+            made = covariance.mapped(pointwise, average)
+            groups.append(Channels(count, _shortest(mean), made))
+        width = least(self.width, self.terms)
+        return replace(self, groups=tuple(groups), width=width, lags=lags)
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
         """Return the record where branches meet; those that are added must be uncorrelated."""
         sources = frozenset().union(*(part.sources for part in parts))
-        widths = [part.width for part in parts if part.width is not None]
-        width = min(widths, default=None)
+        width, lags = (least(*(getattr(p, of) for p in parts)) for of in ("width", "lags"))
+        first = replace(parts[0], sources=sources, width=width, lags=lags)
         if merging == "concatenate":
             groups = tuple(group for part in parts for group in part.groups)
-            return replace(parts[0], groups=groups, sources=sources, width=width)
+            return replace(first, groups=groups)
         if len(sources) < sum(len(part.sources) for part in parts):
             raise NotPredictableError(
                 "branches that share their random weights are correlated where they meet",
@@ -221,7 +253,7 @@ class EnsembleMoments(Moments):
             )
         weight = 1 / len(parts) if merging == "mean" else 1.0
         groups = tuple(_sum(same, weight) for same in zip(*(p.groups for p in parts), strict=True))
-        return replace(parts[0], groups=groups, sources=sources, width=width)
+        return replace(first, groups=groups)
 
     def line_powers(self) -> Array:
         """Return the expected power of each line ``k / P``, averaged over channels, (P,)."""
@@ -240,6 +272,11 @@ class EnsembleMoments(Moments):
         )
 
 
+def least(*numbers: int | None) -> int | None:
+    """Return the least of the numbers that are there."""
+    return min((number for number in numbers if number is not None), default=None)
+
+
 def of_mean(mean: Array) -> TwoTime:
     """Return the products of a periodic mean with itself."""
     return TwoTime(_products(mean[None]), np.zeros((mean.size, 1))).reduced()
@@ -248,17 +285,26 @@ def of_mean(mean: Array) -> TwoTime:
 def _products(rows: Array) -> Array:
     """Return ``x[n] x[n + delta]`` averaged over rows of one period, (P, P)."""
     count = rows.shape[1]
-    lags = (np.arange(count)[:, None] + np.arange(count)) % count
-    return np.asarray((rows[:, :, None] * rows[:, lags]).mean(axis=0))
+    if not rows.any():
+        return np.zeros((count, count))
+    # Row n of the view begins at sample n and goes once around.
+    ahead = sliding_window_view(np.concatenate([rows, rows], axis=1), count, axis=1)[:, :count]
+    total = np.zeros((count, count))
+    for row, turned in zip(rows, ahead, strict=True):
+        total += row[:, None] * turned
+    return total / len(rows)
 
 
 def _input_noise(signal: Signal, channels: int, rate: Fraction) -> TwoTime:
     """Return the autocovariance of the random part, averaged over channels."""
-    grid = np.arange(_GRID) / _GRID
-    density = signal.density(grid * float(rate), channels, rate)
-    if density is None:
-        return TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
-    level = density.mean(axis=0) * float(rate)
+    grid = np.arange(_GRID) / _GRID * float(rate)
+    level = np.zeros(_GRID)
+    # Thousands of channels at once would take more memory than all that follows.
+    for part in np.array_split(np.arange(_GRID), 1 + channels * _GRID // _PIECE):
+        density = signal.density(grid[part], channels, rate)
+        if density is None:
+            return TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
+        level[part] = density.mean(axis=0) * float(rate)
     covariance = np.fft.ifft(level).real
     # A lag that rounding alone explains carries nothing.
     seen = (

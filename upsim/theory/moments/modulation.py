@@ -9,6 +9,9 @@ With the periodic mean ``m[p]`` and variance ``s[p]^2`` before it, a channel's m
 F is an activation like any other, and is split by Bussgang's rule as in regime 1; the second part
 is a source of its own, of cause "modulation".  It vanishes where the variance does not change, and
 the shares always add up to the mean.
+
+A gate ``y = a g(b)`` is split in the same way, with the variances of a and b and their covariance
+averaged over time in F; the carrier a is what passes.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import refuse_beyond_memory
-from upsim.gaussian import ActivationMoments, Form
+from upsim.gaussian import ActivationMoments, Form, Gate, GatedMoments, gated_moments
+from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.places import Place
@@ -40,50 +44,162 @@ def activated(
     mean: DeterministicMoments, place: Place, form: Form, label: str
 ) -> tuple[DeterministicMoments, ActivationMoments]:
     """Return the mean after an activation and the moments (P, C) there."""
-    before = mean.period
     variance = place.covariance.variance().T
-    whole = lcm(before.shape[1], variance.shape[1])
-    refuse_beyond_memory(
-        (ORDER + len(mean.sources) + 4) * mean.channels * whole,
-        "the moments of one period",
-        fix="use a signal or strides with a shorter common period",
-    )
-    before, variance = _tiled(before, whole), _tiled(variance, whole)
-    operations = 2 * place.terms + _FORMULA + (_CLOSURE if place.activations else 0)
-    average = variance.mean(axis=1, keepdims=True)
-    # Variances that differ by rounding only are equal: they must not make a line.
-    slack = rounding(operations, 1.0) * variance.max(axis=1, keepdims=True)
-    equal = np.abs(variance - average).max(axis=1, keepdims=True) <= slack
-    deviation = np.sqrt(np.where(equal, average, variance))
+    before, variance = over_one_period(mean, variance, kept=ORDER)
+    operations = _operations(place)
+    steady, average, equal = _levelled(variance, operations, variance)
+    deviation = np.sqrt(steady)
     found = form.moments(before, deviation, order=ORDER)
-    # Phases first, as covariances have them.
-    moments = found[np.arange(mean.channels)[None, :], np.arange(whole)[:, None]]
-    # A mean that is not told from rounding is none (odd functions of symmetric noise).
-    total = np.where(np.abs(found.mean) > found.mean_error, found.mean, 0.0)
-    modulation = np.zeros_like(total)
+    total = _told(found)  # odd functions of symmetric noise have none
+    flat = total
     if not np.all(equal):
-        flat = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
-        modulation = np.where(equal, 0.0, total - flat)
+        made = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
+        flat = np.where(equal, total, made)
     # Errors of the mean pass with the mean slope; a deviation's reach the mean at most whole.
     slope = max(1.0, float(np.abs(found.slope).max()))
     error = slope * mean.error + float(found.mean_error.max())
     error += rounding(operations, float(deviation.max()))
-    made = replace(mean, period=total, error=error)
-    if not mean.provenance:
-        return made, moments
     silent = form.expectation(np.zeros_like(average), np.sqrt(average))
-    flat = total - modulation
+    after = split(mean, (before, mean.shares), (total, flat, silent), label, error)
+    # Phases first, as covariances have them.
+    rows, columns = np.arange(total.shape[1])[:, None], np.arange(mean.channels)
+    return after, found[columns[None, :], rows]
+
+
+def gated(
+    mean: DeterministicMoments, place: Place, gate: Gate, label: str
+) -> tuple[DeterministicMoments, GatedMoments]:
+    """Return the mean after a gate and the moments (P, C / 2) there."""
+    half = mean.channels // 2
+    variance, shared = place.covariance.variance().T, place.between_halves().T
+    before, variance = over_one_period(mean, variance, kept=4 * gates.ORDER)
+    given = (variance[:half], variance[half:], _tiled(shared, variance.shape[1]))
+    operations = _operations(place)
+    scale = np.maximum(given[0], given[1])
+    steady, averages, levels = zip(
+        *(_levelled(each, operations, scale) for each in given), strict=True
+    )
+    found = _pairs(gate, before, steady, order=gates.ORDER + 1)
+    total = _told(found)
+    equal = np.all(levels, axis=0)
+    flat = total
+    if not np.all(equal):
+        flat = np.where(equal, total, _pairs(gate, before, averages, order=2).mean)
+    silent = _told(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
+    slope = max(1.0, sum(float(np.abs(each).max()) for each in found.slopes))
+    error = slope * mean.error + float(found.mean_error.max())
+    error += rounding(operations, float(np.sqrt(variance.max())))
+    carried = (before[:half], mean.shares[:, :half])
+    after = split(mean, carried, (total, flat, silent), label, error)
+    return after, found[np.arange(half)[None, :], np.arange(total.shape[1])[:, None]]
+
+
+def _pairs(
+    gate: Gate, means: Array, powers: tuple[Array, Array, Array], *, order: int
+) -> GatedMoments:
+    """Return the moments behind a gate, from the variances of a and b and their covariance."""
+    half = len(means) // 2
+    carrier, opening = np.sqrt(powers[0]), np.sqrt(powers[1])
+    product = carrier * opening
+    rho = np.divide(powers[2], product, out=np.zeros_like(product), where=product > 0)
+    return gated_moments(
+        means[:half],
+        carrier,
+        means[half:],
+        opening,
+        rho=np.clip(rho, -1.0, 1.0),
+        gate=gate,
+        order=order,
+    )
+
+
+def _told(found: ActivationMoments | GatedMoments) -> Array:
+    """Return the means; one that is not told from its error is none."""
+    return np.where(np.abs(found.mean) > found.mean_error, found.mean, 0.0)
+
+
+def split(
+    mean: DeterministicMoments,
+    carried: tuple[Array, Array],
+    made: tuple[Array, Array, Array],
+    label: str,
+    error: float,
+) -> DeterministicMoments:
+    """Return the mean behind a nonlinear layer, its sources split.
+
+    Parameters
+    ----------
+    mean : DeterministicMoments
+        Before the layer.
+    carried : (array (C, P), array (sources, C, P'))
+        What passes, in whole and by source.
+    made : (array (C, P), array (C, P), array (C, 1))
+        The mean, what it would be with noise of the average power, and that without a mean before.
+    label : str
+    error : float
+        What rounding may have done to the mean.
+    """
+    (before, before_shares), (total, flat, silent) = carried, made
+    after = replace(mean, period=total, error=error)
+    if not mean.provenance:
+        return after
     energy = (before**2).sum(axis=1, keepdims=True)
     agreement = (before * (flat - silent)).sum(axis=1, keepdims=True)
     gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-    passed = gain * _tiled(mean.shares, whole)
+    passed = gain * _tiled(before_shares, total.shape[1])
     if not mean.sources:
         passed = np.zeros((0, *total.shape))
     shares, sources = [passed, (flat - gain * before)[None]], [Source("activation", label)]
+    modulation = total - flat
     if np.any(modulation):
         shares.append(modulation[None])
         sources.append(Source("modulation", label))
-    return replace(made, shares=np.concatenate(shares), sources=(*mean.sources, *sources)), moments
+    return replace(after, shares=np.concatenate(shares), sources=(*mean.sources, *sources))
+
+
+def with_bias(mean: DeterministicMoments, bias: Array | None, label: str) -> DeterministicMoments:
+    """Return a mean with a bias (C,) added, a source of its own."""
+    if bias is None:
+        return mean
+    own = np.broadcast_to(bias[:, None], mean.period.shape)
+    total = mean.period + own
+    error = mean.error + rounding(1, float(np.abs(total).max(initial=0.0)))
+    made = replace(mean, period=total, error=error)
+    if not mean.provenance:
+        return made
+    shares = np.concatenate([mean.shares, own[None]])
+    return replace(made, shares=shares, sources=(*mean.sources, Source("bias", label)))
+
+
+def over_one_period(
+    mean: DeterministicMoments, variance: Array, *, kept: int
+) -> tuple[Array, Array]:
+    """Return mean and variance over their common period, (C, P); refuse one that does not fit."""
+    whole = lcm(mean.period.shape[1], variance.shape[1])
+    refuse_beyond_memory(
+        (kept + len(mean.sources) + 4) * mean.channels * whole,
+        "the moments of one period",
+        fix="use a signal or strides with a shorter common period",
+    )
+    return _tiled(mean.period, whole), _tiled(variance, whole)
+
+
+def _operations(place: Place) -> int:
+    """Return the roundings of a variance."""
+    return 2 * place.terms + _FORMULA + (_CLOSURE if place.activations else 0)
+
+
+def _levelled(
+    values: Array, operations: int, scale: Array
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return (co)variances, their average over time, and whether they differ by rounding only.
+
+    Those that do are made equal: they must not make a line.
+    """
+    average = values.mean(axis=1, keepdims=True)
+    slack = rounding(operations, 1.0) * scale.max(axis=1, keepdims=True)
+    equal = np.abs(values - average).max(axis=1, keepdims=True) <= slack
+    return np.where(equal, average, values), average, equal
 
 
 def _tiled(samples: Array, whole: int) -> Array:

@@ -5,26 +5,38 @@ places.  The covariance of two places is found by going back from the later one:
 mergings are exact, an activation is the Gaussian closure.  Two activations of different branches
 are taken together, so that what they have in common is not lost.  Thus all values that are alive
 are carried jointly, and a sum after an activation needs no independence.
+
+Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.windows`): whether
+all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import TooLargeError
-from upsim.gaussian import ActivationMoments
-from upsim.operators import Operator
-from upsim.theory.moments.covariance import Covariance, added, stacked
-from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import both_mapped, left_mapped
+from upsim.operators import Operator, StretchFIR
+from upsim.theory.moments.covariance import Covariance
+from upsim.theory.moments.independent import IndependentCovariance, filters_each
+from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
+from upsim.theory.moments.windows import Window, Windows
 
-#: Covariances of a chain without branches: a place, and the one before it.
-_ALONE = 3
+Array = NDArray[np.float64]
+Record = TypeVar("Record")
+Pair = tuple["Place", "Place"]
+
+#: Covariances of the largest size that are held at once.
+_AT_ONCE = 3
 
 
 class Place(ABC):
@@ -42,6 +54,8 @@ class Place(ABC):
         Products that are added for one sample, along the longest way.
     activations : int
         Activations along the way with the most of them.
+    levelled : bool
+        Whether a level that was taken as certain has scaled it on the way.
     budget : float
         Bytes that one covariance may take.
     """
@@ -49,6 +63,7 @@ class Place(ABC):
     depth: int
     terms: int
     activations: int
+    levelled: bool
     budget: float
 
     def __init__(self, parents: tuple[Place, ...], channels: int, rate: Fraction) -> None:
@@ -58,34 +73,170 @@ class Place(ABC):
         self.depth = 1 + max((parent.depth for parent in parents), default=-1)
         self.terms = max((parent.terms for parent in parents), default=0)
         self.activations = max((parent.activations for parent in parents), default=0)
+        self.levelled = any(parent.levelled for parent in parents)
         self.budget = parents[0].budget if parents else float(MEMORY_BUDGET)
         self.ancestors: frozenset[Place] = frozenset(parents).union(
             *(parent.ancestors for parent in parents)
         )
 
     @cached_property
+    def plan(self) -> Plan:
+        """What the covariance will take; refused if it fits in no form."""
+        settled = [place for place in self.ancestors if "plan" in vars(place)]
+        forms = [True] if any(place.plan.apart for place in settled) else [False, True]
+        for apart in forms:
+            rules = Windows(apart=apart)
+            first = _Walk(rules, _window)
+            window = first.between(self, self)
+            # Once more, as it will be: what is needed no more is dropped.
+            walk = _Walk(rules, _window, first.asked)
+            walk.between(self, self)
+            if rules.largest <= self.budget and walk.most <= _AT_ONCE * self.budget:
+                return Plan(apart, window, first.asked)
+        largest = max(rules.largest, -(-walk.most // _AT_ONCE))
+        raise TooLargeError(
+            f"the covariances of {self.channels} channels would need {largest / 2**20:.1f} MiB",
+            given=f"each channel by itself, the least form: {window.phases} phases by "
+            f"{window.width} lags",
+            expected=f"at most {self.budget / 2**20:.1f} MiB",
+            fix="predict(..., memory=<bytes>) for more, upsim.predict(stack.upto(n)) for the "
+            "layers before, upsim.predict(stack, upsim.Constant(1.0)) for exact lines, or the "
+            "stack before draw() for its expectation",
+        )
+
+    @cached_property
     def covariance(self) -> Covariance:
         """The autocovariance."""
-        return _between(self, self, {})
+        rules = Covariances(apart=self.plan.apart)
+
+        def kept(place: Place) -> Covariance | None:
+            return rules.kept(place.covariance) if "covariance" in vars(place) else None
+
+        return _Walk(rules, kept, self.plan.asked).between(self, self)
+
+    @property
+    def halves(self) -> Covariance | None:
+        """The covariance of channel c of the first half and of the second, for independent ones.
+
+        None where nothing is known of it.
+        """
+        return None
+
+    def between_halves(self) -> Array:
+        """Return ``Cov(x_c[p], x_{c + C / 2}[p])``: carriers and what opens them, (P, C / 2)."""
+        own, half = self.covariance, self.channels // 2
+        if not isinstance(own, IndependentCovariance):
+            channels = np.arange(half)
+            return own.lagged(0)[:, channels, half + channels]
+        shared = self.halves
+        return np.zeros((1, half)) if shared is None else shared.lagged(0)[:, 0]
 
     @abstractmethod
-    def _with(self, other: Place, known: _Known) -> Covariance:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
         """Return the covariance with a place that does not come later, by one step back."""
 
 
-_Known = dict[tuple[int, int], Covariance]
+@dataclass(frozen=True)
+class Plan:
+    """How a covariance is worked out.
+
+    Parameters
+    ----------
+    apart : bool
+        Whether channels are taken as independent.
+    window : Window
+        What it will fill.
+    asked : Counter
+        How often each covariance on the way is needed.
+    """
+
+    apart: bool
+    window: Window
+    asked: Counter[Pair]
+
+
+def _window(place: Place) -> Window | None:
+    """Return the window of a place whose covariance is planned already."""
+    return place.plan.window if "plan" in vars(place) else None
+
+
+class _Walk(Generic[Record]):
+    """Goes back through places; each pair is worked out once, and dropped when it was last needed.
+
+    Parameters
+    ----------
+    rules : Rules
+    kept : callable
+        What is known of a place already.
+    needed : Counter, optional
+        How often each pair will be asked for; without it nothing is dropped.
+
+    Attributes
+    ----------
+    asked : Counter
+        How often each pair was.
+    most : int
+        The most bytes that were held at once.
+    """
+
+    def __init__(
+        self,
+        rules: Rules[Record],
+        kept: Callable[[Place], Record | None],
+        needed: Counter[Pair] | None = None,
+    ) -> None:
+        self.rules, self._kept = rules, kept
+        self._left = None if needed is None else needed.copy()
+        self._known: dict[Pair, Record] = {}
+        self._steps: list[list[Pair]] = []
+        self.asked: Counter[Pair] = Counter()
+        self._held = self.most = 0
+
+    def between(self, first: Place, second: Place) -> Record:
+        """Return the covariance of two places."""
+        pair = (first, second)
+        self.asked[pair] += 1
+        if self._steps:
+            self._steps[-1].append(pair)
+        if pair not in self._known:
+            self._steps.append([])
+            found = self._kept(first) if first is second else None
+            if found is None and second.depth > first.depth:
+                found = self.rules.transposed(self.between(second, first))
+            self._known[pair] = first.with_other(second, self) if found is None else found
+            self._held += self.rules.bytes_of(self._known[pair])
+            self.most = max(self.most, self._held)
+            for used in self._steps.pop():
+                self._drop(used)
+        return self._known[pair]
+
+    def _drop(self, pair: Pair) -> None:
+        """Let go of a pair that is not asked for again."""
+        if self._left is not None:
+            self._left[pair] -= 1
+            if not self._left[pair]:
+                self._held -= self.rules.bytes_of(self._known.pop(pair))
+
+    def unrelated(self, first: Place, second: Place) -> Record:
+        """Return nothing in common."""
+        return self.rules.unrelated(first.channels, second.rate / first.rate)
 
 
 class Start(Place):
-    """The input of a stack; its autocovariance is made when it is first needed."""
+    """The input of a stack; its lags, (2 D + 1, channels), are made when first needed."""
 
-    def __init__(self, channels: int, make: Callable[[], Covariance], budget: float) -> None:
+    def __init__(self, channels: int, make: Callable[[], Array], budget: float) -> None:
         super().__init__((), channels, Fraction(1))
         self._make = make
         self.budget = budget
 
-    def _with(self, other: Place, known: _Known) -> Covariance:
+    @cached_property
+    def _lags(self) -> Array:
         return self._make()
+
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+        """Return the autocovariance: nothing else comes as early."""
+        return walk.rules.start(self._lags)
 
 
 class Filtered(Place):
@@ -96,60 +247,67 @@ class Filtered(Place):
         self.operator = operator
         self.terms += operator.terms + 1
 
-    def _refuse_beyond_budget(self, size: int) -> None:
-        """Refuse a covariance of ``size`` numbers that would pass the budget."""
-        if 8 * size > self.budget:
-            raise TooLargeError(
-                f"the covariances of {self.channels} channels would need "
-                f"{8 * size / 2**20:.1f} MiB",
-                given="each channel by itself, the least form",
-                expected=f"at most {self.budget / 2**20:.1f} MiB",
-                fix="predict(..., memory=<bytes>) for more, or shorter kernels",
-            )
-
-    def _size(self, half: Covariance, *, pairs: bool) -> int:
-        """Return about how many numbers the largest array on the way takes."""
-        up, down = self.operator.up, self.operator.down
-        phases = max(half.phases, half.phases * lcm(half.period, down) // half.period * up // down)
-        first, last = self.operator.support()
-        # One output sees this many inputs; the windows of two outputs that overlap add up.
-        seen = int((last - first).max()) + 1
-        width = max(half.width + seen, (half.width + 2 * seen) * up // down)
-        inward, out = self.parents[0].channels, self.channels
-        return phases * width * (out * max(out, inward) if pairs else max(out, inward))
-
-    def _with(self, other: Place, known: _Known) -> Covariance:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+        """Apply the operator to one side or to both."""
         (parent,) = self.parents
         if other is self:
-            half = _between(parent, parent, known)
-            apart = isinstance(half, IndependentCovariance)
-            if apart or 8 * self._size(half, pairs=True) > self.budget:
-                self._refuse_beyond_budget(self._size(half, pairs=False))
-                half = IndependentCovariance.of(half)
-            return half.on_both_sides(self.operator)
-        across = _between(parent, other, known).transposed()
-        return across.through(self.operator).transposed()
+            return walk.rules.on_both_sides(walk.between(parent, parent), self.operator)
+        if walk.rules.apart and not filters_each(self.operator):
+            # A sum over independent channels has little in common with any one of them.
+            return walk.unrelated(self, other)
+        return walk.rules.on_the_left(walk.between(parent, other), self.operator)
+
+    @cached_property
+    def halves(self) -> Covariance | None:
+        """What two outputs of the operator have in common by its inputs."""
+        (parent,) = self.parents
+        operator = self.operator
+        if not filters_each(operator):
+            return IndependentCovariance.of(parent.covariance).halves_through(operator)
+        return None if parent.halves is None else _channel_by_channel(parent.halves, operator)
 
 
 class Activated(Place):
-    """An activation's output; ``moments`` are those of each phase and channel, (P, C)."""
+    """The output of an activation or a gate."""
 
-    def __init__(self, parent: Place, moments: ActivationMoments) -> None:
-        super().__init__((parent,), moments.shape[1], parent.rate)
-        self.moments = moments
+    def __init__(self, parent: Place, function: Nonlinearity) -> None:
+        super().__init__((parent,), function.channels, parent.rate)
+        self.function = function
         self.activations += 1
 
-    def _with(self, other: Place, known: _Known) -> Covariance:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+        """Map one side or both."""
+        (parent,) = self.parents
+        rules, mine = walk.rules, self.function
+        if other is self:
+            own = walk.between(parent, parent)
+            return rules.activated(own, mine, lambda: parent.halves)
+        if other in self.ancestors:
+            if rules.apart and mine.gate:
+                return walk.unrelated(self, other)
+            return rules.left_activated(walk.between(parent, other), mine)
+        if not isinstance(other, Activated):
+            return rules.transposed(other.with_other(self, walk))
+        if rules.apart and (mine.gate != other.function.gate or mine.channels != other.channels):
+            return walk.unrelated(self, other)
+        between = walk.between(parent, other.parents[0])
+        return rules.both_activated(between, mine, other.function)
+
+
+class Scaled(Place):
+    """Each channel times a gain that repeats, ``gains`` (P, C): what LayerNorm's level does."""
+
+    def __init__(self, parent: Place, gains: Array) -> None:
+        super().__init__((parent,), parent.channels, parent.rate)
+        self.gains = gains
+        self.levelled = True
+
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+        """Scale one side or both."""
         (parent,) = self.parents
         if other is self:
-            own = _between(parent, parent, known)
-            return both_mapped(own, self.moments, self.moments, same=True)
-        if other in self.ancestors:
-            return left_mapped(_between(parent, other, known), self.moments)
-        if isinstance(other, Activated):
-            between = _between(parent, other.parents[0], known)
-            return both_mapped(between, self.moments, other.moments, same=False)
-        return other._with(self, known).transposed()
+            return walk.rules.scaled(walk.between(parent, parent), self.gains, self.gains)
+        return walk.rules.scaled(walk.between(parent, other), self.gains, None)
 
 
 class Merged(Place):
@@ -161,38 +319,34 @@ class Merged(Place):
         super().__init__(tuple(parts), whole, parts[0].rate)
         self.merging = merging
 
-    def _with(self, other: Place, known: _Known) -> Covariance:
-        parts = [_between(part, other, known) for part in self.parents]
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+        """Merge what each part has in common with the other."""
         if self.merging == "concatenate":
-            return stacked(parts)
-        total = added(parts)
-        if self.merging == "sum":
-            return total
-        return Covariance(total.values / len(parts), total.starts, total.period)
+            if walk.rules.apart and other is not self:
+                return walk.unrelated(self, other)
+            own = walk.rules.apart
+            return walk.rules.stacked(
+                [walk.between(part, part if own else other) for part in self.parents]
+            )
+        if walk.rules.apart and other is not self and other.channels != self.channels:
+            return walk.unrelated(self, other)
+        share = 1.0 if self.merging == "sum" else 1 / len(self.parents)
+        return walk.rules.added([walk.between(part, other) for part in self.parents], share)
 
 
-def _between(first: Place, second: Place, known: _Known) -> Covariance:
-    """Return the covariance of two places, each pair worked out once."""
-    if first is second and "covariance" in vars(first):
-        return first.covariance
-    key = (id(first), id(second))
-    if key not in known:
-        if second.depth > first.depth:
-            known[key] = _between(second, first, known).transposed()
-        else:
-            known[key] = first._with(second, known)
-        _refuse_many(known, first.budget)
-    return known[key]
-
-
-def _refuse_many(known: _Known, budget: float) -> None:
-    """Refuse what branches that meet keep at once: the covariances of all their places."""
-    held = sum(each.values.nbytes for each in {id(each): each for each in known.values()}.values())
-    if len(known) > _ALONE and held > budget:
-        raise TooLargeError(
-            "branches that meet need the covariances of all channels at many places",
-            given=f"{held / 2**20:.1f} MiB for {len(known)} of them",
-            expected=f"at most {budget / 2**20:.1f} MiB",
-            fix="predict(..., memory=<bytes>) for more, fewer channels, or "
-            "upsim.predict(stack, upsim.Constant(1.0)) for its exact lines",
+def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:
+    """Return the covariance of halves behind an operator that filters each channel by itself."""
+    half = operator.out_channels // 2
+    assert isinstance(operator, StretchFIR)
+    sides = [
+        StretchFIR(
+            operator.taps[part],
+            operator.factor,
+            dilation=operator.dilation,
+            groups=half,
+            crop=operator.crop,
         )
+        for part in (slice(half), slice(half, None))
+    ]
+    behind = halves.through(sides[1]).transposed()
+    return behind.through(sides[0]).transposed()

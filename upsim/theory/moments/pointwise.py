@@ -13,13 +13,14 @@ lag.  Pairs that no series of that length can give (neighbours of one channel, m
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
-from upsim.theory.moments.covariance import Covariance
+from upsim.theory.moments.covariance import Covariance, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
 
 Array = NDArray[np.float64]
@@ -65,14 +66,7 @@ def both_mapped(
         return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
     mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
-    whole = np.empty_like(record.values)
-    whole[:, half:] = mapped
-    # Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
-    for lag in range(1, half + 1):
-        earlier = (np.arange(record.phases) - lag) % record.phases
-        before = mapped[earlier, lag]
-        whole[:, half - lag] = before if apart else before.swapaxes(1, 2)
-    return replace(record, values=whole)
+    return replace(record, values=mirrored(mapped, apart=apart))
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:
@@ -101,31 +95,49 @@ def _mapped(
     largest = np.abs(rho).max(axis=(0, 2, 3), initial=0.0)
     # The rest beyond K terms is at most |rho|^(K+1) sqrt(tail tail'), tails over the variances.
     rests = [_rest(left, right, order) for order in _ORDERS]
-    limits = np.array(
-        [
-            min(1.0, (ACCURACY / rest) ** (1 / (order + 1))) if rest > ACCURACY else 1.0
-            for rest, order in zip(rests, _ORDERS, strict=True)
-        ]
-    )
-    band = np.minimum(np.searchsorted(limits, largest), len(_ORDERS) - 1)
     answer = np.zeros_like(rho)
-    for number, order in enumerate(_ORDERS):
-        lags = np.flatnonzero((band == number) & (largest > 0))
-        size = max(1, _PIECE // max(1, rho[:, 0].size))
-        for start in range(0, lags.size, size):
-            chosen = lags[start : start + size]
-            answer[:, chosen] = _summed(
-                rho[:, chosen],
-                np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
-                right.coefficients[: order + 1, moments[:, chosen]],
-            )
-    close = np.nonzero(np.abs(rho) > limits[-1])
+    for order, chosen in bands(largest, _ORDERS, rests, rho[:, 0].size):
+        answer[:, chosen] = _summed(
+            rho[:, chosen],
+            np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
+            right.coefficients[: order + 1, moments[:, chosen]],
+        )
+    limit = furthest(_ORDERS[-1], rests[-1])
+    close = np.nonzero(np.abs(rho) > limit)
     if close[0].size:
         p, t, c, d = close
         own = d if apart else c
         found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
         answer[close] = found.values
     return answer
+
+
+def bands(
+    largest: Array, orders: Sequence[int], rests: Sequence[float], size: int
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield the order of the series and the lags that it is enough for, a piece of work at a time.
+
+    Parameters
+    ----------
+    largest : array (T,)
+        The largest correlation of each lag; a lag of none is left out.
+    orders, rests : sequence
+        Lengths of the series, and what each leaves out where the correlation is one.
+    size : int
+        Numbers of one lag.
+    """
+    limits = [furthest(order, rest) for order, rest in zip(orders, rests, strict=True)]
+    band = np.minimum(np.searchsorted(np.array(limits), largest), len(orders) - 1)
+    step = max(1, _PIECE // max(1, size))
+    for number, order in enumerate(orders):
+        lags = np.flatnonzero((band == number) & (largest > 0))
+        for start in range(0, lags.size, step):
+            yield order, lags[start : start + step]
+
+
+def furthest(order: int, rest: float, accuracy: float = ACCURACY) -> float:
+    """Return the largest correlation up to which a series of an order is accurate."""
+    return min(1.0, (accuracy / rest) ** (1 / (order + 1))) if rest > accuracy else 1.0
 
 
 def _summed(rho: Array, left: Array, right: Array) -> Array:

@@ -21,18 +21,20 @@ from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
+from upsim.gaussian import SIGMOID
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.signals import Signal
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
-from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.modulation import activated
+from upsim.theory.moments.levelling import centring, levelled
+from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
-from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Start
+from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
+from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
 
@@ -58,7 +60,7 @@ class StationaryMoments(Moments):
     chain : tuple of Operator or None
         From the input to this place; None after an activation.
     notes : tuple of str
-        How far off the levels are that normalisations were given.
+        How far off the levels may be that normalisations divide by.
     budget : float
         Bytes that one covariance may take.
     provenance : bool
@@ -82,8 +84,8 @@ class StationaryMoments(Moments):
             start = Start(self.input_channels, self._at_input, self.budget)
             object.__setattr__(self, "place", start)
 
-    def _at_input(self) -> Covariance:
-        return from_density(self.signal, self.input_channels, self.input_rate).covariance
+    def _at_input(self) -> Array:
+        return from_density(self.signal, self.input_channels, self.input_rate).lags
 
     @property
     def channels(self) -> int:
@@ -96,7 +98,9 @@ class StationaryMoments(Moments):
         if self.chain is not None:
             return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
         found = []
-        if self.place.activations == 1:
+        if not self.place.activations:
+            found.append("lines and density: exact but for the levels below, far from the ends")
+        elif self.place.activations == 1 and not self.place.levelled:
             found.append("lines and density: exact after one activation, far from the ends")
         else:
             found.append(
@@ -106,8 +110,8 @@ class StationaryMoments(Moments):
             )
         if isinstance(self.place.covariance, IndependentCovariance):
             found.append(
-                f"channels: taken as independent of each other where all pairs would pass "
-                f"{self.budget / 2**20:.0f} MiB"
+                f"channels: taken as independent of each other, and of what a layer has mixed, "
+                f"where all pairs would pass {self.budget / 2**20:.0f} MiB"
             )
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
@@ -129,26 +133,27 @@ class StationaryMoments(Moments):
                 expected="either of the two",
                 fix="predict the recording alone, or noise with its density: upsim.Density(...)",
             )
-        if isinstance(activation, GLU):
-            raise NotPredictableError(
-                "noise through a gate is not predicted: its two halves act on each other",
-                given=f"GLU at layer {label}, signal {self.signal!r}",
-                expected="an activation of one variable",
-                fix="upsim.predict(stack, upsim.Constant(1.0)) for its exact lines, a Recorded "
-                "signal for one realisation, or the layers before it: upsim.predict(stack.upto(n))",
-            )
         if isinstance(activation, LayerNorm):
-            raise NotPredictableError(
-                "noise through a normalisation over the channels is not predicted: its channels "
-                "act on each other",
-                given=f"LayerNorm at layer {label}, signal {self.signal!r}",
-                expected="an activation of one variable",
-                fix="upsim.predict(stack, upsim.Constant(1.0)) for its exact lines, a Recorded "
-                "signal for one realisation, or the layers before it: upsim.predict(stack.upto(n))",
-            )
-        form = activation.form()
-        mean, moments = activated(self.mean, self.place, form, label)
-        return replace(self, mean=mean, chain=None, place=Activated(self.place, moments))
+            return self._through_layer_norm(activation, label)
+        mean, moments = (
+            gated(self.mean, self.place, SIGMOID, label)
+            if isinstance(activation, GLU)
+            else activated(self.mean, self.place, activation.form(), label)
+        )
+        place = Activated(self.place, Nonlinearity.of(moments))
+        return replace(self, mean=mean, chain=None, place=place)
+
+    def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
+        """Take the mean over the channels away, exactly, and divide by the level there is."""
+        apart = Filtered(self.place, centring(self.channels))
+        found = levelled(self.mean, apart, layer, label)
+        return replace(
+            self,
+            mean=found.mean,
+            chain=None,
+            notes=(*self.notes, found.note),
+            place=Scaled(apart, found.gains),
+        )
 
     def levels(self) -> Levels:
         """Return mean and variance over time: of the repeating part, plus the noise's power."""

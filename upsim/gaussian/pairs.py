@@ -1,0 +1,163 @@
+r"""Covariances of very many pairs of samples of one function, a few statistics among them.
+
+A table of correlations, rows of samples by columns of lags, holds millions of pairs, but most are
+weakly correlated and need few terms of Mehler's series (:mod:`~upsim.gaussian.covariance`): column
+by column, as many as bring its truncation bound below :data:`ACCURACY`.  Two rectifiers of samples
+of mean zero have one closed form, the arc-cosine kernel, times the deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.gaussian.covariance import covariance
+from upsim.gaussian.moments import ActivationMoments
+from upsim.gaussian.rectifier import Rectifier
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.intp]
+
+#: What the series may miss of sqrt(variance variance').
+ACCURACY = 1e-13
+
+#: Orders in which columns are summed together: few for most, the others if anything needs them.
+ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 40)
+LONG_ORDERS = (*ORDERS, 64, 96, 160)
+
+#: Pairs that are left to closed forms and quadrature at once.
+_AT_ONCE = 2**14
+
+
+class PairedMoments:
+    """Moments of one function at many samples, and the covariances of pairs of them.
+
+    Parameters
+    ----------
+    moments_of : callable
+        (means, deviations, order) to :class:`~upsim.gaussian.ActivationMoments`.
+    mean, deviation : array (n,)
+        Of each sample.  Samples of equal mean and deviation share their moments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relu = lambda mean, deviation, order: Rectifier().moments(mean, deviation, order=order)
+    >>> pairs = PairedMoments(relu, np.zeros(2), np.array([1.0, 2.0]))
+    >>> first, second = np.array([[0]]), np.array([[1]])
+    >>> pairs.covariances(np.array([[0.0]]), first, second)
+    array([[0.]])
+    """
+
+    def __init__(
+        self,
+        moments_of: Callable[[Array, Array, int], ActivationMoments],
+        mean: Array,
+        deviation: Array,
+    ) -> None:
+        levels, place = np.unique(np.stack([mean, deviation]), axis=1, return_inverse=True)
+        self._moments_of, self._levels, self._place = moments_of, levels, place.reshape(-1)
+        self._moments = moments_of(levels[0], levels[1], ORDERS[-1])
+        self._orders: tuple[int, ...] = ORDERS
+        form = self._moments.form
+        self._homogeneous = form if isinstance(form, Rectifier) and not mean.any() else None
+
+    @property
+    def mean(self) -> Array:
+        """Mean of the function at each sample, (n,)."""
+        return np.asarray(self._moments.mean[self._place])
+
+    def covariances(self, given: Array, sample: Whole, partner: Whole) -> Array:
+        """Return the covariances behind the function.
+
+        Parameters
+        ----------
+        given : array (rows, columns)
+            Covariances of the inputs.
+        sample, partner : array of int
+            Numbers of the two samples; they broadcast to the shape of ``given``.
+        """
+        left, right = self._place[sample], self._place[partner]
+        deviation = self._levels[1]
+        if deviation.size == 1:
+            scale = np.asarray(deviation[0] ** 2)
+        else:
+            scale = deviation[left] * deviation[right]
+        if scale.all():
+            rho = given / scale
+        else:
+            rho = np.divide(given, scale, out=np.zeros(given.shape), where=scale > 0)
+        np.clip(rho, -1.0, 1.0, out=rho)
+        if self._homogeneous is not None:
+            rho = self._homogeneous.centred_covariance(rho)
+            rho *= scale
+            return rho
+        return self._series(rho, left, right)
+
+    def _series(self, rho: Array, left: Whole, right: Whole) -> Array:
+        size = np.abs(rho)
+        # A sample and itself: within the rounding of deviation^2 / variance.
+        same = size >= 1 - 8 * np.finfo(np.float64).eps
+        if same.any():
+            same &= (left == right) & (rho > 0)
+            size[same] = 0.0
+        limits = _limits(self._moments, self._orders)
+        if self._orders is ORDERS and np.count_nonzero(size > limits[-1]) > _AT_ONCE // 16:
+            self._lengthen()
+            limits = _limits(self._moments, self._orders)
+        largest = size.max(axis=0, initial=0.0)
+        band = np.minimum(np.searchsorted(limits, largest), limits.size - 1)
+        answer = np.zeros(rho.shape)
+        for number, order in enumerate(self._orders):
+            columns = np.flatnonzero((band == number) & (largest > 0))
+            if columns.size:
+                answer[:, columns] = self._summed(rho[:, columns], left, right, columns, order)
+        rows, columns = np.nonzero(size > limits[-1])
+        lefts = np.broadcast_to(left, rho.shape)
+        rights = np.broadcast_to(right, rho.shape)
+        for start in range(0, rows.size, _AT_ONCE):
+            chosen = rows[start : start + _AT_ONCE], columns[start : start + _AT_ONCE]
+            x, y = self._moments[lefts[chosen]], self._moments[rights[chosen]]
+            answer[chosen] = covariance(x, y, rho[chosen]).values
+        if same.any():
+            answer[same] = self._moments.variance[lefts[same]]
+        return answer
+
+    def _lengthen(self) -> None:
+        """Take more coefficients, unless strong correlations have a closed form."""
+        one = self._moments[:1]
+        if one.form.closed_covariance(one, one, np.zeros(1)) is None:
+            self._moments = self._moments_of(self._levels[0], self._levels[1], LONG_ORDERS[-1])
+            self._orders = LONG_ORDERS
+
+    def _summed(self, rho: Array, left: Whole, right: Whole, columns: Whole, order: int) -> Array:
+        """Return the series by Horner's rule."""
+        coefficients = self._moments.coefficients
+        total = np.zeros(rho.shape)
+        if self._place.max() == 0:
+            for k in range(order, 0, -1):
+                total += coefficients[k, 0] ** 2
+                total *= rho
+            return total
+        right = right[:, columns] if right.shape[1] > 1 else right
+        left = left[:, columns] if left.shape[1] > 1 else left
+        for k in range(order, 0, -1):
+            total += coefficients[k][left] * coefficients[k][right]
+            total *= rho
+        return total
+
+
+def _limits(moments: ActivationMoments, orders: tuple[int, ...]) -> Array:
+    """Return the correlation up to which each order is enough for every pair.
+
+    The rest beyond K terms is at most ``|rho|^(K+1) sqrt(tail tail')``.
+    """
+    energy = np.cumsum(moments.coefficients[1:] ** 2, axis=0)
+    positive = moments.variance > 0
+    variance = np.where(positive, moments.variance, 1.0)
+    tail = np.maximum(moments.variance - energy, 0.0) / variance
+    # What is left at the level of rounding is not told from nothing.
+    rests = np.max(np.where(positive, tail, 0.0), axis=1, initial=0.0) + 1e-15
+    return np.array([min(1.0, float((ACCURACY / rests[k - 1]) ** (1 / (k + 1)))) for k in orders])

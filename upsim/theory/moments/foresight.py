@@ -1,0 +1,69 @@
+"""The covariances that a stack will need, before one of them is made.
+
+The places of a stack are laid out as propagation will, with no numbers in them, and asked for
+their plans in the order in which propagation will ask for covariances.  So a stack whose
+covariances fit in no form is refused at once, at its layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import lcm
+
+import numpy as np
+
+from upsim.layers import GLU, LayerNorm
+from upsim.layers.base import Layer, Normalisation
+from upsim.operators import Operator, StretchFIR
+from upsim.theory.moments.levelling import centring
+from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled
+from upsim.theory.moments.rules import Nonlinearity
+from upsim.theory.moments.stationary import StationaryMoments
+
+
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    """A place, the period of the mean there, and whether an activation came before."""
+
+    place: Place
+    period: int
+    closed: bool = False
+
+    @classmethod
+    def at_input(cls, start: StationaryMoments) -> Foreseen:
+        """Return that of a stack's input."""
+        return cls(start.place, start.mean.period.shape[1])
+
+    def after(self, layer: Layer, operator: Operator | None) -> Foreseen:
+        """Return what comes after a layer; refuse a covariance that the layer needs in vain."""
+        channels = self.place.channels
+        if operator is not None:
+            period = lcm(self.period, operator.down) // operator.down * operator.up
+            offset = 1 if operator.offset is None else operator.offset.shape[1]
+            place = Filtered(self.place, operator)
+            return replace(self, place=place, period=lcm(period, offset))
+        if isinstance(layer, Normalisation):
+            if self.closed:
+                self.settled()
+            gains = StretchFIR(np.ones((channels, 1, 1)), groups=channels)
+            return replace(self, place=Filtered(self.place, gains))
+        if isinstance(layer, LayerNorm):
+            centred = replace(self, place=Filtered(self.place, centring(channels)))
+            period = lcm(self.period, centred.settled())
+            return Foreseen(Scaled(centred.place, np.ones((period, 1))), period, True)
+        period = lcm(self.period, self.settled())
+        gate = isinstance(layer, GLU)
+        function = Nonlinearity(period, layer.channels_out(channels), gate)
+        return Foreseen(Activated(self.place, function), period, True)
+
+    def settled(self) -> int:
+        """Return the phases of the covariance here; refuse one that would not fit in any form."""
+        return self.place.plan.window.phases
+
+
+def merged(parts: Sequence[Foreseen], merging: str) -> Foreseen:
+    """Return what comes where branches meet."""
+    period = lcm(*(part.period for part in parts))
+    closed = any(part.closed for part in parts)
+    return Foreseen(Merged([part.place for part in parts], merging), period, closed)
