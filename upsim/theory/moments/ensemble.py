@@ -150,7 +150,7 @@ class EnsembleMoments(Moments):
             f"(the narrowest sum has {self.width} terms)"
         )
         if self.lags is None:
-            return (exact, wide)
+            return (exact, wide, *expectation_note(self.width))
         return (
             exact,
             wide,
