@@ -56,19 +56,23 @@ def shortest_input(stack: Stack, unit: int, *, least: int = 1) -> int:
     """
     length = -(-least // unit) * unit
     while True:
-        fits = next((n for n in range(length, length + unit) if _passes(stack, n)), length)
+        # Lengths repeat themselves with `unit`: where none of so many fits, a longer one may leave
+        # more samples after each layer, but never bring branches together.
+        found = [_fits(stack, length + more) for more in range(unit)]
+        fits = length + found.index(True) if True in found else length
         try:
             # Edges may ask for more than a sample, as a reflection does.
             finite_trace(stack, np.zeros((stack.in_channels, fits)))
         except ShapeError:
             length *= 2
-            if length > 2**24:
+            if length > 2**24 or all(each is False for each in found):
                 raise
         else:
             return fits
 
 
-def _passes(stack: Stack, length: int) -> bool:
+def _fits(stack: Stack, length: int) -> bool | None:
+    """Tell whether branches end equally long; None where a layer is left without a sample."""
     lengths = {0: length}
     for step in stack.steps:
         given = {lengths[value] for value in step.inputs}
@@ -78,9 +82,9 @@ def _passes(stack: Stack, length: int) -> bool:
         try:
             lengths[step.output] = made if step.layer is None else step.layer.output_length(made)
         except ShapeError:
-            return False
+            return None
         if lengths[step.output] < 1:
-            return False
+            return None
     return True
 
 
