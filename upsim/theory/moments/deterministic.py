@@ -181,15 +181,17 @@ class DeterministicMoments(Moments):
             shares = np.concatenate([gain * activation.carrier(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
-        made = _largest(total)
-        return replace(
+        size = _largest(total)
+        after = replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_rounding_of_function(self.size, made, self.error),
+            error=_rounding_of_function(self.size, size, self.error),
         )
+        vars(after)["size"] = size  # known already: the next layer need not look for it
+        return after
 
     def levels(self) -> Levels:
         """Return mean and variance of the recording if there is one, of the period if not."""
