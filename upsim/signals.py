@@ -395,7 +395,7 @@ def _per_channel(value: object, channels: int, name: str) -> Array:
             given=f"{values.size} values, {channels} channels",
             fix="one number for all, or one a channel",
         )
-    return np.array(np.broadcast_to(values, (channels,)))
+    return np.full(channels, values)
 
 
 def _same(first: object, second: object) -> bool:
