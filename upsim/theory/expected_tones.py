@@ -17,7 +17,7 @@ from upsim.theory.ablation import layers_by_cause, own_bias
 from upsim.theory.ladder import Ladder, Origin
 from upsim.theory.moments import EnsembleMoments
 from upsim.theory.propagation import Trace
-from upsim.theory.tones import Contribution, Tone
+from upsim.theory.tones import Contribution, Tone, refuse_too_many
 from upsim.tolerance import rounding
 from upsim.weights import Initialisation
 
@@ -46,6 +46,7 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
     turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
     ladder = Ladder(stack, turns, steps=trace.steps)
     listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
+    refuse_too_many(len(listed))
     whole = end.by_channel(powers[:, listed])
     left = {
         cause: _powers_at(repeat, [Fraction(number, period) for number in listed])

@@ -100,12 +100,11 @@ def filtered_mean(mean: Array, taps: Array, positions: NDArray[np.intp], factor:
 
 def average(groups: Sequence[Channels], shares: Shares, *, averaged: bool = False) -> TwoTime:
     """Return the second moment about zero, averaged over channels."""
-    total = sum(count for _, count in shares)
-    parts = [
-        groups[number].second_moment(averaged=averaged).scaled(count / total)
-        for number, count in shares
-    ]
-    return reduce(TwoTime.__add__, parts)
+    total, (first, most) = sum(count for _, count in shares), shares[0]
+    found = groups[first].second_moment(averaged=averaged)
+    for number, count in shares[1:]:
+        found = found.plus(groups[number].second_moment(averaged=averaged), count / most)
+    return found.scaled(most / total)
 
 
 def average_mean(groups: Sequence[Channels], shares: Shares) -> Array:

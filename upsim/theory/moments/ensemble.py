@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import Self
 
 import numpy as np
@@ -68,7 +68,8 @@ class EnsembleMoments(Moments):
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
     lags : int or None
-        Beyond so many lags an activation met the average over the phases; None if none did.
+        Beyond so many lags an activation or a decimation met the average over the phases; None if
+        none did.
     averaged : bool
         Whether covariances are averaged over their period: enough where no activation and no
         decimation follows.
@@ -150,12 +151,13 @@ class EnsembleMoments(Moments):
                 "activations: inputs taken as Gaussian, the limit of wide layers "
                 f"(the narrowest sum has {self.width} terms)"
             )
+            found += expectation_note(self.width)
         if self.lags is not None:
             found.append(
-                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
-                "over the phases of the period (more memory=... moves that out); lines unaffected"
+                f"psd: covariances beyond {self.lags} samples averaged over the phases of the "
+                "period in front of activations (more memory=... moves that out); lines unaffected"
             )
-        return (*found, *expectation_note(self.width), *self.notes)
+        return (*found, *self.notes)
 
     def through(self, part: Part, label: str) -> Self:
         """Return the record behind one part of a linear layer."""
@@ -186,6 +188,7 @@ class EnsembleMoments(Moments):
             groups=self._slice_by_slice(slices, behind),
             sources=frozenset({label}),
             terms=taps.terms,
+            lags=self._lags_behind(taps.stride),
             correlated="",
         )
 
@@ -236,6 +239,7 @@ class EnsembleMoments(Moments):
             self,
             groups=tuple(map(self._kept, found)),
             terms=None if self.terms is None else self.terms * layer.terms,
+            lags=self._lags_behind(layer.stride),
             correlated=f"layer {label}" if layer.shares_channels else self.correlated,
         )
 
@@ -247,6 +251,15 @@ class EnsembleMoments(Moments):
                 expected="a random layer between the two",
                 fix=_DRAW,
             )
+
+    def _lags_behind(self, stride: int) -> int | None:
+        """Return ``lags`` behind a decimation, which does not meet every phase of an average."""
+        met = [
+            group.covariance.reach
+            for group in self.groups
+            if group.covariance.far.size and gcd(group.covariance.period, stride) > 1
+        ]
+        return least(self.lags, *met)
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Return the record behind an activation, its inputs taken as Gaussian."""
