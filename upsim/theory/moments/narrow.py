@@ -18,7 +18,6 @@ from __future__ import annotations
 from math import inf
 
 from upsim.operators import StretchFIR
-from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.places import Activated, Filtered, Place
 
 #: A, C and B, in dB.
@@ -61,7 +60,7 @@ def closure_note(place: Place) -> tuple[str, ...]:
     """Return what to say of the closure at a place: nothing if it is wide for its depth."""
     terms, how = narrowest_sum(place), "before an activation"
     error = closure_error(terms, place.activations)
-    if isinstance(place.covariance, IndependentCovariance):
+    if place.plan.apart:
         # Here the sums behind the last activation count as well: they add what is correlated.
         last = inf if isinstance(place, Activated) else _terms(place)
         terms, how = min(terms, last), "of channels taken as independent"
