@@ -17,7 +17,13 @@ from pathlib import Path
 from timing import ONE_THREAD, Result, machine
 
 HERE = Path(__file__).parent
-SCRIPTS = ("melgan_lines.py", "linear_density.py", "import_time.py")
+SCRIPTS = (
+    "melgan_lines.py",
+    "linear_density.py",
+    "closure.py",
+    "demucs_expected.py",
+    "import_time.py",
+)
 HEADER = "| question | upsim | instead | time | instead | ratio | target | met |"
 
 

@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
+
+Subject = TypeVar("Subject")
 
 #: One thread for every library: a ratio of work, not of how many cores happen to be idle.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -56,6 +59,22 @@ def in_turn(
                 taken.append(time.process_time() - start)
         gc.collect()
     return statistics.median(times[0]), statistics.median(times[1])
+
+
+def first_calls(
+    make: Callable[[int], Subject], function: Callable[[Subject], object], *, count: int = 9
+) -> float:
+    """Return the median seconds of a function's first call on a thing that was just made.
+
+    The processor's seconds, as in :func:`in_turn`; the making is not counted.
+    """
+    taken = []
+    for seed in range(count):
+        made = make(seed)
+        start = time.process_time()
+        function(made)
+        taken.append(time.process_time() - start)
+    return statistics.median(taken)
 
 
 def machine() -> str:

@@ -19,7 +19,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError, TooLargeError, UpsimE
 
 def test_a_count_is_limited_and_the_limit_can_be_moved():
     assert whole_number(LARGEST_COUNT, "stride") == LARGEST_COUNT
-    with pytest.raises(TooLargeError, match="stride is larger than any layer's"):
+    with pytest.raises(TooLargeError, match="stride is too large"):
         whole_number(LARGEST_COUNT + 1, "stride")
     assert whole_number(LARGEST_COUNT + 1, "length", most=2**48) == LARGEST_COUNT + 1
     with pytest.raises(TooLargeError, match=r"length is too large.*at most 281474976710656"):

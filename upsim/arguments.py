@@ -22,6 +22,9 @@ LARGEST_LENGTH = 2**48
 #: Seeds are no counts: any whole number from 0 upwards will do.
 LARGEST_SEED: int | None = None
 
+#: Lines of an output, or of a kernel, that a report lists one by one.
+LARGEST_LINES = 2**18
+
 #: Bytes that one array of a prediction may take before the question is refused.
 MEMORY_BUDGET = 2 * 2**30
 
@@ -55,12 +58,10 @@ def whole_number(
         )
     if most is not None and number > most:
         raise TooLargeError(
-            f"{name} is larger than any layer's"
-            if most == LARGEST_COUNT
-            else f"{name} is too large",
+            f"{name} is too large",
             given=f"{name}={_short(number)}",
             expected=f"at most {most}",
-            fix=f"check {name}",
+            fix=f"{name}={most} or less",
         )
     return number
 
@@ -77,7 +78,7 @@ def signed_number(value: object, name: str, *, most: int | None = LARGEST_COUNT)
     number = int(value)
     if most is not None and abs(number) > most:
         raise TooLargeError(
-            f"{name} is larger than any layer's",
+            f"{name} is too large",
             given=f"{name}={_short(number)}",
             expected=f"at most {most} in size",
             fix=f"check {name}",

@@ -45,7 +45,7 @@ def _read_wav(path: Path) -> tuple[Array, Fraction]:
     except Exception as error:  # noqa: BLE001 - scipy raises many kinds for a broken header
         raise FileFormatError(
             "this is not a WAV file that can be read",
-            given=f"{path}: {error}",
+            given=f"{path}: {str(error).rstrip('.')}",
             fix="check the file",
         ) from None
     if rate <= 0 or not samples.size:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import LARGEST_SEED, finite_number, whole_number
+from upsim.arguments import LARGEST_SEED, finite_number, refuse_beyond_memory, whole_number
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.explanation import Explanation, explain
 from upsim.signals import Signal
@@ -290,6 +290,8 @@ class Prediction:
             raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
         if self.waveform is not None:
             return self.waveform[:, :count].copy()
+        # The samples, a line's wave, and the noise with its spectrum: some eight arrays in all.
+        refuse_beyond_memory(8 * self.channels * count, "the samples", fix="seconds=10")
         samples = self.lines(count)
         if self.psd is not None:
             rng = np.random.default_rng(whole_number(seed, "seed", least=0, most=LARGEST_SEED))

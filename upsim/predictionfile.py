@@ -42,7 +42,14 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
 def prediction_from_dict(content: object) -> Prediction:
     """Return a prediction from its data; replicas are worked out again from the stack."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FileFormatError("this is not an upsim prediction", expected=f"format {FORMAT!r}")
+        raise FileFormatError(
+            "this is not an upsim prediction",
+            given=f"format={content.get('format')!r:.60}"
+            if isinstance(content, dict)
+            else f"{type(content).__name__}, no object",
+            expected=f"format {FORMAT!r}",
+            fix="upsim.Prediction.from_dict(prediction.to_dict())",
+        )
     if content.get("version") != VERSION:
         raise FileFormatError(
             "this prediction is of another version",

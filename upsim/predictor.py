@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +21,14 @@ from upsim.layers import Crop
 from upsim.prediction import Panels, Prediction
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
-from upsim.theory.moments import EnsembleMoments, Moments, StationaryMoments
+from upsim.theory.moments import (
+    DeterministicMoments,
+    EnsembleMoments,
+    Moments,
+    StationaryMoments,
+)
 from upsim.theory.propagation import Trace, propagate, starting_moments
+from upsim.theory.provenance import asked_back
 from upsim.theory.tones import expected_tones, find_tones, repeating
 from upsim.tolerance import rounding
 
@@ -68,10 +75,11 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, noise through a GLU, or a mixture
-        of drawn and undrawn layers.
+        For noise and a recording together through an activation, an activation without moments, or
+        a mixture of drawn and undrawn layers.
     TooLargeError
-        If the period of the signal, or a covariance, would not fit in memory.
+        If the period of the signal, or a covariance in its least form, would not fit in memory;
+        before it is taken.
 
     Examples
     --------
@@ -107,10 +115,18 @@ def predict(
         count = count if grid is None else grid.size
         widest = max(stack.channel_counts())
         refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
-    trace = propagate(stack, start)
+    asked = grid
     if grid is None and frequencies is not None:
-        return _read(stack, signal, trace, int(frequencies))  # type: ignore[arg-type]
-    return _read(stack, signal, trace, grid)
+        asked = int(frequencies)  # type: ignore[arg-type, assignment]
+    if (
+        isinstance(start, DeterministicMoments)
+        and provenance
+        and start.waveform is None
+        and asked_back(stack)
+    ):
+        trace = propagate(stack, start.without_shares())
+        return _read(stack, signal, trace, asked, start)
+    return _read(stack, signal, propagate(stack, start), asked)
 
 
 def predict_input(stack: Stack, signal: Signal) -> Prediction:
@@ -122,14 +138,21 @@ def predict_input(stack: Stack, signal: Signal) -> Prediction:
 
 
 def _read(
-    stack: Stack, signal: Signal, trace: Trace, frequencies: int | Array | None
+    stack: Stack,
+    signal: Signal,
+    trace: Trace,
+    frequencies: int | Array | None,
+    start: DeterministicMoments | None = None,
 ) -> Prediction:
-    """Read the answer at the end of a (possibly shortened) stack from a trace."""
+    """Read the answer at the end of a (possibly shortened) stack from a trace.
+
+    ``start`` is the record at the input, for a trace without shares whose lines are to be split.
+    """
     place = trace.after(len(stack))
     if isinstance(place, EnsembleMoments):
         return _read_expectation(stack, signal, trace, place, frequencies)
     mean = repeating(place)
-    tones = find_tones(stack, trace, signal)
+    tones = find_tones(stack, trace, signal, start=start)
     rate = float(stack.sample_rate)
     assumptions = list(place.assumptions)
     psd, waveform = None, None
@@ -161,7 +184,7 @@ def _read(
         tones,
         tuple(assumptions),
         waveform,
-        Panels(len(stack), _After(stack, signal, trace, frequencies)),
+        Panels(len(stack), _After(stack, signal, trace, frequencies, start)),
         place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
     )
 
@@ -205,10 +228,16 @@ class _After:
     signal: Signal
     trace: Trace
     frequencies: int | Array | None
+    start: DeterministicMoments | None = None
 
     def __call__(self, number: int) -> Prediction:
         count = self.frequencies if isinstance(self.frequencies, int) else None
-        return _read(self.stack.upto(number), self.signal, self.trace.upto(number), count)
+        return _read(self.stack.upto(number), self.signal, self._split.upto(number), count)
+
+    @cached_property
+    def _split(self) -> Trace:
+        """The trace with the shares at every place: inside, channels are too many to ask back."""
+        return self.trace if self.start is None else propagate(self.stack, self.start)
 
 
 def _points(place: Moments) -> int:

@@ -187,7 +187,7 @@ class WhiteNoise(Term):
     def density(self, frequencies: Array, channels: int, rate: Fraction) -> Array:
         """Return ``power / rate``."""
         powers = _per_channel(self.power, channels, "power")
-        return np.repeat(powers[:, None] / float(rate), frequencies.size, axis=1)
+        return np.broadcast_to(powers[:, None] / float(rate), (channels, frequencies.size))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -395,7 +395,7 @@ def _per_channel(value: object, channels: int, name: str) -> Array:
             given=f"{values.size} values, {channels} channels",
             fix="one number for all, or one a channel",
         )
-    return np.array(np.broadcast_to(values, (channels,)))
+    return np.full(channels, values)
 
 
 def _same(first: object, second: object) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import json
 import re
 from dataclasses import fields
@@ -181,8 +182,12 @@ def _layer_from_dict(content: object) -> Layer:
         raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
     kind = CATALOGUE.get(content["type"])
     if kind is None:
+        near = difflib.get_close_matches(content["type"], CATALOGUE, n=1)
         raise UnknownNameError(
-            "unknown layer", given=repr(content["type"]), expected=", ".join(CATALOGUE)
+            "unknown layer",
+            given=f"{content['type']!r:.60}",
+            expected=", ".join(CATALOGUE),
+            fix=f'"type": "{near[0]}"' if near else "",
         )
     values = {key: decoded(value) for key, value in content.items() if key != "type"}
     known = {item.name for item in fields(kind)}  # type: ignore[arg-type]

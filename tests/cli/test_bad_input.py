@@ -24,12 +24,12 @@ BROKEN = {
     "zero stride": (stack_text(transposed(stride=0)), "stride must be a positive whole number"),
     "negative stride": (stack_text(transposed(stride=-2)), "stride must be a positive whole"),
     "fractional stride": (stack_text(transposed(stride=2.5)), "given: stride=2.5"),
-    "enormous stride": (stack_text(transposed(stride=10**9)), "stride is larger than any layer's"),
+    "enormous stride": (stack_text(transposed(stride=10**9)), "stride is too large"),
     "endless stride": (stack_text(transposed(stride=10**400)), "given: stride=a huge integer"),
     "zero kernel": (stack_text(transposed(kernel_size=0)), "kernel_size must be a positive"),
     "negative kernel": (stack_text(transposed(kernel_size=-1)), "kernel_size must be a positive"),
     "fractional kernel": (stack_text(transposed(kernel_size=1.5)), "given: kernel_size=1.5"),
-    "enormous kernel": (stack_text(transposed(kernel_size=2**40)), "kernel_size is larger"),
+    "enormous kernel": (stack_text(transposed(kernel_size=2**40)), "kernel_size is too large"),
     "word for a number": (stack_text(transposed(stride="two")), "given: stride='two'"),
     "truth for a number": (stack_text(transposed(stride=True)), "given: stride=True"),
     "mismatched channels": (
@@ -72,6 +72,16 @@ BROKEN = {
     "unknown initialisation": (stack_text(transposed(weight="magic")), "given: weight='magic'"),
     "no layers": (stack_text(), "a stack needs at least one layer"),
     "unknown layer": (stack_text({"type": "Warp"}), "unknown layer. given: 'Warp'"),
+    "misspelt layer": (stack_text({"type": "Neerest"}), 'fix: "type": "Nearest"'),
+    "slice of a fixed length": (stack_text({"type": "Slice", "stop": 5}), "fix: stop=-5, or"),
+    "more lines than can be listed": (
+        stack_text(transposed(stride=2**20)),
+        "too many lines to list. given: 524289 lines",
+    ),
+    "a stride down that needs terabytes": (
+        stack_text({"type": "Decimate", "factor": 2**20}),
+        "the gains would need",
+    ),
     "no type": (stack_text({"factor": 2}), "a layer is an object with a type"),
     "not a layer": (stack_text(7), "a layer is an object with a type"),
     "unknown field": (stack_text(NEAREST | {"speed": 3}), "Nearest has no such field"),
@@ -103,6 +113,11 @@ BROKEN = {
         "the kernel would need",
     ),
 }
+
+
+def test_verify_refuses_numbers_that_overflow(refused, tmp_path):
+    (tmp_path / "stack.json").write_text(stack_text({"type": "Bias", "bias": 1e300}))
+    refused("verify", "stack.json", what="leave the range of floating point")
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -244,8 +259,9 @@ def test_bad_signals(refused, text, what):
     refused("predict", "fig7", "--signal", text, what=what)
 
 
-def test_noise_through_many_branches_names_the_ways_out(refused):
-    message = refused("predict", "hifigan-v2", "-s", "noise", what="branches that meet need")
+def test_noise_through_a_decoder_that_fits_no_memory_names_the_ways_out(refused):
+    message = refused("predict", "rvc-48k", "-s", "noise", what="channels would need")
+    assert "each channel by itself, the least form" in message
     assert "fix: " in message
 
 
@@ -259,7 +275,7 @@ def test_noise_through_many_branches_names_the_ways_out(refused):
         (["--plot", "out.png", "--channel", 5], "there is no such channel. given: channel=5"),
         (["--json", "--csv"], "one format at a time"),
         (["--frequencies", "1"], "frequencies must be a whole number >= 2"),
-        (["--frequencies", "99999999999"], "frequencies is larger"),
+        (["--frequencies", "99999999999"], "frequencies is too large"),
         (["--frequencies", "10,5"], "frequencies must ascend"),
         (["--frequencies", ","], "there is no frequency"),
         (["--frequencies", "ten"], "this is not a frequency"),
@@ -281,10 +297,10 @@ def test_bad_options_of_predict(refused, options, what):
         (["explain", "fig7", "--freq", "x"], "this is not a frequency"),
         (["overlap", "--kernel", 0, "--stride", 2], "kernel_size must be a positive"),
         (["overlap", "--kernel", 2, "--stride", 0], "--stride must be a positive"),
-        (["overlap", "--kernel", 10**12, "--stride", 2], "kernel_size is larger"),
+        (["overlap", "--kernel", 10**12, "--stride", 2], "kernel_size is too large"),
         (["overlap", "--kernel", 3, "--stride", 2**24], "the list of lines would need"),
         (["boundaries", "fig7", "--length", 0], "input_length must be a positive"),
-        (["boundaries", "fig7", "--length", 10**12], "input_length is larger"),
+        (["boundaries", "fig7", "--length", 10**12], "input_length is too large"),
         (["models", "nothing"], "there is no model of this name"),
         (["models", "--write", "x.json"], "needs a name"),
         (["models", "fig7", "--write", "nowhere/x.json"], "there is no such folder"),

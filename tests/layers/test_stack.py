@@ -1,5 +1,7 @@
 """A stack's parts, seeds and lengths."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,32 @@ def test_upto_counts_layers():
 def test_upto_refuses_what_is_no_count_of_layers(count, error, words):
     with pytest.raises(error, match=words):
         STACK.upto(count)
+
+
+def test_operators_are_made_once():
+    drawn = STACK.draw(0)
+    assert drawn.operators is drawn.operators
+    assert [operator.factor for operator in drawn.operators] == [2, 3]
+    assert drawn.value_channels == (1, 1, 1)
+
+
+def test_what_was_worked_out_is_no_part_of_a_stack():
+    fresh, used = STACK.draw(0), STACK.draw(0)
+    upsim.predict(used, upsim.Constant(1.0))
+    assert "operators" in vars(used)
+    assert used == fresh
+    assert repr(used) == repr(fresh)
+    received = pickle.loads(pickle.dumps(used))
+    assert received == fresh
+    assert set(vars(received)) == {"layers", "sample_rate", "in_channels", "name"}
+    operator = used.operators[0]
+    gain = operator.largest_gain()
+    sent = pickle.loads(pickle.dumps(operator))
+    assert "_largest_gain" in vars(operator)
+    assert "_largest_gain" not in vars(sent)
+    assert sent.largest_gain() == gain
+
+
+def test_an_operator_that_cannot_be_made_is_named_by_its_place():
+    with pytest.raises(upsim.errors.NotPredictableError, match="layer 1 of 2"):
+        _ = STACK.operators

@@ -19,10 +19,7 @@ from upsim.layers import (
 )
 from upsim.models.demucs_variants import UPSAMPLINGS, lstm_parameters, separator
 from upsim.models.waveunet import separator as wave_u_net
-from upsim.signals import Constant, Silence
 from upsim.stack import lower
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.verification import _tolerance
 
 DEMUCS = {
     "demucs": "transposed",
@@ -106,9 +103,9 @@ def test_demucs_is_six_blocks_down_and_six_up(name):
         assert factors == [4] * 6
 
 
-def valid_demucs_length(inner, levels=6):
-    """Return the input length whose convolutions (8, 4) leave no sample over."""
-    for _ in range(levels):
+def valid_demucs_length(inner):
+    """Return the input length whose six convolutions (8, 4) leave no sample over."""
+    for _ in range(6):
         inner = (inner - 1) * 4 + 8
     return inner
 
@@ -127,25 +124,14 @@ def test_demucs_runs_and_is_as_short_as_its_blocks_say(upsampling):
     assert upsim.neural.run(stack, samples).shape == (8, inner)
 
 
-def steady_error(stack, signal, length):
-    """Return how far a run's middle is from the predicted period, and what rounding explains."""
-    trace = propagate(stack, starting_moments(stack, signal, provenance=False))
-    period = trace.after(len(stack)).period
-    level = 1.0 if isinstance(signal, Constant) else 0.0
-    made = upsim.neural.run(stack, np.full((stack.in_channels, length), level))
-    count = period.shape[1]
-    middle = made.shape[1] // 2 + np.arange(count)
-    assert abs(period).max() > 0
-    error = abs(made[:, middle] - period[:, middle % count]).max()
-    return error, _tolerance(trace, np.float64), abs(period).max()
-
-
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_demucs_is_predicted_as_it_runs(upsampling):
     # The same blocks on three levels; silence, so that biases alone make the lines.
     stack = separator("", upsampling=upsampling, widths=(4, 6, 8)).draw(1)
-    error, bound, level = steady_error(stack, Silence(), valid_demucs_length(24, levels=3))
-    assert error <= bound < level / 1000
+    # Interpolations have a zero wherever they could make a line.
+    has_lines = len(upsim.predict(stack, upsim.Silence()).tones) > 1
+    assert has_lines == (upsampling in ("transposed", "subpixel"))
+    assert upsim.verify(stack, upsim.Silence()).passed
 
 
 def test_wave_u_net_needs_147443_samples_for_16389():
@@ -177,19 +163,10 @@ def test_wave_u_net_has_twelve_levels(name, kind):
     assert (stack.in_channels, stack.out_channels, stack.rate) == (2, 2, 1)
 
 
-def valid_wave_u_net_length(inner, levels):
-    """Return the input length for ``inner`` samples behind the innermost convolution."""
-    length = inner + 14
-    for _ in range(levels):
-        length = 2 * length - 1 + 14
-    return length
-
-
 @pytest.mark.parametrize("learned", [False, True])
 def test_wave_u_net_is_predicted_as_it_runs(learned):
     stack = wave_u_net("", learned=learned, levels=2, step=3).draw(0)
-    error, bound, level = steady_error(stack, Constant(1.0), valid_wave_u_net_length(60, 2))
-    assert error <= bound < level / 1000
+    assert upsim.verify(stack, upsim.Constant(1.0)).passed
 
 
 def test_segan_has_the_parameters_of_the_formula():

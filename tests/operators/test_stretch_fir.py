@@ -140,3 +140,22 @@ def test_a_sum_of_different_rates_or_lengths_is_refused():
         "given: 100/101/102 and 102/103/104 samples for 100, 101 and 102. "
         "expected: equal lengths. fix: change the padding of one branch"
     )
+
+
+@pytest.mark.parametrize(("tap_count", "count"), [(3, 40), (40, 3), (7, 7)])
+@pytest.mark.parametrize(("factor", "dilation"), [(1, 1), (3, 1), (2, 3), (50, 1)])
+def test_the_sum_runs_over_taps_or_samples_alike(tap_count, count, factor, dilation):
+    rng = np.random.default_rng(tap_count)
+    taps = rng.integers(-9, 10, (4, 2, tap_count)).astype(float)
+    operator = StretchFIR(taps, factor, dilation=dilation, groups=2, crop=(2, -1))
+    signal = rng.integers(-9, 10, (4, count)).astype(float)
+    made = operator.apply(signal)
+    assert made.tolist() == by_the_formula(operator, signal).tolist()
+    assert (operator.matrix(count) @ signal.reshape(-1)).tolist() == made.reshape(-1).tolist()
+
+
+def test_a_hundred_thousand_taps_on_two_samples():
+    taps = np.arange(1.0, 100_001.0).reshape(1, 1, -1)
+    made = StretchFIR(taps, 2).apply(np.array([[1.0, 10.0]]))[0]
+    assert made[:4].tolist() == [1, 2, 3 + 10, 4 + 20]
+    assert made[-3:].tolist() == [100_000 + 999_980, 999_990, 1_000_000]

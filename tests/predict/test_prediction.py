@@ -320,12 +320,14 @@ class TestAudio:
 
 
 class TestRefusals:
-    def test_noise_through_a_gate_names_the_ways_out(self):
+    def test_noise_beside_a_recording_names_the_ways_out(self):
+        signal = upsim.WhiteNoise() + upsim.Recorded(np.ones(8), 4000)
+        stack = upsim.Stack([upsim.Nearest(2), upsim.GLU()], 8000, in_channels=2)
         with pytest.raises(NotPredictableError) as caught:
-            upsim.predict(upsim.Stack([upsim.Nearest(2), upsim.GLU()], 8000, in_channels=2))
+            upsim.predict(stack, signal)
         text = str(caught.value)
         assert "GLU at layer 2" in text
-        for way in ("upsim.Constant(1.0)", "Recorded", "upto(n)"):
+        for way in ("the recording alone", "upsim.Density(...)"):
             assert way in text
 
     def test_weights_that_are_not_drawn_are_no_network_to_run(self):

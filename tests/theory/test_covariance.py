@@ -1,5 +1,6 @@
 """Covariances through operators against A S A^T of the finite maps, and their other form."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +19,7 @@ from upsim.operators import StretchFIR
 from upsim.signals import Density, WhiteNoise
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.covariance import Covariance, added, stacked, white
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.independent import SHARE, IndependentCovariance, filters_each
 from upsim.tolerance import rounding
 
 POWERS = np.array([1.0, 2.0])
@@ -153,3 +154,64 @@ def test_the_autocovariance_of_a_density():
     assert np.abs(found.lags[:, 0] - wanted).max() <= 8 / points**2 + rounding(points, 1.0)
     assert f"{reach} samples" in found.cut
     assert from_density(WhiteNoise(3.0), 2, rate).cut == ""
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        TransposedConv(3, 4, 7, 3, padding=2),
+        TransposedConv(3, 4, 3, 2, dilation=3),
+        TransposedConv(3, 6, 4, 2, groups=3),
+        Conv(3, 4, 5, padding=4, dilation=2),
+        Linear(3, "triangle"),
+    ],
+    ids=repr,
+)
+def test_independent_channels_tap_by_tap_and_block_by_block(layer):
+    (front, operator) = operators([TransposedConv(2, 3, 5, 2), layer])
+    before = IndependentCovariance.of(white(POWERS).on_both_sides(front))
+    by_taps = before.on_both_sides(operator).centred()
+    by_blocks = before.on_both_sides(operator.polyphase()).centred()
+    assert by_taps.values.shape == by_blocks.values.shape
+    error = np.abs(by_taps.values - by_blocks.values).max()
+    assert error <= bound([front, operator])
+    if filters_each(operator):
+        return
+    # Halves: the same sums for pairs of outputs, against all pairs of a diagonal input.
+    half = operator.out_channels // 2
+    full = np.zeros((*before.values.shape[:2], 3, 3))
+    full[:, :, np.arange(3), np.arange(3)] = before.values[:, :, 0]
+    wanted = Covariance(full, before.starts, before.period).on_both_sides(operator)
+    found = before.halves_through(operator)
+    for lag in range(-6, 7):
+        crossed = wanted.lagged(lag)[:, np.arange(half), half + np.arange(half)]
+        assert np.abs(found.lagged(lag)[:, 0] - crossed).max() <= bound([front, operator])
+
+
+def test_independent_channels_meet_what_filters_each():
+    hold = operators([Nearest(3)])[0]
+    before = IndependentCovariance.of(white(POWERS))
+    # Cov(x, A x) turned round and through A again is Cov(A x, A x).
+    again = before.through(hold).transposed().through(hold)
+    wanted = before.on_both_sides(hold)
+    for lag in range(-3, 4):
+        assert np.array_equal(again.lagged(lag), wanted.lagged(lag))
+    assert not IndependentCovariance.unrelated(2, Fraction(3, 2)).values.any()
+
+
+def test_lags_that_hold_next_to_nothing_are_left_out():
+    lags = np.arange(-40, 41)
+    # Two phases and two channels: a power, and a tail that halves from lag to lag.
+    tail = np.where(lags == 0, 1.0, 0.5 ** np.abs(lags))[None, :, None, None]
+    values = tail * np.array([2.0, 3.0])[:, None, None, None] * np.array([1.0, 5.0])
+    starts = np.arange(2) - 40
+    whole = IndependentCovariance(values, starts, 2)
+    cut = whole.shortened()
+    reach = cut.width // 2
+    # Power 2.5, tails of 3 on both sides: 6 sum_{d > D} 2^-d = 6 2^-D at most SHARE 2.5.
+    assert reach == int(np.ceil(np.log2(6 / (2.5 * SHARE))))
+    lost = whole.averaged().sum(axis=0) - cut.averaged().sum(axis=0)
+    assert np.all((lost > 0) & (lost <= SHARE * whole.variance().mean(axis=0)))
+    assert np.array_equal(cut.lagged(reach), whole.lagged(reach))
+    loud = replace(whole, values=np.where(lags[None, :, None, None] == 40, 1.0, values))
+    assert loud.shortened().width == whole.width

@@ -275,3 +275,39 @@ def test_a_gate_against_a_long_run():
     inner = slice(1, -1)
     error = np.abs(power[inner] / wanted[inner] - 1).max()
     assert error <= sampling(np.sqrt(1.06), segments)
+
+
+# Channels taken as independent.
+
+
+def apart(stack, signal=SIGNAL):
+    """Return predictions with all pairs, and with independent channels."""
+    full = upsim.predict(stack, signal, frequencies=65)
+    pairs = place_after(stack, signal, len(stack)).place.plan.window
+    memory = 8 * pairs.phases * pairs.width * pairs.rows * pairs.columns
+    return full, upsim.predict(stack, signal, frequencies=65, memory=memory * 0.9)
+
+
+@pytest.mark.parametrize("middle", [(), (upsim.Crop(1, 2), upsim.BatchNorm(8))], ids=["", "behind"])
+def test_independent_channels_keep_the_pair(middle):
+    # Behind white channels nothing is lost but what channels of one layer have in common, and of
+    # that a gate needs only what its own halves have.
+    layers = [upsim.TransposedConv(2, 8, 6, 2), *middle, upsim.GLU()]
+    full, independent = apart(upsim.Stack(layers, RATE).draw(2))
+    assert any("taken as independent" in line for line in independent.assumptions)
+    assert np.abs(full.psd - independent.psd).max() <= slack(full)
+    assert len(full.tones) == len(independent.tones) == 2
+    for one, other in zip(full.tones, independent.tones, strict=True):
+        assert np.abs(one.amplitude - other.amplitude).max() <= rounding(500, 4.0)
+
+
+def test_gates_in_branches_of_independent_channels_share_what_acts_on_each():
+    # a sigma(b) twice, in two branches: four times its power, and nothing is left of a difference.
+    front = upsim.TransposedConv(2, 8, 6, 2)
+    alone = upsim.Stack([front, upsim.GLU()], RATE).draw(2)
+    both = upsim.Parallel((upsim.GLU(),), (upsim.GLU(),), merge="mean")
+    _, mean = apart(alone.replace(layers=[alone[0], both]))
+    single = upsim.predict(alone, SIGNAL, frequencies=65)
+    assert any("taken as independent" in line for line in mean.assumptions)
+    for one, other in zip(mean.tones, single.tones, strict=True):
+        assert np.abs(one.amplitude - other.amplitude).max() <= rounding(500, 4.0)

@@ -392,8 +392,8 @@ def test_fixed_statistics_are_linear_and_others_are_not():
         upsim.finite_matrix(stack, 9)
     with pytest.raises(NotPredictableError, match=r"a normalisation is not linear"):
         upsim.symbolic(stack)
-    with pytest.raises(NotPredictableError, match=r"LayerNorm at layer 2"):
-        upsim.predict(stack_with(upsim.LayerNorm(4)))
+    noisy = upsim.predict(stack_with(upsim.LayerNorm(4)))
+    assert any("layer 2 (LayerNorm): wide limit" in line for line in noisy.assumptions)
 
 
 def test_reports_go_through():

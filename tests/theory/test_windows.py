@@ -13,7 +13,7 @@ from upsim.theory.moments.foresight import Foreseen, merged
 from upsim.theory.moments.places import Place
 from upsim.theory.moments.rules import Covariances
 from upsim.theory.moments.windows import Windows
-from upsim.theory.propagation import operators_of, propagate, starting_moments
+from upsim.theory.propagation import propagate, starting_moments
 
 RATE = 16000
 NOISE = upsim.Constant(0.5) + upsim.WhiteNoise()
@@ -100,7 +100,7 @@ def test_windows_bound_the_arrays_and_tightly(name, apart, monkeypatch):
 @pytest.mark.parametrize("name", STACKS)
 def test_what_is_foreseen_is_what_is_planned(name):
     stack = upsim.Stack(STACKS[name], RATE).draw(1)
-    steps, operators = operators_of(stack)
+    steps, operators = stack.steps, stack.operators
     start = starting_moments(stack, NOISE, provenance=True)
     assert isinstance(start, StationaryMoments)
     values = [Foreseen.at_input(start)]

@@ -32,6 +32,7 @@ def verify(
 ) -> None:
     """Run the layers in NumPy and compare with the prediction; exit code 1 if they differ."""
     from upsim.arguments import one_of
+    from upsim.cli.computing import in_range
     from upsim.cli.inputs import at_input_rate, drawn_stack, read_signal, read_stack
     from upsim.cli.printing import answer, answer_json, progress
     from upsim.verification import verify as verify_stack
@@ -42,7 +43,8 @@ def verify(
         found = at_input_rate(read_stack(stack), rate)
         fed = read_signal(signal, found, channel=recording_channel)
         found = drawn_stack(found, seed)
-        report = verify_stack(found, fed, dtype=precision, backend=backend, progress=bar)
+        with in_range():
+            report = verify_stack(found, fed, dtype=precision, backend=backend, progress=bar)
     if as_json:
         answer_json(report.to_dict())
     else:

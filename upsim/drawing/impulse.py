@@ -12,6 +12,7 @@ over all D.
 
 from __future__ import annotations
 
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_impulse_and_phase_gains", "draw_impulse_response", "draw_phase_gains"]
 
+# Yellow, last of the palette that can be seen on white, is left out here too.
+_COLOURS = tuple(colour for name, colour in PALETTE.items() if name not in ("yellow", "black"))
+_MARKERS = tuple(style.marker for style in CAUSES.values())
 _HATCHES = ("", "//", "xx", "..", "\\\\", "++", "--", "oo")
 _MOST_NAMED_PHASES = 8
+# More bars than this would be thinner than their edges.
+_MOST_BARS = 64
+# Colour, marker and hatch repeat together after so many phases.
+_STYLES = lcm(len(_COLOURS), len(_MARKERS), len(_HATCHES))
 
 
 def draw_impulse_response(
@@ -106,10 +114,12 @@ def draw_impulse_response(
 
 def _draw_by_phase(ax: Axes, times: NDArray[Any], values: NDArray[Any], factor: int) -> int:
     """Draw one response, each phase in its own style, and return the number of phases."""
-    for phase in np.unique(times % factor):
-        mine = times % factor == phase
-        name = f"phase {phase}" if factor <= _MOST_NAMED_PHASES else None
-        _draw_stems(ax, times[mine], values[mine], int(phase), name)
+    phases = times % factor
+    # Phases that look alike are drawn together: there may be thousands.
+    for style in np.unique(phases % _STYLES):
+        mine = phases % _STYLES == style
+        name = f"phase {style}" if factor <= _MOST_NAMED_PHASES else None
+        _draw_stems(ax, times[mine], values[mine], int(style), name)
     return factor
 
 
@@ -151,7 +161,7 @@ def _draw_legend_above(ax: Axes, entries: int, *, title: str | None) -> None:
 def draw_phase_gains(
     gains: NDArray[Any], *, ax: Axes | None = None, title: str | None = None
 ) -> Axes:
-    """Draw the gain of each phase as a bar, and their mean as a line.
+    """Draw the gain of each phase as a bar (a thin line if they are many), and their mean.
 
     Parameters
     ----------
@@ -176,7 +186,9 @@ def draw_phase_gains(
     """
     values = _one_row(gains, "gains")
     ax = axes_or_new(ax)
-    for phase, gain in enumerate(values):
+    if values.size > _MOST_BARS:
+        ax.vlines(np.arange(values.size), 0.0, values, color=_COLOURS[0], lw=1.0, zorder=2)
+    for phase, gain in enumerate(values if values.size <= _MOST_BARS else ()):
         colour, _, hatch = _phase_style(phase)
         ax.bar(phase, gain, 0.8, facecolor=colour, edgecolor="black", lw=0.9, hatch=hatch, zorder=2)
     mean = float(values.mean())
@@ -240,12 +252,9 @@ def draw_impulse_and_phase_gains(
 
 
 def _phase_style(phase: int) -> tuple[str, str, str]:
-    # Yellow, last of the palette that can be seen on white, is left out here too.
-    colours = [colour for name, colour in PALETTE.items() if name not in ("yellow", "black")]
-    markers = [style.marker for style in CAUSES.values()]
     return (
-        colours[phase % len(colours)],
-        markers[phase % len(markers)],
+        _COLOURS[phase % len(_COLOURS)],
+        _MARKERS[phase % len(_MARKERS)],
         _HATCHES[phase % len(_HATCHES)],
     )
 

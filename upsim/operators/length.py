@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 from typing import Self
 
@@ -50,7 +51,7 @@ class LengthRule:
                 )
         return length
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample, far from the ends."""
         rate = Fraction(1)

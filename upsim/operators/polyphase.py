@@ -110,9 +110,9 @@ class PolyphaseMatrix(Operator):
         grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
         count, out, up, inward, down = self.blocks.shape
         refuse_beyond_memory(
-            grid.size * down * out * inward,
+            grid.size * down * max(out * inward, down),
             "the gains",
-            fix="ask for fewer frequencies",
+            fix="ask for fewer frequencies, or use a smaller stride",
             itemsize=16,
         )
         moments = ((self.first + np.arange(count))[:, None] * up + np.arange(up)).reshape(-1)

@@ -14,6 +14,7 @@ from upsim.errors import ShapeError
 from upsim.operators.checks import checked_array, checked_crop, checked_offset
 from upsim.operators.circle import by_phase, filtered
 from upsim.operators.edges import PADDING_MODES, extended_index
+from upsim.operators.finite import overlap_added
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
 from upsim.tolerance import rounding
@@ -164,11 +165,15 @@ class StretchFIR(Operator):
         direct = grid.size * count * (20 + 2 * out * per_group)
         if size and 3 * out * per_group * size * np.log2(size) < direct:
             circle = np.zeros((out, per_group, size))
+            places = self.positions % size
             if self.reach <= size:
-                circle[:, :, self.positions % size] = self.taps
+                circle[:, :, places] = self.taps
+            elif count > out * per_group:
+                for pair in np.ndindex(out, per_group):
+                    circle[pair] = np.bincount(places, self.taps[pair], minlength=size)
             else:
-                for tap, position in enumerate(self.positions):
-                    circle[:, :, position % size] += self.taps[:, :, tap]
+                for tap, position in enumerate(places):
+                    circle[:, :, position] += self.taps[:, :, tap]
             grouped = np.fft.rfft(circle, axis=2)[:, :, : grid.size]
         else:
             turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
@@ -306,22 +311,14 @@ class StretchFIR(Operator):
             samples = np.where(seen, samples[:, index], 0.0)
         else:
             first = 0
-        answer = np.zeros((self.out_channels, total))
-        columns = samples.reshape(self.groups, -1, samples.shape[1])
-        kernels = self.taps.reshape(self.groups, -1, *self.taps.shape[1:])
-        for tap, position in enumerate(self.positions):
-            start = first * self.factor + int(position)
-            # The samples whose answer to this tap lies inside the output.
-            low = max(0, -(start // self.factor))
-            high = min(samples.shape[1], -(-(total - start) // self.factor))
-            if low >= high:
-                continue
-            piece = kernels[..., tap] @ columns[:, :, low:high]
-            place = slice(
-                start + low * self.factor, start + (high - 1) * self.factor + 1, self.factor
-            )
-            answer[:, place] += piece.reshape(self.out_channels, -1)
-        return answer
+        return overlap_added(
+            self.taps.reshape(self.groups, -1, *self.taps.shape[1:]),
+            samples.reshape(self.groups, -1, samples.shape[1]),
+            first * self.factor - self.crop[0],
+            self.dilation,
+            self.factor,
+            total,
+        )
 
     def _seen(self, total: int) -> tuple[int, int]:
         """Return the first and last input sample that ``total`` outputs look at."""
@@ -357,21 +354,21 @@ class StretchFIR(Operator):
 
         total = self.length(length)
         dense = self.dense_taps()
-        outputs = np.arange(total)
         rows, columns, values = [], [], []
-        for position in range(self.reach):
-            shifted = outputs + self.crop[0] - position
-            hit = outputs[shifted % self.factor == 0]
-            samples = (hit + self.crop[0] - position) // self.factor
-            inside, seen = extended_index(samples, length, self.padding_mode)
-            hit, inside = hit[seen], inside[seen]
-            for out, inward in np.argwhere(dense[:, :, position]):
-                rows.append(out * total + hit)
-                columns.append(inward * length + inside)
-                values.append(np.full(hit.size, dense[out, inward, position]))
+        for position in range(0, self.reach, self.dilation):
+            place = position - self.crop[0]
+            # The samples whose answer to this tap lies inside the output.
+            low, high = -(place // self.factor), -((place - total) // self.factor)
+            if self.padding_mode == "zeros":
+                low, high = max(low, 0), min(high, length)
+            looked_at = np.arange(low, high)
+            inside, seen = extended_index(looked_at, length, self.padding_mode)
+            hit, inside = (place + looked_at * self.factor)[seen], inside[seen]
+            out, inward = np.nonzero(dense[:, :, position])
+            rows.append((out[:, None] * total + hit).reshape(-1))
+            columns.append((inward[:, None] * length + inside).reshape(-1))
+            values.append(np.repeat(dense[out, inward, position], hit.size))
         shape = (self.out_channels * total, self.in_channels * length)
-        if not rows:
-            return coo_array(shape, dtype=np.float64).tocsr()
         entries = (np.concatenate(rows), np.concatenate(columns))
         return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
 

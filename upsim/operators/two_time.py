@@ -28,6 +28,10 @@ Array = NDArray[np.float64]
 #: (covariance, sample n mod p, sample n + lag mod p) to the covariance behind an activation.
 PointwiseMap = Callable[[Array, NDArray[np.intp], NDArray[np.intp]], Array]
 
+#: Lags, before and after, that keep their phases whatever they cost: a line needs those within the
+#: span of a kernel, and a long line part costs more than these.
+_FEWEST = 256
+
 #: Numbers in one piece of work (4 MiB).
 _PIECE = 2**19
 
@@ -83,13 +87,13 @@ class TwoTime:
         """Variance at each sample of the period, (p,)."""
         return np.asarray(self.fixed[:, 0] + self.excess[:, self.reach])
 
-    def lags_kept(self, wanted: int, rows: int, turns: int) -> int:
+    def lags_kept(self, wanted: int, rows: int) -> int:
         """Return how many lags on each side may keep their phases.
 
-        As many as fit ``most`` numbers, and in any case as many as cost no more than the line part
-        does; a signal of period 1 keeps all, for its average is itself.
+        As many as fit ``most`` numbers, and in any case enough for the kernels in front of the next
+        activations; a signal of period 1 keeps all, for its average is itself.
         """
-        return wanted if rows == 1 else min(wanted, max(self.most // rows, turns) // 2)
+        return wanted if rows == 1 else min(wanted, max(self.most // rows, _FEWEST) // 2)
 
     def through_taps(
         self, tap_covariance: Array, positions: NDArray[np.intp], factor: int
@@ -140,7 +144,7 @@ class TwoTime:
         known = self.reach * factor + spread
         if self.far.size:
             known = (self.reach + 1) * factor - 1 - spread
-        reach = self.lags_kept(known, rows, turns)
+        reach = self.lags_kept(known, rows)
         if reach < 0:
             raise TooLargeError(
                 f"a kernel of {spread + 1} samples needs more lags of each phase than are kept",
@@ -210,35 +214,33 @@ class TwoTime:
         excess = np.concatenate([self.far[::-1], self.excess.mean(axis=0), self.far])
         return TwoTime(self.fixed.mean(axis=0)[None], excess[None], most=self.most)
 
-    def aligned(self, other: TwoTime) -> tuple[TwoTime, TwoTime]:
-        """Return both over their common periods and lags."""
+    def __add__(self, other: TwoTime) -> TwoTime:
+        """Return the covariance of the sum of two independent signals."""
+        return self.plus(other)
+
+    def plus(self, other: TwoTime, weight: float = 1.0) -> TwoTime:
+        """Return the covariance of the sum of two independent signals, one times sqrt(weight)."""
         rows = lcm(self.period, other.period)
         turns = lcm(self.turns, other.turns, rows)
         # Lags that one of the two knows by their average only are known so of the sum.
         known = [each.reach for each in (self, other) if each.far.size]
         reach = min(known, default=max(self.reach, other.reach))
-        reach = self.lags_kept(reach, rows, turns)
-        return self._over(rows, turns, reach), other._over(rows, turns, reach)
-
-    def _over(self, rows: int, turns: int, reach: int) -> TwoTime:
-        short = self._short(reach).tiled(rows, turns, reach)
-        end = self.reach + self.far.size
-        far = self.averaged().excess[0, end + reach + 1 :]
-        return replace(short, far=far)
-
-    def __add__(self, other: TwoTime) -> TwoTime:
-        """Return the covariance of the sum of two independent signals."""
-        longer, shorter = (self, other) if self.period >= other.period else (other, self)
-        if shorter.fixed.size == 1 and not shorter.excess.any():
-            # A bias, most often: nothing but a number to all of the line part.
-            return replace(longer, fixed=longer.fixed + shorter.fixed)
-        first, second = self.aligned(other)
-        far = np.zeros(max(first.far.size, second.far.size))
-        for each in (first, second):
-            far[: each.far.size] += each.far
-        noisy = [each.excess for each in (first, second) if each.excess.any()]
-        excess = noisy[0] if len(noisy) == 1 else first.excess + second.excess
-        return replace(first, fixed=first.fixed + second.fixed, excess=excess, far=far)
+        reach = self.lags_kept(reach, rows)
+        terms = ((self, 1.0), (other, weight))
+        fixed = np.zeros((rows, turns))
+        _add_repeated(fixed, [(each.fixed, scale) for each, scale in terms])
+        if self.excess.shape == (rows, 2 * reach + 1) and not other.excess.any():
+            return replace(self, fixed=fixed)
+        excess = np.zeros((rows, 2 * reach + 1))
+        far = np.zeros(max(max(each.reach + each.far.size for each, _ in terms) - reach, 0))
+        for each, scale in terms:
+            short = each._short(reach).excess
+            inside = slice(reach - short.shape[1] // 2, reach + short.shape[1] // 2 + 1)
+            _add_repeated(excess[:, inside], [(short, scale)])
+            if far.size:
+                beyond = each.averaged().excess[0, each.reach + each.far.size + reach + 1 :]
+                far[: beyond.size] += scale * beyond
+        return replace(self, fixed=fixed, excess=excess, far=far)
 
     def scaled(self, weight: float) -> TwoTime:
         """Return the covariance times a number."""
@@ -336,6 +338,16 @@ def _spaced(table: Array, width: int, factor: int) -> Array:
     answer = np.zeros((len(table), width))
     answer[:, ::factor] = table
     return answer
+
+
+def _add_repeated(into: Array, terms: list[tuple[Array, float]]) -> None:
+    """Add tables times numbers, each repeated until it fills the sum."""
+    for table, weight in terms:
+        part = table if weight == 1 else weight * table
+        if part.shape[1] < into.shape[1]:
+            part = np.tile(part, (1, into.shape[1] // part.shape[1]))
+        repeated = into.reshape(-1, *part.shape)
+        repeated += part
 
 
 def _pieces(lags: NDArray[np.intp], rows: int) -> list[NDArray[np.intp]]:

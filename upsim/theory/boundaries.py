@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import refuse_beyond_memory, whole_number
+from upsim.errors import ArgumentTypeError
 from upsim.operators import Operator, StretchFIR
 from upsim.stack import Stack
 
@@ -110,6 +111,14 @@ def coverage(operator: StretchFIR, input_length: int) -> NDArray[np.int64]:
     >>> coverage(StretchFIR(np.ones((1, 1, 3)), 2), 3)
     array([1, 1, 2, 1, 2, 1, 1])
     """
+    if not isinstance(operator, StretchFIR):
+        raise ArgumentTypeError(
+            "coverage counts the taps of one stretch and its FIR",
+            given=type(operator).__name__,
+            expected="a StretchFIR",
+            fix="upsim.coverage(upsim.fold(stack), input_length)",
+        )
+    input_length = whole_number(input_length, "input_length")
     ones = StretchFIR(
         np.ones((1, 1, operator.taps.shape[2])),
         operator.factor,

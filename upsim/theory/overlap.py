@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import whole_number
+from upsim.arguments import LARGEST_LINES, whole_number
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.stack import Stack
@@ -71,7 +71,7 @@ def overlap(kernel_size: int, stride: int, *, dilation: int = 1) -> Overlap:
     ('partial', [0.2165, 0.125, 0.0])
     """
     kernel_size = whole_number(kernel_size, "kernel_size")
-    stride = whole_number(stride, "stride")
+    stride = whole_number(stride, "stride", most=LARGEST_LINES)
     dilation = whole_number(dilation, "dilation")
     counts = np.zeros(stride, dtype=np.int64)
     phases, repeats = np.unique((np.arange(kernel_size) * dilation) % stride, return_counts=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
+from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
@@ -197,7 +197,7 @@ def _refuse_long_periods(
         if step.layer is not None:
             up, down = step.layer.block
             period = lcm(period, down) // down * up
-            if provenance and (isinstance(step.layer, Activation) or _has_bias(step.layer)):
+            if provenance and (isinstance(step.layer, Activation) or has_bias(step.layer)):
                 found |= {step.label}
         periods.append(period)
         sources.append(found)
@@ -235,7 +235,8 @@ def _refuse_large_covariances(stack: Stack, start: StationaryMoments) -> None:
                 foreseen[-1].settled()
 
 
-def _has_bias(layer: Layer) -> bool:
+def has_bias(layer: Layer) -> bool:
+    """Tell whether a layer adds a bias of its own."""
     inner = layer.layer if isinstance(layer, WeightNorm) else layer
     bias = getattr(inner, "bias", None)
     return bias is not None and bias is not False
@@ -303,6 +304,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
+    length = whole_number(length, "length")
     operators = stack.operators
     if any(operator is None for operator in operators):
         raise NotPredictableError(

@@ -120,9 +120,9 @@ def _refuse_many(count: int) -> None:
     if count > _MOST_ROWS:
         raise TooLargeError(
             f"the list of replicas would have {count} rows",
-            given="a stack that goes far down and up again",
+            given="large strides, up or down",
             expected=f"at most {_MOST_ROWS}",
-            fix="look at fewer layers: stack.upto(n)",
+            fix="smaller strides, or fewer layers: stack.upto(1)",
         )
 
 

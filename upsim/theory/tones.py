@@ -9,6 +9,8 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import LARGEST_LINES
+from upsim.errors import TooLargeError
 from upsim.layers.base import Activation, Normalisation
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
@@ -21,9 +23,11 @@ from upsim.theory.moments import (
     DeterministicMoments,
     EnsembleMoments,
     Moments,
+    Source,
     StationaryMoments,
 )
 from upsim.theory.propagation import Trace
+from upsim.theory.provenance import shares_back
 from upsim.tolerance import rounding
 
 Complex = NDArray[np.complex128]
@@ -103,11 +107,14 @@ def line_floor(moments: DeterministicMoments) -> float:
     return moments.error + sums
 
 
-def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
+def find_tones(
+    stack: Stack, trace: Trace, signal: Signal, *, start: DeterministicMoments | None = None
+) -> tuple[Tone, ...]:
     """Return the lines of a stack's output, in ascending frequency.
 
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
-    is cut.
+    is cut.  With ``start``, the record at the input with its shares, the lines are split from the
+    output back; without it, by the shares that the trace carries.
     """
     end = trace.after(len(stack))
     place = repeating(end)
@@ -117,13 +124,17 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
     amplitudes = frozen(place.amplitudes()[:, :half])
-    shares = frozen(place.share_amplitudes()[:, :, :half])
     magnitudes = np.abs(amplitudes)
     # Every line but 0 and Nyquist stands for its mirror line, too.
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
     listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
-    contributions = _contributions(place, shares, listed, floor)
+    _refuse_too_many(len(listed))
+    if start is None:
+        sources, shares = place.sources, place.share_amplitudes()[:, :, listed].transpose(2, 0, 1)
+    else:
+        sources, shares = shares_back(trace, start, listed)
+    contributions = _contributions(sources, shares, floor)
     own = signal.lines(stack.in_channels, stack.input_rate)
     turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
     ladder = Ladder(stack, turns, steps=trace.steps)
@@ -152,23 +163,25 @@ def find_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
 
 
 def _contributions(
-    place: DeterministicMoments, shares: Complex, listed: list[int], floor: float
+    sources: tuple[Source, ...], shares: Complex, floor: float
 ) -> list[tuple[Contribution, ...]]:
-    """Return the sources of each listed line that are above the floor, the strongest first."""
-    if not place.sources:
-        return [()] * len(listed)
-    by_line = frozen(np.ascontiguousarray(shares[:, :, listed].transpose(2, 0, 1)))
-    magnitudes = np.abs(by_line)
+    """Return the sources of each line that are above the floor, the strongest first.
+
+    ``shares`` has the shape (lines, sources, channels).
+    """
+    if not sources:
+        return [()] * len(shares)
+    shares = frozen(np.ascontiguousarray(shares))
+    magnitudes = np.abs(shares)
     order = np.argsort(-(magnitudes**2).sum(axis=2), axis=1, kind="stable").tolist()
     heard = (magnitudes.max(axis=2) > floor).tolist()
-    sources = place.sources
     return [
         tuple(
             Contribution(sources[each].cause, sources[each].layer, line[each])
             for each in ranks
             if above[each]
         )
-        for line, ranks, above in zip(by_line, order, heard, strict=True)
+        for line, ranks, above in zip(shares, order, heard, strict=True)
     ]
 
 
@@ -201,6 +214,17 @@ def expected_tones(stack: Stack, moments: EnsembleMoments, signal: Signal) -> tu
         frequency = float(fraction * stack.sample_rate)
         found.append(Tone(fraction, frequency, None, power, layer, cause))
     return tuple(found)
+
+
+def _refuse_too_many(count: int) -> None:
+    """Refuse more lines than anybody can read, before each gets a record of its own."""
+    if count > LARGEST_LINES:
+        raise TooLargeError(
+            "the output has too many lines to list",
+            given=f"{count} lines",
+            expected=f"at most {LARGEST_LINES}",
+            fix="smaller strides, or upsim.WhiteNoise(1.0) as the signal and bias=False",
+        )
 
 
 def _layer_and_cause(

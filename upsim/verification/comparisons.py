@@ -30,7 +30,7 @@ def compare_lengths(stack: Stack, runner: Runner) -> Check:
     unit = unit_length(stack)
     worst = 0
     for count in (1, 2, 3):
-        length = unit * (shortest_input(stack, unit) // unit + count)
+        length = shortest_input(stack, unit) + unit * count
         made = runner(stack, np.zeros((1, stack.in_channels, length)))[-1]
         worst = max(worst, abs(made.shape[-1] - stack.output_length(length)))
     return Check("lengths", "output lengths for three inputs against the length law", worst, 0)
@@ -52,7 +52,7 @@ def compare_lines(stack: Stack, signal: Signal, runner: Runner) -> Check:
         edges = boundary_report(stack, length).transients[-1]
         if stack.output_length(length) - edges.left - edges.right >= period:
             break
-        length *= 2
+        length = shortest_input(stack, unit, least=2 * length)
         if length * stack.in_channels > 2**26:
             raise ArgumentError(
                 "the steady state needs a run that is too long", given=f"{length} samples"

@@ -42,16 +42,17 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
             expected=f"at most {_IMPULSES}",
         )
     chain = transfer_chain(stack)
-    length = shortest_input(stack, unit_length(stack))
+    whole = unit_length(stack)
+    length = shortest_input(stack, whole, least=2 * shortest_input(stack, whole))
     while True:
-        edges = boundary_report(stack, 2 * length).transients[-1]
-        centre = length // unit * unit
-        steady = 2 * (edges.left + edges.right) < stack.output_length(2 * length)
+        edges = boundary_report(stack, length).transients[-1]
+        centre = length // 2 // unit * unit
+        steady = 2 * (edges.left + edges.right) < stack.output_length(length)
         ends = (centre, centre + unit - 1)
-        if steady and all(_answer_fits(chain, each, 2 * length) for each in ends):
+        if steady and all(_answer_fits(chain, each, length) for each in ends):
             break
-        length *= 2
-    samples = np.zeros((unit * channels + 1, channels, 2 * length))
+        length = shortest_input(stack, whole, least=2 * length)
+    samples = np.zeros((unit * channels + 1, channels, length))
     for phase in range(unit):
         for channel in range(channels):
             samples[phase * channels + channel, channel, centre + phase] = 1.0

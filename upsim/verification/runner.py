@@ -36,22 +36,56 @@ class Runner:
 
 
 def unit_length(stack: Stack) -> int:
-    """Return a number of samples of which any multiple passes through every branch."""
+    """Return a number of samples that may be added to any input which passes every branch."""
     return prod(step.layer.rate.denominator for step in stack.steps if step.layer is not None)
 
 
-def shortest_input(stack: Stack, unit: int) -> int:
-    """Return an input length, a multiple of ``unit``, that leaves a sample after every layer."""
-    length = unit
+def shortest_input(stack: Stack, unit: int, *, least: int = 1) -> int:
+    """Return an input length that leaves a sample after every layer, and branches equally long.
+
+    A multiple of ``unit`` where that will do; where a branch decimates without padding only one
+    remainder fits.
+
+    Parameters
+    ----------
+    stack : Stack
+    unit : int
+        Of :func:`unit_length`.
+    least : int, optional
+        Samples that there must be.
+    """
+    length = -(-least // unit) * unit
     while True:
+        # Lengths repeat themselves with `unit`: where none of so many fits, a longer one may leave
+        # more samples after each layer, but never bring branches together.
+        found = [_fits(stack, length + more) for more in range(unit)]
+        fits = length + found.index(True) if True in found else length
         try:
-            finite_trace(stack, np.zeros((stack.in_channels, length)))
+            # Edges may ask for more than a sample, as a reflection does.
+            finite_trace(stack, np.zeros((stack.in_channels, fits)))
         except ShapeError:
             length *= 2
-            if length > 2**24:
+            if length > 2**24 or all(each is False for each in found):
                 raise
         else:
-            return length
+            return fits
+
+
+def _fits(stack: Stack, length: int) -> bool | None:
+    """Tell whether branches end equally long; None where a layer is left without a sample."""
+    lengths = {0: length}
+    for step in stack.steps:
+        given = {lengths[value] for value in step.inputs}
+        if len(given) > 1:
+            return False
+        (made,) = given
+        try:
+            lengths[step.output] = made if step.layer is None else step.layer.output_length(made)
+        except ShapeError:
+            return None
+        if lengths[step.output] < 1:
+            return None
+    return True
 
 
 def finite_trace(stack: Stack, samples: Array) -> Trace:

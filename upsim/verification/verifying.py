@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from upsim.arguments import LARGEST_SEED, one_of, whole_number
-from upsim.errors import ArgumentError, NotPredictableError, UpsimError
+from upsim.errors import NotPredictableError, UpsimError
+from upsim.neural.precision import precision
 from upsim.predictor import predict
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
@@ -75,10 +76,9 @@ def verify(
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0) if linear else Constant(1.0)
     one_of(backend, "backend", ("numpy", "torch", "cuda"))
-    if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ArgumentError("dtype must be float32 or float64", given=f"dtype={dtype!r}")
+    checked = precision(dtype)
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
-    runner = Runner(backend, np.dtype(dtype))
+    runner = Runner(backend, checked)
     tell = progress or _silent
     tell(0.0, "predicting")
     prediction = predict(stack, signal)

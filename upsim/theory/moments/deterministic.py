@@ -173,36 +173,29 @@ class DeterministicMoments(Moments):
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
-        r"""Apply the function to each sample; split what it makes by Bussgang's rule.
+        """Apply the function to each sample; split what it makes by Bussgang's rule.
 
-        The output is written as :math:`f(x) = a\,x + r`, with one gain ``a`` a channel that makes
-        :math:`f(x) - f(0)` and ``a x`` agree best over the period
-        (:math:`a = \sum x (f(x) - f(0)) / \sum x^2`; J. J. Bussgang, MIT RLE report 216, 1952).
-        The shares of the input pass with the gain ``a``; the rest ``r`` (the activation's own
-        offset and harmonics) is a source of its own, so the shares still add up exactly.
+        The shares of the input pass with the gain of :func:`bussgang`; the rest (the activation's
+        own offset and harmonics) is a source of its own, so the shares still add up exactly.
         """
         total = activation.function(self.period)
         shares, sources = self.shares, self.sources
         if self.provenance:
-            carrier = activation.carrier(self.period)
-            silent = activation.function(np.zeros_like(self.period[:, :1]))
-            energy = (carrier**2).sum(axis=1, keepdims=True)
-            agreement = (carrier * (total - silent)).sum(axis=1, keepdims=True)
-            gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-            passed = gain * activation.carrier(self.shares)
-            rest = total - gain * carrier
-            shares = np.concatenate([passed, rest[None]])
+            gain, rest = bussgang(activation, self.period, total)
+            shares = np.concatenate([gain * activation.carrier(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
-        made = _largest(total)
-        return replace(
+        size = _largest(total)
+        after = replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_rounding_of_function(self.size, made, self.error),
+            error=_rounding_of_function(self.size, size, self.error),
         )
+        vars(after)["size"] = size  # known already: the next layer need not look for it
+        return after
 
     def levels(self) -> Levels:
         """Return mean and variance of the recording if there is one, of the period if not."""
@@ -297,6 +290,11 @@ class DeterministicMoments(Moments):
             normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
         )
 
+    def without_shares(self) -> Self:
+        """Return the record as it is where no share is carried."""
+        none = np.zeros((0, *self.period.shape))
+        return replace(self, sources=(), shares=none, provenance=False)
+
     def amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficient of each line ``k / P``, shape (channels, P)."""
         return np.asarray(np.fft.fft(self.period, axis=1) / self.period.shape[1])
@@ -304,6 +302,26 @@ class DeterministicMoments(Moments):
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P)."""
         return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+
+
+def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array, Array]:
+    r"""Split what an activation made of one period into a part that passes and a rest.
+
+    The output is written as :math:`f(x) = a\,x + r`, with one gain ``a`` a channel that makes
+    :math:`f(x) - f(0)` and ``a x`` agree best over the period
+    (:math:`a = \sum x (f(x) - f(0)) / \sum x^2`; J. J. Bussgang, MIT RLE report 216, 1952).
+
+    Returns
+    -------
+    gain : array (channels, 1)
+    rest : array (channels, P)
+    """
+    carrier = activation.carrier(before)
+    silent = activation.function(np.zeros_like(before[:, :1]))
+    energy = (carrier**2).sum(axis=1, keepdims=True)
+    agreement = (carrier * (after - silent)).sum(axis=1, keepdims=True)
+    gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
+    return gain, after - gain * carrier
 
 
 def _rounding_through(operator: Operator, size: float, made: float, error: float) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import Self
 
 import numpy as np
@@ -94,7 +94,8 @@ class EnsembleMoments(Moments):
     width : int or None
         Fewest terms in front of any activation so far; None if there was none.
     lags : int or None
-        Beyond so many lags an activation met the average over the phases; None if none did.
+        Beyond so many lags an activation or a decimation met the average over the phases; None if
+        none did.
     """
 
     groups: tuple[Channels, ...]
@@ -143,41 +144,33 @@ class EnsembleMoments(Moments):
     def assumptions(self) -> tuple[str, ...]:
         """What is exact and what is the limit of wide layers."""
         exact = "expectation over initialisations; second moments exact through linear layers"
-        if self.width is None:
-            return (exact,)
-        wide = (
-            "activations: inputs taken as Gaussian, the limit of wide layers "
-            f"(the narrowest sum has {self.width} terms)"
-        )
-        if self.lags is None:
-            return (exact, wide, *expectation_note(self.width))
-        return (
-            exact,
-            wide,
-            (
-                f"psd: in front of activations, covariances beyond {self.lags} samples averaged "
-                "over the phases of the period (more memory=... moves that out); lines unaffected"
-            ),
-            *expectation_note(self.width),
-        )
+        stated = [exact]
+        if self.width is not None:
+            stated.append(
+                "activations: inputs taken as Gaussian, the limit of wide layers "
+                f"(the narrowest sum has {self.width} terms)"
+            )
+            stated += expectation_note(self.width)
+        if self.lags is not None:
+            stated.append(
+                f"psd: covariances beyond {self.lags} samples averaged over the phases of the "
+                "period in front of activations (more memory=... moves that out); lines unaffected"
+            )
+        return tuple(stated)
 
     def through_random(self, taps: RandomTaps, label: str) -> Self:
         """Return the record behind a layer of random taps: fresh, independent, of mean zero."""
-        total = sum(group.count for group in self.groups)
-        parts = [
-            group.second_moment(averaged=self.averaged).scaled(taps.fan * group.count / total)
-            for group in self.groups
-        ]
-        given = parts[0]
-        for part in parts[1:]:
-            given = given + part
-        made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
+        given, weight = _sum_of_moments(self.groups, averaged=self.averaged)
+        scaled = taps.tap_covariance * (taps.fan * weight)
+        made = given.through_taps(scaled, taps.positions, taps.factor)
+        del given
         made = self._kept(made.decimated(taps.stride))
         bias = taps.bias()
         covariance = made if bias is None else (made + bias).reduced()
         group = Channels(taps.out_channels, np.zeros(1), covariance)
         terms = taps.fan * max(1, taps.positions.size // taps.factor)
-        return replace(self, groups=(group,), sources=frozenset({label}), terms=terms)
+        lags = self._lags_behind(taps.stride)
+        return replace(self, groups=(group,), sources=frozenset({label}), terms=terms, lags=lags)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         r"""Return the record behind a fixed layer that treats its channels alike.
@@ -201,7 +194,16 @@ class EnsembleMoments(Moments):
             made = _filtered(group, fir, rows, stride)
             groups.append(replace(made, covariance=self._kept(made.covariance)))
             first += group.count
-        return replace(self, groups=tuple(groups))
+        return replace(self, groups=tuple(groups), lags=self._lags_behind(stride))
+
+    def _lags_behind(self, stride: int) -> int | None:
+        """Return ``lags`` behind a decimation, which does not meet every phase of an average."""
+        met = [
+            group.covariance.reach
+            for group in self.groups
+            if group.covariance.far.size and gcd(group.covariance.period, stride) > 1
+        ]
+        return least(self.lags, *met)
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Return the record behind an activation, its inputs taken as Gaussian."""
@@ -275,6 +277,15 @@ class EnsembleMoments(Moments):
 def least(*numbers: int | None) -> int | None:
     """Return the least of the numbers that are there."""
     return min((number for number in numbers if number is not None), default=None)
+
+
+def _sum_of_moments(groups: Sequence[Channels], *, averaged: bool) -> tuple[TwoTime, float]:
+    """Return a covariance and a number whose product is the moment about zero of any channel."""
+    first, total = groups[0], sum(group.count for group in groups)
+    given = first.second_moment(averaged=averaged)
+    for group in groups[1:]:
+        given = given.plus(group.second_moment(averaged=averaged), group.count / first.count)
+    return given, first.count / total
 
 
 def of_mean(mean: Array) -> TwoTime:

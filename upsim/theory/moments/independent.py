@@ -6,7 +6,8 @@ would not fit the memory that is allowed, and the prediction says so.
 
 Where branches meet, a channel of one is kept together with the same channel of the other, through
 whatever acts on each channel by itself.  What a layer has mixed is taken as unrelated to what it
-came from: of a sum over C independent channels, any one of them is a share of 1/C.
+came from: of a sum over C independent channels, any one of them is a share of 1/C.  Long layers
+answer far away, but hardly: lags that hold less than 1e-4 of the power are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
 from upsim.theory.moments.covariance import Covariance, aligned, mirrored
 
 Array = NDArray[np.float64]
+
+#: What the lags that are cut may hold, as a share of a channel's power.
+SHARE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +76,32 @@ class IndependentCovariance(Covariance):
         .. math:: R_o = \sum_c A_{oc} R_c A_{oc}^T
         """
         outputs = range(operator.out_channels)
-        return self._pairs_through(operator, outputs, outputs)._trimmed()
+        return self._pairs_through(operator, outputs, outputs).shortened()
+
+    def shortened(self) -> Self:
+        r"""Return an autocovariance without the lags that hold next to nothing.
+
+        Cut are lags beyond D with :math:`\sum_{|d| > D} \max |R[d]| \le 10^{-4} R[0]` in every
+        channel, the largest over the phases: no frequency of the density, averaged over time,
+        changes by more than that share of a channel's power per sample.
+        """
+        record = self.centred()
+        reach = record.width // 2
+        largest = np.abs(record.values[:, :, 0]).max(axis=0)
+        power = record.variance().mean(axis=0)
+        sides = largest[:reach][::-1] + largest[reach + 1 :]
+        beyond = np.cumsum(sides[::-1], axis=0)[::-1]
+        kept = int(np.count_nonzero(np.any(beyond > SHARE * power, axis=1)))
+        if kept == reach:
+            return record
+        values = np.ascontiguousarray(record.values[:, reach - kept : reach + kept + 1])
+        return replace(record, values=values, starts=np.arange(record.phases) - kept)
 
     def halves_through(self, operator: Operator) -> IndependentCovariance:
-        """Return the covariance of output o of the first half with its partner in the second."""
+        """Return the covariance of output o of the first half with its partner in the second.
+
+        The operator mixes channels; one that does not gives independent halves nothing in common.
+        """
         half = operator.out_channels // 2
         return self._pairs_through(operator, range(half), range(half, 2 * half))._trimmed()
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import MEMORY_BUDGET
-from upsim.errors import TooLargeError
+from upsim.errors import NotPredictableError, TooLargeError
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.independent import IndependentCovariance, filters_each
@@ -91,9 +91,11 @@ class Place(ABC):
             # Once more, as it will be: what is needed no more is dropped.
             walk = _Walk(rules, _window, first.asked)
             walk.between(self, self)
-            if rules.largest <= self.budget and walk.most <= _AT_ONCE * self.budget:
+            # All pairs are asked to fit together, dropped or not: that also bounds the time.
+            most = walk.most if apart else first.most
+            if rules.largest <= self.budget and most <= _AT_ONCE * self.budget:
                 return Plan(apart, window, first.asked)
-        largest = max(rules.largest, -(-walk.most // _AT_ONCE))
+        largest = max(rules.largest, -(-most // _AT_ONCE))
         raise TooLargeError(
             f"the covariances of {self.channels} channels would need {largest / 2**20:.1f} MiB",
             given=f"each channel by itself, the least form: {window.phases} phases by "
@@ -112,7 +114,17 @@ class Place(ABC):
         def kept(place: Place) -> Covariance | None:
             return rules.kept(place.covariance) if "covariance" in vars(place) else None
 
-        return _Walk(rules, kept, self.plan.asked).between(self, self)
+        # What passes the largest number is refused below, not warned of.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = _Walk(rules, kept, self.plan.asked).between(self, self)
+        if not np.all(np.isfinite(found.lagged(0))):
+            raise NotPredictableError(
+                "the power of the noise is not finite",
+                given=f"{self.channels} channels",
+                expected="variances below the largest number, 1.8e308",
+                fix="smaller weights, or upsim.WhiteNoise(1.0) for the signal",
+            )
+        return found
 
     @property
     def halves(self) -> Covariance | None:
@@ -321,17 +333,17 @@ class Merged(Place):
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
         """Merge what each part has in common with the other."""
+        rules, parts = walk.rules, self.parents
         if self.merging == "concatenate":
-            if walk.rules.apart and other is not self:
-                return walk.unrelated(self, other)
-            own = walk.rules.apart
-            return walk.rules.stacked(
-                [walk.between(part, part if own else other) for part in self.parents]
-            )
-        if walk.rules.apart and other is not self and other.channels != self.channels:
+            if not rules.apart:
+                return rules.stacked([walk.between(part, other) for part in parts])
+            if other is self:
+                return rules.stacked([walk.between(part, part) for part in parts])
             return walk.unrelated(self, other)
-        share = 1.0 if self.merging == "sum" else 1 / len(self.parents)
-        return walk.rules.added([walk.between(part, other) for part in self.parents], share)
+        if rules.apart and other.channels != self.channels:
+            return walk.unrelated(self, other)
+        share = 1.0 if self.merging == "sum" else 1 / len(parts)
+        return rules.added([walk.between(part, other) for part in parts], share)
 
 
 def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:

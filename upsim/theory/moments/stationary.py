@@ -5,7 +5,9 @@ operators since then; it is evaluated only at the frequencies that are asked for
 part is carried beside it as in regime 1.  An activation acts on the two together: from there on
 the random part is a place whose cyclostationary covariances are known
 (:mod:`~upsim.theory.moments.places`), exactly after one activation, by the Gaussian closure after
-more.  Normalisations divide both by a level that is known, so they are linear again.
+more; a gate on its two halves in the same way (:mod:`~upsim.theory.moments.gates`).  Normalisations
+divide both by a level that is known, so they are linear again; so does LayerNorm, whose level is
+nearly certain if the channels are many (:mod:`~upsim.theory.moments.levelling`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from upsim.signals import Signal
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.independent import SHARE, IndependentCovariance
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
@@ -111,7 +113,8 @@ class StationaryMoments(Moments):
         if isinstance(self.place.covariance, IndependentCovariance):
             found.append(
                 f"channels: taken as independent of each other, and of what a layer has mixed, "
-                f"where all pairs would pass {self.budget / 2**20:.0f} MiB"
+                f"where all pairs would pass {self.budget / 2**20:.0f} MiB; lags with less than "
+                f"{SHARE:g} of the power are left out"
             )
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:

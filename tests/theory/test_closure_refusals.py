@@ -1,0 +1,117 @@
+"""What the closure cannot take: powers, densities, activations and budgets that mean nothing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
+from upsim.layers.base import Activation
+from upsim.tolerance import rounding
+
+RATE = 8000
+
+
+def one_tap(*weights):
+    weight = np.array(weights, dtype=float)[:, None, None]
+    return upsim.Conv(1, len(weights), 1, bias=False, weight=weight)
+
+
+NONLINEAR = [upsim.ReLU(), upsim.Tanh(), upsim.GLU(), upsim.LayerNorm(2)]
+
+
+@pytest.mark.parametrize("layer", NONLINEAR, ids=repr)
+def test_a_power_that_is_not_finite_is_refused(layer):
+    stack = upsim.Stack([one_tap(1e200, 1e200), layer], RATE)
+    with pytest.raises(NotPredictableError, match="power of the noise is not finite") as refusal:
+        upsim.predict(stack, upsim.WhiteNoise())
+    assert "layer 2 of 2" in str(refusal.value)
+    assert "smaller weights" in str(refusal.value)
+
+
+@pytest.mark.parametrize("layer", NONLINEAR, ids=repr)
+def test_channels_without_power_are_no_trouble(layer):
+    # One silent channel, then none that moves: the first has a mean of its own.
+    stack = upsim.Stack([one_tap(1.0, 0.0), layer], RATE)
+    some = upsim.predict(stack, upsim.WhiteNoise())
+    assert np.all(np.isfinite(some.psd))
+    assert some.psd[0].any()
+    silent = upsim.predict(stack, upsim.Constant(1.0) + upsim.WhiteNoise(0.0))
+    steady = upsim.predict(stack, upsim.Constant(1.0))
+    assert not silent.psd.any()
+    for one, other in zip(silent.tones, steady.tones, strict=True):
+        assert np.abs(one.amplitude - other.amplitude).max() <= rounding(100, 2.0)
+
+
+class Wrong(upsim.Density):
+    """A density that somebody's own class gives in decibels."""
+
+    def density(self, frequencies, channels, rate):
+        return super().density(frequencies, channels, rate) - 1.0
+
+
+class Endless(upsim.Density):
+    """A density with a pole."""
+
+    def density(self, frequencies, channels, rate):
+        found = super().density(frequencies, channels, rate).copy()
+        found[:, frequencies.size // 2] = np.inf
+        return found
+
+
+@pytest.mark.parametrize(("kind", "shown"), [(Wrong, "-"), (Endless, "not finite")])
+def test_a_density_that_is_none_is_refused(kind, shown):
+    stack = upsim.Stack([upsim.Nearest(2), upsim.ReLU()], RATE)
+    with pytest.raises(ArgumentError, match="finite and not negative") as refusal:
+        upsim.predict(stack, kind([0, 2000], [1e-3, 1e-3]))
+    assert f"given: {shown}" in str(refusal.value)
+    assert "np.maximum(levels, 0.0)" in str(refusal.value)
+    with pytest.raises(ArgumentError, match="must not be negative"):
+        upsim.Density([0, 2000], [-60.0, -70.0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Steep(Activation):
+    """Grows faster than a Gaussian falls: ``exp(x^2)``."""
+
+    def function(self, samples):
+        return np.exp(np.minimum(samples**2, 700.0))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Activation):
+    """Over the channels."""
+
+    def function(self, samples):
+        made = np.exp(samples)
+        return made / made.sum(axis=-2, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "what"),
+    [
+        (Steep(), "not finite|does not end|has no moments"),
+        (Softmax(), "channels act on each other"),
+    ],
+    ids=["steep", "mixing"],
+)
+def test_an_activation_without_moments_is_refused(layer, what):
+    stack = upsim.Stack([one_tap(2.0, 3.0), layer], RATE)
+    with pytest.raises(NotPredictableError, match=what) as refusal:
+        upsim.predict(stack, upsim.WhiteNoise())
+    assert "layer 2 of 2" in str(refusal.value)
+    assert "fix:" in str(refusal.value)
+
+
+@pytest.mark.parametrize("layer", [upsim.ReLU(), upsim.GLU(), upsim.LayerNorm(16)], ids=repr)
+def test_a_budget_too_small_for_any_form(layer):
+    front = upsim.TransposedConv(8, 16, 8, 4)
+    stack = upsim.Stack([front, layer], RATE).draw(0)
+    with pytest.raises(TooLargeError, match="16 channels would need") as refusal:
+        upsim.predict(stack, upsim.WhiteNoise(), memory=1000)
+    # 4 phases by 15 lags by 16 channels by 8 bytes: the least there is.
+    assert "4 phases by 15 lags, layer 2 of 2" in str(refusal.value)
+    least = 4 * 15 * 16 * 8
+    made = upsim.predict(stack, upsim.WhiteNoise(), memory=2 * least)
+    assert any("taken as independent" in line for line in made.assumptions)

@@ -1,0 +1,173 @@
+"""Shares asked from the output back, against the shares that are carried forward."""
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim.layers.base import Activation
+from upsim.theory import provenance
+from upsim.theory.propagation import propagate, starting_moments
+from upsim.theory.provenance import asked_back, shares_back
+from upsim.tolerance import rounding
+
+
+def residual(channels, dilation):
+    return upsim.Residual(
+        upsim.LeakyReLU(0.2),
+        upsim.Conv(channels, channels, 3, padding=dilation, dilation=dilation),
+        skip=upsim.Conv(channels, channels, 1),
+    )
+
+
+def drawn(*layers, rate=8000):
+    return upsim.Stack(layers, rate).draw(3)
+
+
+STACKS = {
+    "chain": drawn(
+        upsim.Conv(2, 4, 3, padding=1),
+        upsim.LeakyReLU(0.2),
+        upsim.TransposedConv(4, 3, 8, 4, 2),
+        upsim.ReLU(),
+        upsim.TransposedConv(3, 1, 3, 2, 1),
+        upsim.Tanh(),
+    ),
+    "residual branches": drawn(
+        upsim.TransposedConv(2, 4, 5, 3),
+        residual(4, 1),
+        residual(4, 5),
+        upsim.TransposedConv(4, 4, 4, 2, 1),
+        residual(4, 1),
+        upsim.Conv(4, 1, 7, padding=3),
+    ),
+    "mean and concatenation": drawn(
+        upsim.Nearest(3),
+        upsim.Parallel(
+            [upsim.Conv(2, 3, 3, padding=1), upsim.ReLU()],
+            [upsim.Conv(2, 3, 1), upsim.GELU()],
+            merge="mean",
+        ),
+        upsim.Parallel([upsim.Conv(3, 2, 1)], [upsim.ReLU()], merge="concatenate"),
+        upsim.TransposedConv(5, 1, 4, 2, 1),
+        upsim.ReLU(),
+        upsim.Conv(1, 1, 3, padding=1),
+    ),
+    "a bias with a period, and groups": drawn(
+        upsim.SubpixelConv(2, 4, 3, 4, padding=1),
+        upsim.ReLU(),
+        upsim.Conv(4, 4, 3, padding=1, groups=2),
+        upsim.ELU(),
+        upsim.SubpixelConv(4, 1, 3, 2, padding=1),
+    ),
+}
+SIGNALS = {
+    "constant": upsim.Constant(1.0),
+    "silence": upsim.Silence(),
+    "constant and a sine": lambda stack: (
+        upsim.Constant(0.5) + upsim.Sine(stack.input_rate / 5, 2.0)
+    ),
+}
+
+
+def size_and_operations(trace):
+    """The largest that a share may be behind each step, and the products that are added to it."""
+    sizes, operations = [1.0 + trace.values[0].size], [1]
+    for step, operator in zip(trace.steps, trace.operators, strict=True):
+        given = sum(sizes[value] for value in step.inputs)
+        terms = max(operations[value] for value in step.inputs)
+        if operator is not None:
+            offset = 0.0 if operator.offset is None else float(np.abs(operator.offset).max())
+            given, terms = operator.largest_gain() * given + offset, terms + operator.terms + 1
+        elif isinstance(step.layer, Activation):
+            # Of slope up to 1.2: what passes, and a rest of f(x) less what passes.  Sums over the
+            # period decide the gain.
+            given, terms = 4 * given, terms + 2 * trace.values[step.output].period.shape[1] + 8
+        sizes.append(given)
+        operations.append(terms)
+    return sizes[-1], operations[-1]
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("name", STACKS)
+class TestBackIsForward:
+    def traces(self, name, signal):
+        stack = STACKS[name]
+        made = SIGNALS[signal]
+        made = made(stack) if callable(made) else made
+        start = starting_moments(stack, made, provenance=True)
+        return start, propagate(stack, start), propagate(stack, start.without_shares())
+
+    def bound(self, trace):
+        size, operations = size_and_operations(trace)
+        # Both ways round each sum; a complex product is four real ones, and a transform adds one
+        # period.
+        count = trace.values[-1].period.shape[1]
+        return rounding(8 * (operations + count), size)
+
+    def test_each_share_of_each_line(self, name, signal):
+        start, forward, plain = self.traces(name, signal)
+        end = forward.values[-1]
+        lines = list(range(end.period.shape[1] // 2 + 1))
+        sources, shares = shares_back(plain, start, lines)
+        carried = dict(zip(end.sources, end.share_amplitudes(), strict=True))
+        assert set(sources) == set(carried)
+        for number, source in enumerate(sources):
+            off = np.abs(shares[:, number] - carried[source][:, lines].T).max()
+            assert off <= self.bound(forward)
+
+    def test_they_add_up_to_the_line(self, name, signal):
+        start, forward, plain = self.traces(name, signal)
+        lines = [0, 1, 3]
+        shares = shares_back(plain, start, lines)[1]
+        total = plain.values[-1].amplitudes()[:, lines].T
+        assert np.abs(shares.sum(axis=1) - total).max() <= self.bound(forward)
+
+    def test_not_without_the_gains_of_the_activations(self, name, signal, monkeypatch):
+        start, forward, plain = self.traces(name, signal)
+
+        def everything_passes(_, before, after):
+            return np.ones((len(before), 1)), after - before
+
+        monkeypatch.setattr(provenance, "bussgang", everything_passes)
+        end = forward.values[-1]
+        sources, shares = shares_back(plain, start, [0])
+        carried = dict(zip(end.sources, end.share_amplitudes(), strict=True))
+        off = [
+            np.abs(shares[0, number] - carried[source][:, 0]).max()
+            for number, source in enumerate(sources)
+        ]
+        assert max(off) > self.bound(forward)
+
+
+def test_the_output_is_split_as_the_last_panel_is():
+    stack = STACKS["residual branches"]
+    assert asked_back(stack)
+    prediction = upsim.predict(stack, upsim.Constant(1.0))
+    assert len(prediction.tones) > 1
+    for asked, carried in zip(prediction.tones, prediction.layers[-1].tones, strict=True):
+        assert (asked.fraction, asked.layer, asked.cause) == (
+            carried.fraction,
+            carried.layer,
+            carried.cause,
+        )
+        assert {(each.cause, each.layer) for each in asked.contributions} == {
+            (each.cause, each.layer) for each in carried.contributions
+        }
+
+
+class TestWhatIsCarriedForward:
+    def test_a_decimation(self):
+        assert not asked_back(drawn(*[upsim.Conv(1, 1, 3, 2), upsim.ReLU()] * 4))
+
+    def test_a_normalisation(self):
+        layers = [upsim.Conv(1, 1, 3, padding=1), upsim.ReLU()] * 4
+        assert asked_back(drawn(*layers))
+        assert not asked_back(drawn(*layers, upsim.InstanceNorm(1)))
+
+    def test_a_gate(self):
+        layers = [upsim.Conv(2, 2, 3, padding=1), upsim.ReLU()] * 6
+        assert asked_back(drawn(*layers, upsim.Conv(2, 1, 1)))
+        assert not asked_back(drawn(*layers, upsim.GLU()))
+
+    def test_more_channels_than_sources(self):
+        assert not asked_back(drawn(upsim.Conv(1, 64, 3), upsim.ReLU(), upsim.Conv(64, 64, 1)))
