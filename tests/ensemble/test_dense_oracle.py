@@ -94,6 +94,24 @@ def residual(*steps):
     return upsim.Residual(*(layer for layer, _ in steps)), step
 
 
+def side_by_side(*branches):
+    """Add residual blocks beside each other: n times the input, and each body."""
+
+    def step(given):
+        made = given
+        for branch in branches:
+            body = given
+            for _, rule in branch:
+                body = rule(body)
+            made = made + body
+        # The input adds up as an amplitude: n^2 times its power, one of which is there already.
+        again = len(branches) ** 2 - 1
+        return made + given.mapped(lambda kernel: again * kernel)
+
+    residuals = [upsim.Residual(*(layer for layer, _ in branch)) for branch in branches]
+    return upsim.Parallel(*residuals), step
+
+
 CASES = {
     "full overlap": [transposed(4, 2, 1), RELU, transposed(8, 4, 2), RELU],
     "partial overlap": [transposed(5, 3), LEAKY, transposed(3, 2), RELU],
@@ -107,6 +125,10 @@ CASES = {
     "residual": [
         *(transposed(5, 2), RELU, conv(3, padding=1)),
         *(residual(LEAKY, conv(3, 1, 3, 3), SNAKE, conv(1)), RELU),
+    ],
+    "residuals side by side": [
+        *(transposed(5, 2), RELU, conv(3, padding=1)),
+        *(side_by_side([LEAKY, conv(3, padding=1)], [SNAKE, conv(3, 1, 3, 3)]), RELU),
     ],
     "six rectifiers": [
         *(transposed(3, 2, 1), RELU, conv(3, padding=1), RELU, transposed(4, 2, 1), RELU),

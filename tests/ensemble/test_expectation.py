@@ -124,6 +124,21 @@ STACKS = {
         upsim.Residual(conv(2, 2, 1)),
         transposed(2, 1, 2, 2),
     ],
+    "residuals side by side": [
+        transposed(1, 1, 2, 2),
+        upsim.Parallel(
+            upsim.Residual(conv(1, 1, 3, padding=1)),
+            [upsim.Residual(conv(1, 1, 1)), upsim.Residual(conv(1, 1, 1))],
+            [],
+            merge="mean",
+        ),
+        conv(1, 1, 2),
+    ],
+    "a wire three times": [
+        conv(1, 1, 2),
+        upsim.Parallel([], [], upsim.Parallel([], [], merge="mean")),
+        conv(1, 1, 2),
+    ],
     "concatenation": [
         upsim.Parallel([conv(1, 1, 1)], [upsim.Bias(2.0)], merge="concatenate"),
         conv(2, 1, 1),

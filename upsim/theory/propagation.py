@@ -200,10 +200,11 @@ def _expected(step: Step, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
     if isinstance(layer, LinearLayer):
         for part in layer.in_expectation(made.channels):
             made = made.through(part, step.label)
-        return made
-    if isinstance(layer, Normalisation):
-        return made.through_normalisation(layer, step.label)
-    return made.through_activation(cast("Activation", layer), step.label)
+    elif isinstance(layer, Normalisation):
+        made = made.through_normalisation(layer, step.label)
+    else:
+        made = made.through_activation(cast("Activation", layer), step.label)
+    return made.made_by(step.label)
 
 
 def _one_step(step: Step, operator: Operator | None, inputs: Sequence[Moments]) -> Moments:

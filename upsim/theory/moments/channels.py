@@ -140,12 +140,11 @@ def ends_of(groups: Sequence[Channels]) -> set[int]:
     return {int(end) for end in np.cumsum([group.count for group in groups])}
 
 
-def added(groups: Sequence[Channels], weight: float) -> Channels:
-    """Return the weighted sum of independent channels."""
+def added(groups: Sequence[Channels]) -> Channels:
+    """Return the sum of independent channels."""
     mean = reduce(added_means, [group.mean for group in groups])
     covariance = reduce(TwoTime.__add__, [group.covariance for group in groups])
-    total = Channels(groups[0].count, shortest(mean), covariance.reduced())
-    return total if weight == 1.0 else total.scaled(weight)
+    return Channels(groups[0].count, shortest(mean), covariance.reduced())
 
 
 def of_mean(mean: Array) -> TwoTime:

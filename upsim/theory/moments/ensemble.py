@@ -52,6 +52,26 @@ _DRAW = "stack = stack.draw(seed=0), and predict that one network"
 
 
 @dataclass(frozen=True, eq=False)
+class Addend:
+    """One of the signals that were added: ``weight`` times the signal ``name``.
+
+    Branches that meet may hold one signal each: three residual blocks beside each other hold their
+    common input three times, and so three times its amplitude, not its power.
+    """
+
+    name: str
+    weight: float
+    groups: tuple[Channels, ...]
+    sources: frozenset[str]
+
+    def scaled(self) -> tuple[Channels, ...]:
+        """Return the channels as they enter the sum."""
+        if self.weight == 1.0:
+            return self.groups
+        return tuple(group.scaled(self.weight) for group in self.groups)
+
+
+@dataclass(frozen=True, eq=False)
 class EnsembleMoments(Moments):
     """Groups of exchangeable channels, and the random layers that they come from.
 
@@ -84,6 +104,10 @@ class EnsembleMoments(Moments):
     gains : mapping of str to array
         By label, what normalisations multiplied with; a record with a cause left out is given those
         of the whole, so that it stays as linear as it can be.
+    addends : tuple of Addend
+        What a sum of branches was made of; empty where no sum was made.
+    name : str
+        Of the signal: the label of the layer that made it, "" for the input.
     """
 
     groups: tuple[Channels, ...]
@@ -96,6 +120,8 @@ class EnsembleMoments(Moments):
     notes: tuple[str, ...] = ()
     without: frozenset[str] = frozenset()
     gains: Mapping[str, Array] = field(default_factory=dict)
+    addends: tuple[Addend, ...] = ()
+    name: str = ""
 
     @classmethod
     def from_signal(
@@ -134,8 +160,16 @@ class EnsembleMoments(Moments):
 
     def over_time(self) -> Self:
         """Return the record averaged over its period, for what follows the last activation."""
-        groups = tuple(replace(g, covariance=g.covariance.averaged()) for g in self.groups)
-        return replace(self, groups=groups, averaged=True)
+        averaged = replace(self, averaged=True)
+        kept = averaged._kept
+        addends = tuple(
+            replace(each, groups=tuple(map(kept, each.groups))) for each in self.addends
+        )
+        return replace(averaged, groups=tuple(map(kept, self.groups)), addends=addends)
+
+    def made_by(self, label: str) -> Self:
+        """Return the record as a signal of its own, made by one layer."""
+        return replace(self, addends=(), name=label)
 
     @property
     def channels(self) -> int:
@@ -352,14 +386,16 @@ class EnsembleMoments(Moments):
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
-        """Return the record where branches meet; those that are added must be uncorrelated."""
-        shared = len(frozenset().union(*(part.sources for part in parts))) < sum(
-            len(part.sources) for part in parts
-        )
+        """Return the record where branches meet.
+
+        Branches that are added may hold one signal in common, each with a weight of its own; what
+        else they hold must be uncorrelated.
+        """
+        sources = frozenset[str]().union(*(part.sources for part in parts))
         correlated = next((part.correlated for part in parts if part.correlated), "")
         joined = replace(
             parts[0],
-            sources=frozenset().union(*(part.sources for part in parts)),
+            sources=sources,
             width=least(*(part.width for part in parts)),
             lags=least(*(part.lags for part in parts)),
             terms=least(*(part.terms for part in parts)),
@@ -369,20 +405,22 @@ class EnsembleMoments(Moments):
         )
         if merging == "concatenate":
             groups = tuple(group for part in parts for group in part.groups)
+            shared = len(sources) < sum(len(part.sources) for part in parts)
             common = correlated or ("branches of common weights" if shared else "")
             return replace(joined, groups=groups, correlated=common)
-        if shared:
+        addends = _united(parts, 1 / len(parts) if merging == "mean" else 1.0)
+        if len(sources) < sum(len(addend.sources) for addend in addends):
             raise NotPredictableError(
                 "branches that share their random weights are correlated where they meet",
-                given="branches without a random layer of their own",
-                expected="at most one branch without a random layer",
+                given="branches without a random layer of their own, which change what they share",
+                expected="at most one branch without a random layer, or plain wires",
                 fix=_DRAW,
             )
-        ends = set[int]().union(*(ends_of(part.groups) for part in parts))
-        split = [split_at(part.groups, ends) for part in parts]
-        weight = 1 / len(parts) if merging == "mean" else 1.0
-        groups = tuple(added(same, weight) for same in zip(*split, strict=True))
-        return replace(joined, groups=groups)
+        scaled = [addend.scaled() for addend in addends]
+        ends = set[int]().union(*map(ends_of, scaled))
+        split = [split_at(groups, ends) for groups in scaled]
+        groups = tuple(map(added, zip(*split, strict=True)))
+        return replace(joined, groups=groups, addends=addends)
 
     def by_channel(self, rows: Array) -> Array:
         """Return rows of the groups as rows of the channels."""
@@ -402,6 +440,17 @@ class EnsembleMoments(Moments):
     def density(self, turns: Array) -> Array:
         """Return the expected density per cycle per sample, group by group, (groups, F)."""
         return np.array([group.covariance.density(turns) for group in self.groups])
+
+
+def _united(parts: Sequence[EnsembleMoments], weight: float) -> tuple[Addend, ...]:
+    """Return what branches add up to, signal by signal, all times ``weight``."""
+    found: dict[str, Addend] = {}
+    for part in parts:
+        own = (Addend(part.name, 1.0, part.groups, part.sources),)
+        for each in part.addends or own:
+            before = found[each.name].weight if each.name in found else 0.0
+            found[each.name] = replace(each, weight=before + weight * each.weight)
+    return tuple(found.values())
 
 
 def least(*numbers: int | None) -> int | None:
