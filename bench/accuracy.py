@@ -389,9 +389,12 @@ def draw(rows: list[Row], quantity: str) -> None:
 def table(rows: list[Row], question: str, quantity: str) -> str:
     """Return the largest error over activations, in dB: a row a width, a column a depth.
 
-    Where none is told from zero, the end of the longest interval with a "<"; a star where not all
-    activations were measured.
+    Where none is told from zero, the end of the longest interval with a "<", or what the study
+    resolves (the longest at depth 1 of the closure, which is exact) if that is more; a star where
+    not all activations were measured.
     """
+    exact = [e for e in rows if (e.question, e.quantity, e.depth) == ("closure", quantity, 1)]
+    resolved = max(each.high for each in exact)
     rows = [each for each in rows if (each.question, each.quantity) == (question, quantity)]
     depths = sorted({each.depth for each in rows})
     lines = ["| width | " + " | ".join(f"depth {depth}" for depth in depths) + " |"]
@@ -401,10 +404,10 @@ def table(rows: list[Row], question: str, quantity: str) -> str:
         cells = []
         for depth in depths:
             found = [each for each in rows if (each.width, each.depth) == (width, depth)]
-            seen = [each.error for each in found if each.low > 0]
-            level = f"{max(seen):.2f}" if seen else ""
+            seen = any(each.low > 0 for each in found)
+            level = f"{max(each.error for each in found):.2f}" if seen else ""
             if found and not seen:
-                level = f"< {max(each.high for each in found):.2f}"
+                level = f"< {max(resolved, *(each.high for each in found)):.2f}"
             cells.append(level + "*" * (0 < len(found) < everything))
         lines.append(f"| {width} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -70,7 +70,8 @@ def predict(
         to six times: there the walk is repeated without each cause (see `Contribution`).
     memory : float
         Bytes that one covariance may take, where noise meets activations; about three are held at
-        once.  2 GiB by default.
+        once.  2 GiB by default.  In expectation over networks the phases of the noise's
+        covariance take a thirty-second of it; the lines are the same whatever it is.
 
     Returns
     -------

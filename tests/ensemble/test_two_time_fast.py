@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import upsim
 from ensemble.pair_by_pair import row_by_row, through_pairs_of_taps
 from ensemble.test_two_time import covariances, dense
-from upsim.gaussian.pairs import ACCURACY, ORDERS
+from upsim.gaussian import covariance
+from upsim.gaussian.pairs import _AGREED, ACCURACY, ORDERS, strong_covariances
 from upsim.operators.lag_filter import tap_factors
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channelmap import channel_map
@@ -168,3 +169,19 @@ def test_the_density_on_an_even_grid_is_the_density(given_, points):
     scale = float(np.abs(given_.excess).sum())
     operations = 16 * (given_.reach + points)
     assert np.abs(given_.density(turns) - apart).max() <= rounding(operations, scale)
+
+
+@pytest.mark.parametrize("deviation", [0.5, 6.0])
+@pytest.mark.parametrize("layer", [upsim.Tanh(), upsim.ELU(0.5), upsim.SiLU()], ids=repr)
+def test_many_strong_correlations_are_interpolated_right(layer, deviation):
+    moments = layer.moments(np.array([0.3]), np.array([deviation]), order=160)
+    rng = np.random.default_rng(2)
+    size = 1 - rng.uniform(0, 0.4, 2000) ** 2
+    rho = size * rng.choice([-1.0, 1.0], size.size)
+    few = np.arange(0, size.size, 50)
+    expected = covariance(moments, moments, rho[few])
+    found = strong_covariances(moments, rho)[few]
+    # The nodes have the errors of the others, times a Lebesgue constant below 5; what is cut off is
+    # less than what was the last to be kept.
+    allowed = 6 * expected.error.max() + _AGREED * moments.variance
+    assert np.all(np.abs(found - expected.values) <= allowed)

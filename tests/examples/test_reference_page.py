@@ -29,3 +29,8 @@ def test_every_error_is_in_the_reference():
         if isinstance(kind, type) and issubclass(kind, errors.UpsimError)
     }
     assert kinds == {name for name in LISTED if name.startswith("errors.")}
+
+
+def test_every_model_is_in_the_reference():
+    names = {f"models.{name}" for name in upsim.models.__all__ if name != "NAMES"}
+    assert names == {name for name in LISTED if name.startswith("models.")}

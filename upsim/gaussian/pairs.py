@@ -27,6 +27,9 @@ ACCURACY = 1e-13
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 40)
 LONG_ORDERS = (*ORDERS, 64, 96, 160)
 
+#: What the last quarter of an interpolation's coefficients may sum to, over the variance.
+_AGREED = 1e-11
+
 #: Pairs that are left to closed forms and quadrature at once.
 _AT_ONCE = 2**14
 
@@ -117,6 +120,9 @@ class PairedMoments:
         rows, columns = np.nonzero(size > limits[-1])
         lefts = np.broadcast_to(left, rho.shape)
         rights = np.broadcast_to(right, rho.shape)
+        if self._levels.shape[1] == 1 and rows.size:
+            answer[rows, columns] = strong_covariances(self._moments[:1], rho[rows, columns])
+            rows = rows[:0]
         for start in range(0, rows.size, _AT_ONCE):
             chosen = rows[start : start + _AT_ONCE], columns[start : start + _AT_ONCE]
             x, y = self._moments[lefts[chosen]], self._moments[rights[chosen]]
@@ -147,6 +153,39 @@ class PairedMoments:
             total += coefficients[k][left] * coefficients[k][right]
             total *= rho
         return total
+
+
+def strong_covariances(moments: ActivationMoments, rho: Array) -> Array:
+    r"""Return the covariances of samples of one mean and deviation at many strong correlations.
+
+    They are one smooth function of :math:`t = \sqrt{1 - |\rho|}` (of t, not of rho: a kink or a
+    step makes half powers), so that its values at a few dozen Chebyshev points give all others;
+    twice as many points are taken until the last coefficients vanish.
+    """
+    answer = np.empty(rho.shape)
+    for chosen in (rho < 0, rho >= 0):
+        if chosen.any():
+            answer[chosen] = _on_one_side(moments, rho[chosen])
+    return answer
+
+
+def _on_one_side(moments: ActivationMoments, rho: Array) -> Array:
+    sign = -1.0 if rho[0] < 0 else 1.0
+    t = np.sqrt(1 - np.abs(rho))
+    low, high = t.min(), t.max()
+    floor = _AGREED * float(moments.variance[0])
+    for count in (32, 64, 128, 256):
+        if rho.size < 4 * count or high - low < _AGREED:
+            break
+        angles = np.pi * (np.arange(count) + 0.5) / count
+        at = low + (high - low) * 0.5 * (1 + np.cos(angles))
+        values = covariance(moments, moments, sign * (1 - at**2), accuracy=ACCURACY).values
+        series = 2 / count * np.cos(np.outer(np.arange(count), angles)) @ values
+        series[0] /= 2
+        if np.abs(series[-count // 4 :]).sum() <= floor:
+            place = np.clip(2 * (t - low) / (high - low) - 1, -1, 1)
+            return np.asarray(np.polynomial.chebyshev.chebval(place, series))
+    return covariance(moments, moments, rho).values
 
 
 def _limits(moments: ActivationMoments, orders: tuple[int, ...]) -> Array:

@@ -11,6 +11,7 @@ reported is the sum of the differences over all panels, sixteenfold where it is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -29,8 +30,17 @@ _UNRESOLVED = 16.0
 _MOST_PANELS = 256
 
 
-def _mapped(rule: int, left: Array, right: Array) -> tuple[Array, Array]:
+@cache
+def _gauss(rule: int) -> tuple[Array, Array]:
+    """Return Gauss and Legendre's rule: an eigenvalue problem, the same every time."""
     nodes, weights = np.polynomial.legendre.leggauss(rule)
+    nodes.setflags(write=False)
+    weights.setflags(write=False)
+    return nodes, weights
+
+
+def _mapped(rule: int, left: Array, right: Array) -> tuple[Array, Array]:
+    nodes, weights = _gauss(rule)
     shape = (-1, *([1] * left.ndim))
     half = 0.5 * (right - left)
     return 0.5 * (left + right) + half * nodes.reshape(shape), half * weights.reshape(shape)

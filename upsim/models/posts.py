@@ -35,7 +35,7 @@ def wgan() -> Stack:
 
 
 def wgan_resize() -> Stack:
-    """WGAN of :func:`wgan` with resize convolutions: nearest neighbour, then 22 taps.
+    """WGAN for speech windows with resize convolutions: nearest neighbour, then 22 taps.
 
     The post gives the layer: factor 2, kernel 22, ``same``, nearest neighbour.  The number of
     layers and their channels are those of :func:`wgan`.

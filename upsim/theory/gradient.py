@@ -53,7 +53,7 @@ class GradientLine:
 
 
 def phase_shuffle_factor(radius: int, turns: Fraction) -> float:
-    r"""Return what random shifts by ``-n ... n`` samples leave of the mean of a line.
+    r"""Return what random shifts by up to ``n`` samples either way leave of the mean of a line.
 
     .. math:: \frac{1}{2n+1} \sum_{d=-n}^{n} e^{-j 2\pi f d}
               = \frac{\sin((2n+1)\pi f)}{(2n+1) \sin \pi f}
