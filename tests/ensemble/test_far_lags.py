@@ -78,7 +78,7 @@ def test_lines_need_short_lags_only(name):
         assert abs(tone.power[0] - same.power[0]) <= bound
     # The variance is that of lag 0, which keeps its phases: so does the noise's power, the mean of
     # the density over an even grid that is longer than all lags.
-    levels = [end(stack, budget).density(np.arange(4097) / 8192) for budget in (2**31, 0)]
+    levels = [end(stack, budget).density(np.arange(4097) / 8192)[0] for budget in (2**31, 0)]
     powers = [np.concatenate([level, level[-2:0:-1]]).mean() for level in levels]
     assert abs(powers[0] - powers[1]) <= rounding(64 * len(stack.steps) + 8192, powers[0])
     assert not np.array_equal(*levels)
