@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -51,6 +51,7 @@ def test_the_adjoint_of_the_adjoint_is_the_operator(operator):
 
 
 @given(matrices(), st.integers(1, 3))
+@example(PolyphaseMatrix(np.zeros((1, 1, 1, 1, 1)), 0, length=LengthRule()), 2)
 def test_blocking_does_not_lengthen_the_reduced_form(operator, ratio):
     smallest = operator.reduced()
     assert (operator.up, operator.down) == (

@@ -190,11 +190,11 @@ class PolyphaseMatrix(Operator):
         )._trimmed()
 
     def _trimmed(self) -> PolyphaseMatrix:
-        """Drop leading and trailing blocks that are exactly zero."""
+        """Drop leading and trailing blocks that are exactly zero; zero itself begins anywhere."""
         used = np.flatnonzero(self.blocks.any(axis=(1, 2, 3, 4)))
-        low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+        low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (-self.first, 1)
         return PolyphaseMatrix(
-            self.blocks[low:high],
+            self.blocks[low:high] if used.size else self.blocks[:1],
             self.first + low,
             offset=self.offset,
             length=self.length,
