@@ -270,13 +270,15 @@ def read() -> list[Row]:
 
 
 def write(rows: list[Row]) -> None:
-    """Write the file, in the order of the study."""
+    """Write the file, in the order of the study; whoever stops it keeps a whole file."""
     names = [repr(activation) for activation in ACTIVATIONS]
     rows = sorted(rows, key=lambda r: (names.index(r.activation), r.question, r.width, r.depth))
-    with DATA.open("w", encoding="utf-8", newline="") as file:
+    made = DATA.with_suffix(".part")
+    with made.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(each) for each in rows)
+    made.replace(DATA)
 
 
 def cells() -> list[tuple[Activation, int, int]]:
