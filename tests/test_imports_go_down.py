@@ -21,6 +21,8 @@ FLOORS = {
     "upsim.arguments": 0,
     "upsim.units": 0,
     "upsim.tolerance": 0,
+    "upsim.overflow": 0,
+    "upsim.progress": 0,
     "upsim.operators": 1,
     "upsim.gaussian": 1,
     "upsim.weights": 2,

@@ -18,7 +18,9 @@ from upsim.arguments import (
 )
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers import Crop
+from upsim.overflow import in_range, refuse_infinite
 from upsim.prediction import Panels, Prediction
+from upsim.progress import Progress, silent
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
 from upsim.theory.ablation import with_repeats
@@ -50,6 +52,7 @@ def predict(
     frequencies: int | ArrayLike | None = None,
     provenance: bool = True,
     memory: float = MEMORY_BUDGET,
+    progress: Progress | None = None,
 ) -> Prediction:
     """Predict in closed form what a stack makes of a signal.
 
@@ -69,9 +72,13 @@ def predict(
         Whether each line is split by its sources; the lines alone are faster, in expectation up
         to six times: there the walk is repeated without each cause (see `Contribution`).
     memory : float
-        Bytes that one covariance may take, where noise meets activations; about three are held at
-        once.  2 GiB by default.  In expectation over networks the phases of the noise's
-        covariance take a thirty-second of it; the lines are the same whatever it is.
+        Bytes that one covariance may take, where noise meets activations; up to five are held at
+        once while one is worked out.  2 GiB by default.  In expectation over networks the phases
+        of the noise's covariance take a thirty-second of it; the lines are the same whatever it
+        is.
+    progress : callable, optional
+        Called with the part that is done, 0 to 1, and the layer that comes next.  Noise through a
+        drawn decoder of hundreds of channels takes minutes.
 
     Returns
     -------
@@ -114,28 +121,31 @@ def predict(
     budget = finite_number(memory, "memory")
     if budget <= 0:
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
-    start = starting_moments(stack, signal, provenance=provenance, budget=budget)
-    if isinstance(start, StationaryMoments):
-        count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
-        count = count if grid is None else grid.size
-        widest = max(stack.channel_counts())
-        refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
-    asked = grid
-    if grid is None and frequencies is not None:
-        asked = int(frequencies)  # type: ignore[arg-type, assignment]
-    if (
-        isinstance(start, DeterministicMoments)
-        and stack.is_drawn
-        and provenance
-        and start.waveform is None
-        and asked_back(stack)
-    ):
-        trace = propagate(stack, start.without_shares())
-        return _read(stack, signal, trace, asked, start)
-    trace = propagate(stack, start)
-    if provenance:
-        trace = with_repeats(stack, signal, trace)
-    return _read(stack, signal, trace, asked)
+    tell = progress or silent
+    with in_range():
+        start = starting_moments(stack, signal, provenance=provenance, budget=budget)
+        if isinstance(start, StationaryMoments):
+            count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
+            count = count if grid is None else grid.size
+            widest = max(stack.channel_counts())
+            refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
+        asked = grid
+        if grid is None and frequencies is not None:
+            asked = int(frequencies)  # type: ignore[arg-type, assignment]
+        if (
+            isinstance(start, DeterministicMoments)
+            and stack.is_drawn
+            and provenance
+            and start.waveform is None
+            and asked_back(stack)
+        ):
+            trace = propagate(stack, start.without_shares(), tell)
+            return _read(stack, signal, trace, asked, start)
+        trace = propagate(stack, start, tell)
+        tell(1.0, "reading the answer")
+        if provenance:
+            trace = with_repeats(stack, signal, trace)
+        return _read(stack, signal, trace, asked)
 
 
 def predict_input(stack: Stack, signal: Signal) -> Prediction:
@@ -182,6 +192,7 @@ def _read(
         psd = level if psd is None else psd + level
     for array in (grid, psd, waveform):
         if array is not None:
+            refuse_infinite(array)
             array.setflags(write=False)
 
     return Prediction(
@@ -211,6 +222,7 @@ def _read_expectation(
     if grid is None or isinstance(grid, int):
         grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
     level = place.density(grid / rate)
+    refuse_infinite(level)
     # The difference of two kernels that agree to rounding is no density.
     floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
     psd = place.by_channel(2 * np.clip(level, 0, None) / rate)

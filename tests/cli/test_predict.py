@@ -41,7 +41,7 @@ def test_a_linear_stack_gets_noise_and_one_with_activations_a_constant(upsim_com
     assert "noise" not in upsim_command("predict", "fig7").err
     outcome = upsim_command("predict", "hifigan-v2", "--csv")
     assert outcome.code == 0
-    assert "constant 1, without noise, which has no closed form" in outcome.err
+    assert "the input is a constant 1; --signal" in outcome.err
 
 
 def test_json_is_a_prediction_that_can_be_read_back(upsim_command):
@@ -147,3 +147,27 @@ def test_an_existing_picture_is_replaced_only_when_asked(upsim_command, refused,
 
 def test_any_whole_number_is_a_seed(upsim_command):
     assert upsim_command("predict", "fig7", "--csv", "--seed", 2**64).code == 0
+
+
+def test_the_average_over_all_seeds(upsim_command):
+    outcome = upsim_command("predict", "melgan", "--expected")
+    assert outcome.code == 0
+    assert "128 expected tones" in outcome.out
+    assert "drawn" not in outcome.err
+    line = upsim_command("explain", "melgan", "--expected", "-f", "11025")
+    assert "part of its power that goes without each" in line.out
+
+
+def test_an_average_has_no_seed_and_given_weights_no_average(upsim_command):
+    outcome = upsim_command("predict", "fig8-left", "--expected", "--seed", "1")
+    assert outcome.code == 2
+    assert "fix: --expected" in outcome.err
+    assert "changes nothing" in upsim_command("predict", "fig3", "--expected").err
+
+
+def test_memory_is_given_in_gib(upsim_command):
+    noise = ("--signal", "noise")
+    outcome = upsim_command("predict", "hifigan-v2", *noise, "--memory", "0.001")
+    assert outcome.code == 2
+    assert "at most 1.0 MiB" in outcome.err
+    assert upsim_command("predict", "fig7", *noise, "--memory", "-1").code == 2

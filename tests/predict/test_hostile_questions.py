@@ -63,6 +63,28 @@ def test_long_kernels_have_their_density_soon(layer):
     assert np.isfinite(prediction.psd).all()
 
 
+@pytest.mark.parametrize(
+    ("layer", "signal"),
+    [
+        (upsim.Nearest(2), upsim.Constant(1e300)),
+        (upsim.TransposedConv(1, 1, 2, 2, bias=False, weight=[[[1e200, 1e200]]]), None),
+        (upsim.Conv(1, 1, 1, bias=False, weight=upsim.Normal(1e200)), None),
+    ],
+)
+def test_numbers_beyond_floating_point_are_refused(layer, signal):
+    with pytest.raises(ArgumentError, match="leave the range of floating point"):
+        upsim.predict(upsim.Stack([layer], 16000), signal)
+
+
+@pytest.mark.parametrize("stack", [upsim.models.fig7(), upsim.models.fig7().draw(0)])
+def test_progress_names_the_layers_and_ends_at_one(stack):
+    told = []
+    upsim.predict(stack, progress=lambda done, text: told.append((done, text)))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[0] == (0.0, "layer 1 (SubpixelConv)")
+    assert told[-1][0] == 1.0
+
+
 def test_a_folded_grid_is_the_same_sum_whichever_way_it_is_folded():
     rng = np.random.default_rng(0)
     grid = np.linspace(0, 0.5, 9)

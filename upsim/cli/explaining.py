@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from upsim.cli.options import (
+    ExpectedOption,
     JsonOption,
     RateOption,
     RecordingChannelOption,
@@ -28,18 +29,25 @@ def explain(
         typer.Option("--structure", help="Only what the layers allow: no weights, no levels."),
     ] = False,
     seed: SeedOption = None,
+    expected: ExpectedOption = False,
     rate: RateOption = None,
     recording_channel: RecordingChannelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say which layer makes the line at a frequency, or that nothing in the stack can.
 
-    The input is a constant 1 unless --signal says otherwise: noise makes no lines.
+    The input is a constant 1 unless --signal says otherwise.
     """
-    from upsim.cli.computing import predicted
-    from upsim.cli.inputs import at_input_rate, drawn_stack, parse_hertz, read_signal, read_stack
+    from upsim.cli.inputs import (
+        at_input_rate,
+        parse_hertz,
+        read_signal,
+        read_stack,
+        with_weights,
+    )
     from upsim.cli.printing import answer, answer_json, progress
     from upsim.explanation import explain as explain_line
+    from upsim.predictor import predict
 
     asked = [parse_hertz(each, "--freq") for each in freq]
     found = at_input_rate(read_stack(stack), rate)
@@ -49,7 +57,8 @@ def explain(
     if not structure:
         with progress("predicting", 1) as bar:
             bar.stage("predicting")
-            prediction = predicted(drawn_stack(found, seed), fed)
+            weighted = with_weights(found, seed, expected=expected)
+            prediction = predict(weighted, fed, progress=bar)
         answers = [prediction.explain(each) for each in asked]
     if as_json:
         answer_json(

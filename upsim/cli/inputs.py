@@ -35,6 +35,22 @@ def read_stack(text: str) -> Stack:
         ) from None
 
 
+def with_weights(stack: Stack, seed: int | None, *, expected: bool) -> Stack:
+    """Return the stack drawn, or as it is for the average over all networks that it draws."""
+    if not expected:
+        return drawn_stack(stack, seed)
+    if seed is not None:
+        raise ArgumentError(
+            "an average over all networks has no seed",
+            given=f"--expected --seed {seed}",
+            expected="one of them",
+            fix="--expected",
+        )
+    if stack.is_drawn:
+        note("all weights of this stack are given, so --expected changes nothing")
+    return stack
+
+
 def drawn_stack(stack: Stack, seed: int | None) -> Stack:
     """Return the stack with weights, and say where they come from if they were drawn."""
     if stack.is_drawn:
@@ -42,7 +58,10 @@ def drawn_stack(stack: Stack, seed: int | None) -> Stack:
             note("all weights of this stack are given, so --seed changes nothing")
         return stack
     chosen = 0 if seed is None else seed
-    note(f"weights are drawn with seed {chosen}; those of a trained model are others")
+    note(
+        f"weights are drawn with seed {chosen}; those of a trained model are others "
+        "(--expected: the average over all seeds)"
+    )
     return stack.draw(chosen)
 
 
@@ -56,10 +75,12 @@ def at_input_rate(stack: Stack, rate: str | None) -> Stack:
     return changed
 
 
-def read_signal(texts: list[str] | None, stack: Stack, *, channel: int | None = None) -> Signal:
+def read_signal(
+    texts: list[str] | None, stack: Stack, *, channel: int | None = None, expected: bool = False
+) -> Signal:
     """Return the sum of the signals, or the default for the stack."""
     if not texts:
-        return _default_signal(stack)
+        return Constant(1.0) + WhiteNoise(1.0) if expected else _default_signal(stack)
     found = [_signal(text, stack, channel) for text in texts]
     total = found[0]
     for part in found[1:]:
@@ -73,8 +94,8 @@ def _default_signal(stack: Stack) -> Signal:
     if is_linear(stack):
         return Constant(1.0) + WhiteNoise(1.0)
     note(
-        "the input is a constant 1, without noise, which has no closed form through an activation; "
-        "--signal chooses another"
+        "the input is a constant 1; --signal constant --signal noise adds noise, which takes "
+        "longer behind activations"
     )
     return Constant(1.0)
 

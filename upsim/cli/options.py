@@ -26,6 +26,23 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="Seed of weights that the stack leaves open (default 0)."),
 ]
+ExpectedOption = Annotated[
+    bool,
+    typer.Option(
+        "--expected",
+        help="Draw no weights: predict the average over all networks of the initialisation.",
+    ),
+]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        metavar="GIB",
+        min=1e-6,
+        help="What one covariance may take where noise meets activations (default 2); up to five "
+        "are held at once.",
+    ),
+]
 RateOption = Annotated[
     str | None,
     typer.Option(

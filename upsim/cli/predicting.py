@@ -9,7 +9,9 @@ import typer
 
 from upsim.cli.options import (
     CsvOption,
+    ExpectedOption,
     JsonOption,
+    MemoryOption,
     OverwriteOption,
     RateOption,
     RecordingChannelOption,
@@ -53,6 +55,8 @@ def predict(
         ),
     ] = None,
     seed: SeedOption = None,
+    expected: ExpectedOption = False,
+    memory: MemoryOption = None,
     rate: RateOption = None,
     recording_channel: RecordingChannelOption = None,
     as_json: JsonOption = False,
@@ -63,14 +67,13 @@ def predict(
 
     --csv prints the tones, --json everything.
     """
-    from upsim.arguments import one_of
-    from upsim.cli.computing import predicted
+    from upsim.arguments import MEMORY_BUDGET, one_of
     from upsim.cli.inputs import (
         at_input_rate,
-        drawn_stack,
         parse_frequencies,
         read_signal,
         read_stack,
+        with_weights,
     )
     from upsim.cli.pictures import check_picture, save_picture
     from upsim.cli.printing import (
@@ -82,6 +85,7 @@ def predict(
         refuse_two_formats,
     )
     from upsim.pictures import KINDS
+    from upsim.predictor import predict as compute
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     one_of(kind, "--kind", KINDS)
@@ -91,11 +95,12 @@ def predict(
     with progress("reading", 4) as bar:
         bar.stage("reading")
         found = at_input_rate(read_stack(stack), rate)
-        fed = read_signal(signal, found, channel=recording_channel)
+        fed = read_signal(signal, found, channel=recording_channel, expected=expected)
         bar.stage("drawing weights")
-        found = drawn_stack(found, seed)
+        found = with_weights(found, seed, expected=expected)
         bar.stage("predicting")
-        prediction = predicted(found, fed, frequencies=points)
+        budget = MEMORY_BUDGET if memory is None else memory * 2**30
+        prediction = compute(found, fed, frequencies=points, memory=budget, progress=bar)
         if plot is not None:
             bar.stage("drawing the picture")
             save_picture(prediction, plot, kind, channel=channel, overwrite=overwrite)

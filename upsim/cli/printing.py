@@ -77,16 +77,18 @@ class Progress:
     def __init__(self, bar: Any = None, task: Any = None) -> None:
         self._bar = bar
         self._task = task
+        self._begun = 0
 
     def stage(self, text: str) -> None:
         """Begin the next stage."""
-        if self._bar is not None:
-            self._bar.update(self._task, description=text, advance=1)
+        self._begun += 1
+        self(0.0, text)
 
     def __call__(self, done: float, text: str) -> None:
-        """Show which part of the work is done, 0 to 1, and what comes next."""
+        """Show which part of the stage is done, 0 to 1, and what comes next."""
         if self._bar is not None:
-            self._bar.update(self._task, description=text, completed=done, total=1.0)
+            completed = max(self._begun - 1, 0) + done
+            self._bar.update(self._task, description=text, completed=completed)
 
 
 @contextmanager
@@ -101,6 +103,5 @@ def progress(text: str, stages: int) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        # The stage that runs is counted as begun, so the first one stands at zero.
-        task = bar.add_task(text, total=stages, completed=-1)
+        task = bar.add_task(text, total=stages)
         yield Progress(bar, task)

@@ -32,9 +32,9 @@ def verify(
 ) -> None:
     """Run the layers in NumPy and compare with the prediction; exit code 1 if they differ."""
     from upsim.arguments import one_of
-    from upsim.cli.computing import in_range
     from upsim.cli.inputs import at_input_rate, drawn_stack, read_signal, read_stack
     from upsim.cli.printing import answer, answer_json, progress
+    from upsim.overflow import in_range
     from upsim.verification import verify as verify_stack
 
     one_of(backend, "--backend", ("numpy", "torch", "cuda"))

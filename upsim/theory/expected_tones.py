@@ -7,12 +7,17 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import PeriodicShuffle, WeightNorm
+from upsim.gaussian.pairs import ACCURACY
+from upsim.layers import LeakyReLU, PeriodicShuffle, ReLU, WeightNorm
+from upsim.layers.base import LinearLayer
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.operators import Operator
 from upsim.operators.operator import frozen
+from upsim.operators.random_taps import ApartTaps, RandomTaps
+from upsim.overflow import refuse_infinite
 from upsim.signals import Signal
-from upsim.stack import Stack
+from upsim.stack import Stack, Step
 from upsim.theory.ablation import layers_by_cause, own_bias
 from upsim.theory.ladder import Ladder, Origin
 from upsim.theory.moments import EnsembleMoments
@@ -22,6 +27,12 @@ from upsim.tolerance import rounding
 from upsim.weights import Initialisation
 
 Array = NDArray[np.float64]
+
+#: Roundings of the closed form of a rectifier of mean zero: a root, an angle, and a few products.
+_FORMULA = 32
+
+#: Roundings that are as large as what the series of other activations may leave out.
+_SERIES = _FORMULA + round(ACCURACY / float(np.finfo(np.float64).eps))
 
 #: Layers that are named one by one in a contribution; of more, the first and the last.
 _NAMED = 3
@@ -38,8 +49,9 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
     end = trace.after(len(stack))
     assert isinstance(end, EnsembleMoments)
     powers = end.line_powers()
+    refuse_infinite(powers)
     period = powers.shape[1]
-    floor = rounding(period * (len(trace.steps) + 1), float(powers.max(initial=0.0)))
+    floor = _floor(trace, powers)
     repeats = {cause: repeat.after(len(stack)) for cause, repeat in trace.repeats.items()}
     causes = layers_by_cause(stack, signal, trace)
     own = signal.lines(stack.in_channels, stack.input_rate)
@@ -79,6 +91,39 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
             )
         )
     return tuple(found)
+
+
+def _floor(trace: Trace, powers: Array) -> float:
+    """Return the power below which a line is not told from rounding.
+
+    An entry of the line part goes through a few roundings a step, and its DFT through a few more a
+    doubling of the period.  The entries are at most as large as their sum over all lines, and the
+    DFT is divided by their number, so the period itself does not enter.
+    """
+    operations = sum(_roundings(trace, step) for step in trace.steps)
+    operations += 4 * powers.shape[1].bit_length()
+    return rounding(operations, float(powers.sum(axis=1).max(initial=0.0)))
+
+
+def _roundings(trace: Trace, step: Step) -> int:
+    """Return the roundings that a step adds to an entry, a bound."""
+    layer, given = step.layer, trace.values[step.inputs[0]]
+    if layer is None:
+        return len(step.inputs) + 1
+    if not isinstance(layer, LinearLayer):
+        closed = (
+            isinstance(layer, ReLU | LeakyReLU)
+            and isinstance(given, EnsembleMoments)
+            and not any(group.mean.any() for group in given.groups)
+        )
+        return _FORMULA if closed else _SERIES
+    count = 2
+    for part in layer.in_expectation(given.channels):
+        if isinstance(part, RandomTaps | ApartTaps):
+            count += 2 * part.positions.size
+        elif isinstance(part, Operator):
+            count += 2 * part.terms
+    return count
 
 
 def _powers_at(moments: EnsembleMoments, places: list[Fraction]) -> Array:

@@ -18,6 +18,7 @@ from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators import Operator, StretchFIR
+from upsim.progress import Progress, silent
 from upsim.signals import Signal, Silence
 from upsim.stack import Stack, Step
 from upsim.theory.moments import (
@@ -97,10 +98,10 @@ def starting_moments(
     return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
 
 
-def propagate(stack: Stack, start: Moments) -> Trace:
+def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trace:
     """Return the record after every step of a stack."""
     if not stack.is_drawn:
-        return _propagate_ensemble(stack, start)
+        return _propagate_ensemble(stack, start, progress=progress)
     mean = start.mean if isinstance(start, StationaryMoments) else start
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
@@ -108,7 +109,8 @@ def propagate(stack: Stack, start: Moments) -> Trace:
     if isinstance(start, StationaryMoments) and _has_activation(stack):
         _refuse_large_covariances(stack, start)
     values: list[Moments] = [start]
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
+    for number, (step, operator) in enumerate(zip(stack.steps, stack.operators, strict=True)):
+        progress(number / len(stack.steps), step.name)
         inputs = [values[value] for value in step.inputs]
         with _Placed(step, len(stack)):
             made = _one_step(step, operator, inputs)
@@ -117,7 +119,12 @@ def propagate(stack: Stack, start: Moments) -> Trace:
 
 
 def _propagate_ensemble(
-    stack: Stack, start: Moments, without: frozenset[str] = frozenset(), known: Trace | None = None
+    stack: Stack,
+    start: Moments,
+    without: frozenset[str] = frozenset(),
+    known: Trace | None = None,
+    *,
+    progress: Progress = silent,
 ) -> Trace:
     """Return the expectation over initialisations after every step of a stack.
 
@@ -149,6 +156,7 @@ def _propagate_ensemble(
         return expected[value]
 
     for number, step in enumerate(steps):
+        progress(number / len(steps), step.name)
         random = any(isinstance(values[value], EnsembleMoments) for value in step.inputs)
         operator = None
         with _Placed(step, len(stack)):

@@ -16,6 +16,7 @@ from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
+from upsim.overflow import refuse_infinite
 from upsim.signals import Signal
 from upsim.stack import Stack
 from upsim.theory.ladder import Ladder, Origin
@@ -147,6 +148,7 @@ def find_tones(
     # Every line but 0 and Nyquist stands for its mirror line, too.
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
+    refuse_infinite(powers)
     listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
     if start is None:

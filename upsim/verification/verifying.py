@@ -12,6 +12,7 @@ from upsim.arguments import LARGEST_SEED, one_of, whole_number
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.neural.precision import precision
 from upsim.predictor import predict
+from upsim.progress import Progress, silent
 from upsim.signals import Constant, Signal, WhiteNoise
 from upsim.stack import Stack
 from upsim.theory.propagation import is_linear
@@ -24,8 +25,6 @@ from upsim.verification.comparisons import (
 from upsim.verification.densities import compare_density
 from upsim.verification.report import Check, Verification
 from upsim.verification.runner import Runner
-
-Progress = Callable[[float, str], None]
 
 
 def verify(
@@ -79,7 +78,7 @@ def verify(
     checked = precision(dtype)
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
     runner = Runner(backend, checked)
-    tell = progress or _silent
+    tell = progress or silent
     tell(0.0, "predicting")
     prediction = predict(stack, signal)
     checks: list[Check] = []
@@ -105,7 +104,3 @@ def verify(
             skipped.append(f"{name}: {error}")
     tell(1.0, "done")
     return Verification(stack.summary(), runner.name, tuple(checks), tuple(skipped))
-
-
-def _silent(done: float, text: str) -> None:
-    """Tell nobody."""
