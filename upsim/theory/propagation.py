@@ -27,7 +27,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
-from upsim.theory.moments.foresight import Foreseen, merged
+from upsim.theory.moments.foresight import Foreseen, merged, releases
 from upsim.theory.moments.stationary import merged_operators
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trac
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
     _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
+    released: dict[int, list[int]] = {}
     if isinstance(start, StationaryMoments) and _has_activation(stack):
-        _refuse_large_covariances(stack, start)
+        released = releases(stack.steps, _foreseen(stack, start), start.budget)
     values: list[Moments] = [start]
     for number, (step, operator) in enumerate(zip(stack.steps, stack.operators, strict=True)):
         progress(number / len(stack.steps), step.name)
@@ -115,6 +116,10 @@ def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trac
         with _Placed(step, len(stack)):
             made = _one_step(step, operator, inputs)
         values.append(made)
+        for value in released.get(number, ()):
+            record = values[value]
+            assert isinstance(record, StationaryMoments)
+            record.place.release()
     return Trace(stack.steps, tuple(values), stack.operators)
 
 
@@ -280,8 +285,11 @@ def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
     return ", or ".join(ways) or "fewer channels"
 
 
-def _refuse_large_covariances(stack: Stack, start: StationaryMoments) -> None:
-    """Refuse, before any of them is made, covariances that fit the memory in no form."""
+def _foreseen(stack: Stack, start: StationaryMoments) -> list[Foreseen]:
+    """Return what each value's covariance will take; refuse one that fits in no form.
+
+    Before any of them is made.
+    """
     foreseen = [Foreseen.at_input(start)]
     for step, operator in zip(stack.steps, stack.operators, strict=True):
         inputs = [foreseen[value] for value in step.inputs]
@@ -292,6 +300,7 @@ def _refuse_large_covariances(stack: Stack, start: StationaryMoments) -> None:
                 foreseen.append(inputs[0].after(step.layer, operator))
             if step is stack.steps[-1]:
                 foreseen[-1].settled()
+    return foreseen
 
 
 def has_bias(layer: Layer) -> bool:

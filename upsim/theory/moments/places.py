@@ -126,6 +126,16 @@ class Place(ABC):
             )
         return found
 
+    @cached_property
+    def averaged(self) -> Array:
+        """Each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
+        return self.covariance.averaged()
+
+    def release(self) -> None:
+        """Let the covariance go, but for its average; it is worked out anew if it is asked for."""
+        assert self.averaged.size
+        vars(self).pop("covariance", None)
+
     @property
     def halves(self) -> Covariance | None:
         """The covariance of channel c of the first half and of the second, for independent ones.

@@ -31,7 +31,7 @@ from upsim.signals import Signal
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import SHARE, IndependentCovariance
+from upsim.theory.moments.independent import SHARE
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
@@ -110,7 +110,7 @@ class StationaryMoments(Moments):
                 f"{self.place.activations - 1} of {self.place.activations} activations in a row "
                 "are taken as jointly Gaussian"
             )
-        if isinstance(self.place.covariance, IndependentCovariance):
+        if self.place.plan.apart:
             found.append(
                 f"channels: taken as independent of each other, and of what a layer has mixed, "
                 f"where all pairs would pass {self.budget / 2**20:.0f} MiB; lags with less than "
@@ -203,7 +203,7 @@ class StationaryMoments(Moments):
     def memory(self) -> int:
         """Output samples that one input sample touches."""
         if self.chain is None:
-            return self.place.covariance.centred().width
+            return len(self.place.averaged)
         length = 1
         for operator in self.chain:
             if isinstance(operator, StretchFIR):
@@ -236,7 +236,7 @@ class StationaryMoments(Moments):
                 given="a stack with an activation",
                 fix="the layers before it: upsim.predict(stack.upto(n))",
             )
-        averaged = self.place.covariance.averaged()
+        averaged = self.place.averaged
         reach = len(averaged) // 2
         # The average over time is even in the lag: a sum of cosines.
         lags = np.arange(1, reach + 1)
