@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -186,6 +187,22 @@ def path_of(value: object, name: str = "path") -> Path:
             expected="a string or a pathlib.Path",
         )
     return Path(value)
+
+
+@contextmanager
+def memory_refused() -> Iterator[None]:
+    """Say in our words that the machine has less memory than was allowed."""
+    try:
+        yield
+    except TooLargeError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError(
+            "the machine has not enough memory for this prediction",
+            given=str(error) or "less memory than `memory=` allows, up to five times over",
+            fix="predict(..., memory=<fewer bytes>), fewer channels, or "
+            "upsim.predict(stack, upsim.Constant(1.0)) for exact lines",
+        ) from None
 
 
 def refuse_beyond_memory(count: int, what: str, *, fix: str, itemsize: int = 8) -> None:

@@ -24,7 +24,7 @@ from upsim.theory.filtering import Filtering, filtering_report
 from upsim.theory.overlap import LayerOverlap, overlap_report
 from upsim.theory.propagation import is_linear
 from upsim.theory.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
-from upsim.theory.spread import Spread, refuse_other_ends, spread
+from upsim.theory.spread import Spread, bias_at_the_end, spread
 from upsim.theory.tone_audibility import Audibility, judge_tones
 from upsim.theory.tones import Tone
 from upsim.units import format_decibels, format_hertz
@@ -101,6 +101,7 @@ class Prediction:
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
     cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
+    power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
 
     @property
     def channels(self) -> int:
@@ -219,16 +220,17 @@ class Prediction:
         powers = [np.zeros(self.channels), *(tone.power for tone in self.tones)]
         return np.asarray(np.sum(powers, axis=0))
 
-    @property
+    @cached_property
     def noise_power(self) -> Array:
-        """Integral of the density, (channels,)."""
+        """Power of all that is not a line, (channels,), whatever frequencies were asked for."""
         if self.psd is None:
             return np.zeros(self.channels)
         if self.waveform is not None:
             # The bins of a DFT are a sum, not points of a curve.
             width = np.append(self.frequencies, float(self.sample_rate))[1]
             return np.asarray(self.psd.sum(axis=1) * width)
-        return np.asarray(np.trapezoid(self.psd, self.frequencies, axis=1))
+        assert self.power_of_noise is not None
+        return self.power_of_noise()
 
     def spread(self) -> tuple[Spread, ...]:
         """Return how far one network's lines may lie from an expectation over networks.
@@ -258,8 +260,7 @@ class Prediction:
                 expected="weights that are named initialisations",
                 fix="upsim.predict(stack, signal) before stack.draw(...)",
             )
-        refuse_other_ends(self.stack)
-        return spread(self.tones)
+        return spread(self.tones, bias_at_the_end(self.stack))
 
     def lines(self, count: int) -> Array:
         """Return ``count`` samples of all lines together, (channels, count)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "sample_rate": str(prediction.sample_rate),
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
+        "noise_power": prediction.noise_power.tolist(),
         "tones": [_tone_to_dict(tone) for tone in prediction.tones],
         "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),
@@ -67,6 +69,7 @@ def prediction_from_dict(content: object) -> Prediction:
             tuple(_tone_from_dict(each) for each in content["tones"]),
             tuple(content["assumptions"]),
             _optional_array(content["waveform"]),
+            power_of_noise=partial(_array, content["noise_power"]),
         )
     except UpsimError:
         raise

@@ -13,6 +13,7 @@ from upsim.arguments import (
     MEMORY_BUDGET,
     finite_array,
     finite_number,
+    memory_refused,
     refuse_beyond_memory,
     whole_number,
 )
@@ -122,7 +123,7 @@ def predict(
     if budget <= 0:
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
     tell = progress or silent
-    with in_range():
+    with in_range(), memory_refused():
         start = starting_moments(stack, signal, provenance=provenance, budget=budget)
         if isinstance(start, StationaryMoments):
             count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
@@ -206,6 +207,7 @@ def _read(
         waveform,
         Panels(len(stack), _After(stack, signal, trace, frequencies, start)),
         place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
+        place.noise_power if isinstance(place, StationaryMoments) else None,
     )
 
 
@@ -238,6 +240,7 @@ def _read_expectation(
         place.assumptions,
         None,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),
+        power_of_noise=place.noise_power,
     )
 
 

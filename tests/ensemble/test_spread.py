@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf, pi, sqrt
+from math import erf, inf, pi, sqrt
 
 import numpy as np
 import pytest
 
 import upsim
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.theory.spread import above_offset, ratio_median
+from upsim.theory.spread import above_offset, offset_median, ratio_median
 from upsim.tolerance import rounding, sampling
 
 STACK = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
@@ -122,3 +122,47 @@ def test_fixed_filters_may_follow():
 def test_drawn_weights_have_no_spread():
     with pytest.raises(NotPredictableError, match="drawn weights"):
         upsim.predict(STACK.draw(0), upsim.Constant(1.0)).spread()
+
+
+def test_a_uniform_bias_flattens_the_offset():
+    """With next to no normal part: the median of a square is w^2 / 4, and P has a closed form."""
+    assert offset_median(1.0, 1.0) == pytest.approx(0.75, abs=rounding(200, 1.0))
+    # P(a E > U^2) = sqrt(pi a) erf(w / sqrt a) / 2 w, and P(a Z^2 > U^2) for a far above w^2 is 1.
+    w = sqrt(3)
+    law = sqrt(pi * 0.1) * erf(w / sqrt(0.1)) / (2 * w)
+    assert above_offset(0.1, 1.0, real=False, bias=1.0) == pytest.approx(law, rel=rounding(8, 1.0))
+    # A vanishing bias is none; the sum over 4096 steps to 9 deviations is of second order.
+    for real in (False, True):
+        plain = above_offset(0.5, 1.0, real=real)
+        assert above_offset(0.5, 1.0, real=real, bias=1e-9) == pytest.approx(
+            plain, abs=(9 / 4096) ** 2
+        )
+
+
+@pytest.mark.parametrize("signal", [upsim.Silence(), upsim.Constant(1.0)], ids=repr)
+def test_the_spread_with_a_bias_is_that_of_many_networks(signal):
+    layers = [upsim.TransposedConv(64, 256, 4, 2), upsim.ReLU(), upsim.TransposedConv(256, 1, 8, 4)]
+    stack, count = upsim.Stack(layers, 16000), 600
+    rows = [r for r in upsim.predict(stack, signal).spread() if r.tone.fraction in (0, 0.25, 0.5)]
+    powers = np.zeros((count, len(rows)))
+    for seed in range(count):
+        made = upsim.predict(stack.draw(seed), signal, provenance=False).tones
+        by_place = {tone.fraction: tone.power[0] for tone in made}
+        powers[seed] = [by_place[row.tone.fraction] for row in rows]
+    for row, power in zip(rows, powers.T, strict=True):
+        assert abs((power > row.median).mean() - 0.5) <= sampling(0.5, count)
+        if row.tone.fraction:
+            line, chance = power / (1 if row.tone.fraction == 0.5 else 2), row.above_offset
+            deviation = sqrt(chance * (1 - chance))
+            assert abs((line > powers[:, 0]).mean() - chance) <= sampling(deviation, count)
+            assert abs((line > row.ratio * powers[:, 0]).mean() - 0.5) <= sampling(0.5, count)
+    # Taken as Gaussian, the silent offset would have another median: the runs tell the two apart.
+    if isinstance(signal, upsim.Silence):
+        wrong = rows[0].tone.power[0] * offset_median(1.0, 0.0)
+        assert abs((powers[:, 0] > wrong).mean() - 0.5) > sampling(0.5, count)
+
+
+def test_a_bias_before_a_filter_has_no_spread():
+    layers = [upsim.TransposedConv(64, 1, 4, 2), upsim.Hold(2)]
+    with pytest.raises(NotPredictableError, match="random bias"):
+        upsim.predict(upsim.Stack(layers, 16000), upsim.Constant(1.0)).spread()

@@ -385,3 +385,40 @@ class TestPowers:
         largest = float(by_hand.run(stack, np.tile(period, 4), absolute=True).max())
         bound = 2 * largest * by_hand.tolerance(stack, period, more=8 * 64)
         assert abs(prediction.tone_power[0] - (steady**2).mean()) <= bound
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        upsim.models.fig8_right(),
+        upsim.models.fig8_left(),
+        upsim.models.fig8_left().draw(0),
+        upsim.Stack([upsim.Linear(2), upsim.ReLU(), upsim.Conv(1, 1, 3)], 16000).draw(0),
+    ],
+)
+def test_the_power_of_noise_does_not_depend_on_the_frequencies(stack):
+    whole = upsim.predict(stack, upsim.WhiteNoise())
+    for asked in (9, [100.0], [100.0, 200.0]):
+        assert upsim.predict(stack, upsim.WhiteNoise(), frequencies=asked).noise_power == (
+            whole.noise_power
+        )
+    # The rectangle rule over whole periods of a trigonometric polynomial is exact.
+    grid = np.arange(4096) * 8000.0 / 4096 * float(stack.sample_rate) / 16000
+    level = upsim.predict(stack, upsim.WhiteNoise(), frequencies=grid).psd[0]
+    sides = np.where(grid == 0, 1.0, 2.0) * 0.5
+    level = np.append(
+        level,
+        upsim.predict(stack, upsim.WhiteNoise(), frequencies=[float(stack.sample_rate) / 2]).psd[0],
+    )
+    sides = np.append(sides, 0.5)
+    total = float(level @ sides) * grid[1]
+    assert total == pytest.approx(whole.noise_power[0], rel=rounding(2**14, 1.0))
+
+
+@pytest.mark.parametrize("count", [64, 65])
+def test_noise_beside_a_recording_fills_its_bins(count):
+    """The bins at 0 Hz and, for an even number of samples, at Nyquist are half as wide."""
+    stack = upsim.Stack([upsim.Crop()], 8000)
+    signal = upsim.Recorded(np.zeros(count), 8000) + upsim.WhiteNoise(2.0)
+    prediction = upsim.predict(stack, signal)
+    assert prediction.noise_power[0] == pytest.approx(2.0, rel=rounding(count, 1.0))

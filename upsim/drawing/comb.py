@@ -201,7 +201,7 @@ def _draw_tones(
     scale = ax.secondary_yaxis("right")
     scale.set_yticks(
         [place + height(level) for place in feet_used for level in ends],
-        [f"{level:.0f}".replace("-", "\N{MINUS SIGN}") for _ in feet_used for level in ends],
+        [f"{round(level):d}".replace("-", "\N{MINUS SIGN}") for _ in feet_used for level in ends],
     )
     scale.tick_params(labelsize=TICK_SIZE)
     scale.set_ylabel("tone power (dB re 1)", fontsize=LABEL_SIZE)

@@ -43,7 +43,7 @@ from upsim.errors import ArgumentError
 from upsim.gaussian.covariance import Covariance, covariance
 from upsim.gaussian.gates import SIGMOID, Gate
 from upsim.gaussian.inputs import correlation, gaussian
-from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
+from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments, relative_error
 from upsim.gaussian.trapezoid import products
 from upsim.tolerance import rounding
 
@@ -71,6 +71,11 @@ class GatedMoments:
     variance: Array
     mean_error: Array
     variance_error: Array
+
+    @property
+    def relative_error(self) -> float:
+        """The largest bound of a mean or a variance, over the larger of what goes in and out."""
+        return relative_error(self, np.abs(self.carrier_mean) + self.carrier_deviation)
 
     @property
     def second(self) -> Array:

@@ -9,7 +9,7 @@ that a linear system would need to do as f does on average (Bussgang 1952).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,11 @@ class ActivationMoments:
         return len(self.coefficients) - 1
 
     @property
+    def relative_error(self) -> float:
+        """The largest bound of a mean or a variance, over the larger of what goes in and out."""
+        return relative_error(self, np.abs(self.input_mean) + self.input_deviation)
+
+    @property
     def second(self) -> Array:
         """``E f(x)^2``."""
         return self.variance + self.mean**2
@@ -130,3 +135,22 @@ class ActivationMoments:
 
     def __repr__(self) -> str:
         return f"<moments of {self.form!r}, shape {self.shape}, order {self.order}, {self.method}>"
+
+
+class _Bounded(Protocol):
+    """Moments with their bounds."""
+
+    @property
+    def mean_error(self) -> Array: ...
+    @property
+    def variance_error(self) -> Array: ...
+    @property
+    def second(self) -> Array: ...
+
+
+def relative_error(moments: _Bounded, given: Array) -> float:
+    """Return the largest bound over the larger of ``given``, the size of what goes in, and out."""
+    scale = np.maximum(given, np.sqrt(moments.second))
+    scale = np.where(scale > 0, scale, 1.0)
+    bounds = np.maximum(moments.mean_error / scale, moments.variance_error / scale**2)
+    return float(bounds.max())

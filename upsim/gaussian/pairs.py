@@ -68,6 +68,11 @@ class PairedMoments:
         self._homogeneous = form if isinstance(form, Rectifier) and not mean.any() else None
 
     @property
+    def relative_error(self) -> float:
+        """The largest bound of the moments, as a share of what goes in or out."""
+        return self._moments.relative_error
+
+    @property
     def mean(self) -> Array:
         """Mean of the function at each sample, (n,)."""
         return np.asarray(self._moments.mean[self._place])

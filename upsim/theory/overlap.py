@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.arguments import LARGEST_LINES, whole_number
+from upsim.layers import SubpixelConv, WeightNorm
+from upsim.layers.base import Layer
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.stack import Stack
@@ -127,6 +129,14 @@ class LayerOverlap:
         return float(np.ptp(self.phase_gains, axis=2).max()) / largest if largest else 0.0
 
 
+def _overlap_of(layer: Layer | None, operator: StretchFIR) -> Overlap:
+    inner = layer.layer if isinstance(layer, WeightNorm) else layer
+    if isinstance(inner, SubpixelConv):
+        # Every phase has the taps of a kernel of its own, dilated or not.
+        return overlap(inner.kernel_size * inner.factor, inner.factor)
+    return overlap(operator.taps.shape[2], operator.factor, dilation=operator.dilation)
+
+
 def overlap_report(stack: Stack) -> tuple[LayerOverlap, ...]:
     """Return the overlap of each upsampling layer of a stack with drawn weights."""
     found = []
@@ -136,7 +146,7 @@ def overlap_report(stack: Stack) -> tuple[LayerOverlap, ...]:
                 LayerOverlap(
                     step.label,
                     step.name,
-                    overlap(operator.taps.shape[2], operator.factor, dilation=operator.dilation),
+                    _overlap_of(step.layer, operator),
                     frozen(operator.phase_gains()),
                     frozen(operator.phase_powers()),
                 )

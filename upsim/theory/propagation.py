@@ -383,6 +383,12 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     matrices = []
     for operator in operators:
         assert operator is not None
+        # A number, its column, and both once more while they are sorted.
+        refuse_beyond_memory(
+            4 * operator.out_channels * operator.output_length(length) * operator.terms,
+            "the finite matrix",
+            fix="a shorter length, or upsim.fold(stack) for the map far from the ends",
+        )
         matrices.append(operator.matrix(length))
         length = operator.output_length(length)
     return reduce(lambda first, second: second @ first, matrices)

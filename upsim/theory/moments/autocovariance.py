@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ArgumentError
+from upsim.errors import ArgumentError, NotPredictableError
 from upsim.signals import Signal, WhiteNoise
 
 Array = NDArray[np.float64]
@@ -18,6 +18,9 @@ _POINTS = 2**16
 
 #: What may be cut off, as a share of the density's root mean square.
 _SHARE = 1e-4
+
+#: What is not cut off, but refused.
+_TOO_MUCH = 0.1
 
 #: Lags that are kept at most.
 _LONGEST = 256
@@ -70,6 +73,15 @@ def from_density(signal: Signal, channels: int, rate: Fraction) -> Autocovarianc
     left = np.sqrt(2 * energy[:, 1:] / np.where(whole > 0, whole, 1.0)[:, None]).max(axis=0)
     # left[d] is what lags beyond d hold.
     reach = min(int(np.argmax(left <= _SHARE)) if np.any(left <= _SHARE) else _LONGEST, _LONGEST)
+    if left[reach] > _TOO_MUCH:
+        raise NotPredictableError(
+            "the noise remembers itself for too long to be carried through an activation",
+            given=f"{signal!r:.80}: lags beyond {reach} samples hold "
+            f"{100 * left[reach]:.0f} % of its density (root mean square)",
+            expected=f"at most {100 * _TOO_MUCH:.0f} %: no band much narrower than a hundredth of "
+            "the input rate",
+            fix="a wider band; upsim.Sine(frequency, amplitude) for a narrow one",
+        )
     kept = sided[:, : reach + 1].T
     cut = (
         f"input: its autocovariance is cut after {reach} samples, which leaves out "

@@ -12,12 +12,15 @@ from upsim.gaussian import SIGMOID, ActivationMoments, Form, PairedMoments
 from upsim.layers.activations import GLU
 from upsim.layers.base import Activation
 from upsim.operators.two_time import PointwiseMap
+from upsim.theory.moments.trust import moments_note
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
 
-def channel_map(activation: Activation, mean: Array, variance: Array) -> tuple[Array, PointwiseMap]:
+def channel_map(
+    activation: Activation, mean: Array, variance: Array, label: str = ""
+) -> tuple[Array, PointwiseMap]:
     r"""Return the mean behind an activation, and the map of covariances through it.
 
     Parameters
@@ -25,6 +28,8 @@ def channel_map(activation: Activation, mean: Array, variance: Array) -> tuple[A
     activation : Activation
     mean, variance : array (p,)
         Of the Gaussian input, sample by sample of its period.
+    label : str
+        Of the layer, for refusals.
 
     Returns
     -------
@@ -57,6 +62,7 @@ def channel_map(activation: Activation, mean: Array, variance: Array) -> tuple[A
 
         return np.asarray(mean * opening), gated
     pairs = PairedMoments(_of(activation), mean, deviation)
+    moments_note(pairs.relative_error, activation, label)
     return pairs.mean, pairs.covariances
 
 

@@ -15,6 +15,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.arguments import refuse_beyond_memory
 from upsim.operators.random_taps import ApartTaps
 from upsim.operators.two_time import TwoTime
 from upsim.tolerance import rounding
@@ -149,6 +150,13 @@ def added(groups: Sequence[Channels]) -> Channels:
 
 def of_mean(mean: Array) -> TwoTime:
     """Return the products of a periodic mean with itself."""
+    # The products, their lags, and their square and its copy while the shortest period is found.
+    refuse_beyond_memory(
+        4 * mean.size**2,
+        f"the products of a mean that repeats after {mean.size} samples",
+        fix="stack = stack.draw(seed=0), and predict that one network; or sines whose frequencies "
+        "share a larger divisor with the input rate",
+    )
     lags = (np.arange(mean.size)[:, None] + np.arange(mean.size)) % mean.size
     return TwoTime(mean[:, None] * mean[lags], np.zeros((mean.size, 1))).reduced()
 

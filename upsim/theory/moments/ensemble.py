@@ -44,7 +44,7 @@ from upsim.theory.moments.channels import (
 from upsim.theory.moments.entrance import left_of_signal, of_network, of_signal
 from upsim.theory.moments.given import GivenLayer
 from upsim.theory.moments.narrow import expectation_note
-from upsim.theory.moments.normalised import over_channels, over_time
+from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
 
 Array = NDArray[np.float64]
 
@@ -307,12 +307,12 @@ class EnsembleMoments(Moments):
                     given=f"{type(activation).__name__} at layer {label} behind a concatenation",
                     fix=_DRAW,
                 )
-        groups = tuple(self._activated(group, activation) for group in self.groups)
+        groups = tuple(self._activated(group, activation, label) for group in self.groups)
         cut = [group.covariance.reach for group in self.groups if group.covariance.far.size]
         width, lags = least(self.width, self.terms), least(self.lags, *cut)
         return replace(self, groups=groups, width=width, lags=lags, terms=1)
 
-    def _activated(self, group: Channels, activation: Activation) -> Channels:
+    def _activated(self, group: Channels, activation: Activation, label: str) -> Channels:
         covariance, average = group.covariance, None
         if "modulation" in self.without:
             # Noise of the same covariance at all times makes no line.
@@ -321,10 +321,10 @@ class EnsembleMoments(Moments):
         period = lcm(covariance.period, group.mean.size)
         covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
         means = np.tile(group.mean, period // group.mean.size)
-        mean, pointwise = channel_map(activation, means, covariance.variance)
+        mean, pointwise = channel_map(activation, means, covariance.variance, label)
         if covariance.far.size:
             level = covariance.variance.mean(keepdims=True)
-            _, average = channel_map(activation, means.mean(keepdims=True), level)
+            _, average = channel_map(activation, means.mean(keepdims=True), level, label)
         if "activation" in self.without:
             mean = mean - _added_offset(activation, means, covariance.variance, mean)
         count = int(group.count * activation.channel_ratio)
@@ -340,23 +340,27 @@ class EnsembleMoments(Moments):
                 fix=_DRAW,
             )
         size, held = self.channels // layer.group_count, self.gains.get(label)
-        gains = np.zeros(layer.group_count)
+        gains, deviations = np.zeros(layer.group_count), [0.0]
 
         def behind(number: int, shares: Shares) -> tuple[Channels, ...]:
             given = None if held is None else float(held[number])
             members = [replace(self.groups[group], count=count) for group, count in shares]
             made, gains[number:] = over_time(members, layer.eps, given)
+            deviations.append(level_deviation(made))
             return made
 
         groups = self._slice_by_slice(layer.group_count, behind, held)
-        return self._scaled_by(
-            layer, label, groups, gains, f"{size} channel{'s' * (size > 1)} a group"
-        )
+        over = f"over {size} channel{'s' * (size > 1)} a group"
+        return self._scaled_by(layer, label, groups, gains, max(deviations), over)
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         held = self.gains.get(label)
         groups, gain = over_channels(self.groups, layer.eps, held)
-        return self._scaled_by(layer, label, groups, gain, f"{self.channels} channels")
+        # The mean square of n independent Gaussian channels.
+        deviation = float(np.sqrt(2 / self.channels))
+        return self._scaled_by(
+            layer, label, groups, gain, deviation, f"over {self.channels} channels"
+        )
 
     def _scaled_by(
         self,
@@ -364,12 +368,13 @@ class EnsembleMoments(Moments):
         label: str,
         groups: tuple[Channels, ...],
         gains: Array,
+        deviation: float,
         over: str,
     ) -> Self:
         """Return the record of normalised groups, with the layer's own weight and bias."""
         note = (
-            f"layer {label} ({type(layer).__name__}): divides by the expected level, whose "
-            f"differences between networks are left out ({over})"
+            f"layer {label} ({type(layer).__name__}): divides by the expected level {over}; that "
+            f"of one network differs from it by {100 * deviation:.0f} % (standard deviation)"
         )
         made = replace(
             self,
@@ -436,6 +441,11 @@ class EnsembleMoments(Moments):
         for row, moment in zip(powers, moments, strict=True):
             row[:: whole // moment.fixed.shape[1]] = moment.line_powers()
         return powers
+
+    def noise_power(self) -> Array:
+        """Return the expected power of what does not repeat, averaged over time, (channels,)."""
+        steady = [group.covariance.averaged() for group in self.groups]
+        return self.by_channel(np.array([each.excess[:1, each.reach] for each in steady]))[:, 0]
 
     def density(self, turns: Array) -> Array:
         """Return the expected density per cycle per sample, group by group, (groups, F)."""

@@ -69,8 +69,8 @@ def closure_note(place: Place) -> tuple[str, ...]:
         return ()
     least = "at least " if terms < NARROWEST or place.activations > DEEPEST else ""
     note = (
-        f"narrow: a sum {how} has only {terms:.0f} terms; densities of such networks were off by "
-        f"{least}about {error:.1f} dB in the accuracy study"
+        f"narrow: a sum {how} has only {terms:.0f} term{'s' * (terms != 1)}; densities of such "
+        f"networks were off by {least}about {error:.1f} dB in the accuracy study"
     )
     return (note,)
 
@@ -79,6 +79,12 @@ def expectation_note(terms: int | None) -> tuple[str, ...]:
     """Return what to say of the wide limit; ``terms`` of the narrowest sum, None without one."""
     if terms is None or (DEEPEST - 1) * expectation_error(terms) < WORTH_SAYING:
         return ()
+    if terms == 1:
+        skipped = (
+            "narrow: a skip leads samples from one activation straight into the next, with no sum "
+            "between them; no width makes such samples Gaussian, and the study has no such network"
+        )
+        return (skipped,)
     least = "at least " if terms < NARROWEST else ""
     note = (
         f"narrow: with sums of {terms} terms, the average over networks was off by {least}about "

@@ -68,6 +68,22 @@ def over_time(
     return made, gain
 
 
+def level_deviation(made: Sequence[Channels]) -> float:
+    r"""Return the relative standard deviation, over networks, of a normalised group's level.
+
+    A channel's level holds its lines, :math:`\sum_k |a_k|^2`, whose coefficients are Gaussian over
+    networks: complex and equal in pairs, of variance :math:`E|a_k|^2` squared, or real.  Either way
+    line k adds :math:`2 (E|a_k|^2)^2`, and n independent channels average n of them:
+
+    .. math:: \frac1{n^2} \sum_c \sum_k 2 (E|a_{ck}|^2)^2
+
+    for a level of 1.  What is random in the signal averages out over time.
+    """
+    count = sum(each.count for each in made)
+    lines = sum(each.count * float((each.covariance.line_powers() ** 2).sum()) for each in made)
+    return float(np.sqrt(2 * lines)) / count
+
+
 def over_channels(
     groups: Sequence[Channels], eps: float, gain: Array | None = None
 ) -> tuple[tuple[Channels, ...], Array]:

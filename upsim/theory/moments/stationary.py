@@ -37,6 +37,7 @@ from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
 from upsim.theory.moments.rules import Nonlinearity
+from upsim.theory.moments.trust import moments_note
 from upsim.theory.power import noise_power
 from upsim.theory.transfer import density_through
 
@@ -104,6 +105,8 @@ class StationaryMoments(Moments):
             found.append("lines and density: exact but for the levels below, far from the ends")
         elif self.place.activations == 1 and not self.place.levelled:
             found.append("lines and density: exact after one activation, far from the ends")
+        elif self.place.activations == 1:
+            found.append("lines and density: exact after one activation but for the levels below")
         else:
             found.append(
                 f"lines and density: Gaussian closure, the signals before the last "
@@ -118,6 +121,7 @@ class StationaryMoments(Moments):
             )
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
+            found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
             found.append(cut)
         return (*found, *closure_note(self.place), *self.notes)
 
@@ -144,7 +148,8 @@ class StationaryMoments(Moments):
             else activated(self.mean, self.place, activation.form(), label)
         )
         place = Activated(self.place, Nonlinearity.of(moments))
-        return replace(self, mean=mean, chain=None, place=place)
+        notes = (*self.notes, *moments_note(moments.relative_error, activation, label))
+        return replace(self, mean=mean, chain=None, place=place, notes=notes)
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
@@ -198,6 +203,13 @@ class StationaryMoments(Moments):
             place=Merged([part.place for part in parts], merging),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
+
+    def noise_power(self) -> Array:
+        """Return the power of the random part, averaged over time, (channels,)."""
+        if self.chain is None:
+            # An average over time is even in the lag, and lag 0 stands in the middle.
+            return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
+        return noise_power(self.chain, self.signal, self.input_channels, self.input_rate)[0]
 
     @property
     def memory(self) -> int:
