@@ -1,6 +1,7 @@
 """What a prediction in expectation answers, and what it refuses."""
 
 import json
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -165,3 +166,28 @@ def test_a_sum_is_as_narrow_as_what_it_adds_up():
 def test_ones_are_verified_without_a_draw():
     stack = upsim.Stack([upsim.TransposedConv(1, 2, 3, 2, weight="ones"), upsim.ReLU()], 8000)
     assert upsim.verify(stack).passed
+
+
+@pytest.mark.parametrize(
+    ("layer", "terms"),
+    [
+        (upsim.TransposedConv(5, 7, 8, 4), 10),  # two taps of each of five channels
+        (upsim.TransposedConv(5, 7, 3, 4), 5),
+        (upsim.Conv(5, 7, 3), 15),
+        (upsim.SubpixelConv(5, 7, 3, 4), 15),
+        (upsim.Conv(6, 6, 3, groups=3), 6),
+    ],
+)
+def test_the_terms_of_the_narrowest_sum_are_counted(layer, terms):
+    stack = upsim.Stack([layer, upsim.ReLU()], 8000)
+    assert f"the narrowest sum has {terms} terms" in " ".join(upsim.predict(stack).assumptions)
+
+
+def test_how_much_one_networks_level_differs_is_said():
+    """Behind a constant and L | K all L lines are equal: the deviation is sqrt(2 (L - 1)) / L."""
+    layers = [upsim.TransposedConv(64, 32, 8, 4, bias=False), upsim.InstanceNorm(32, eps=1e-12)]
+    said = upsim.predict(upsim.Stack(layers, 8000), upsim.Constant(1.0)).assumptions[-1]
+    # Three lines beside the offset, which the norm takes away: each a third of the level.
+    assert f"by {100 * sqrt(2 * 3 * (1 / 3) ** 2):.0f} %" in said
+    noisy = upsim.predict(upsim.Stack(layers, 8000), upsim.WhiteNoise(1.0)).assumptions[-1]
+    assert "by 0 %" in noisy

@@ -176,8 +176,8 @@ def average_over(networks, signal):
         assert isinstance(end, StationaryMoments)
         assert isinstance(end.mean, DeterministicMoments)
         squares = np.abs(end.mean.amplitudes()) ** 2
-        for number in range(squares.shape[1] // 2 + 1):
-            turns = Fraction(number, squares.shape[1])
+        for number in range(squares.shape[1]):
+            turns = Fraction(number, end.mean.period.shape[1])
             sides = 1 if turns in (0, Fraction(1, 2)) else 2
             powers[turns] = powers.get(turns, 0.0) + sides * squares[:, number]
         # per hertz of the output

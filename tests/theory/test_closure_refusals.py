@@ -115,3 +115,59 @@ def test_a_budget_too_small_for_any_form(layer):
     least = 4 * 15 * 16 * 8
     made = upsim.predict(stack, upsim.WhiteNoise(), memory=2 * least)
     assert any("taken as independent" in line for line in made.assumptions)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Steep(Activation):
+    """``exp(x^2)``: no mean for a variance of 1/2 or more."""
+
+    def function(self, samples):
+        return np.exp(samples**2)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fine(Activation):
+    """Turns far more often than the quadrature can follow."""
+
+    def function(self, samples):
+        return np.sin(50 * samples)
+
+
+@pytest.mark.parametrize(
+    ("activation", "power"), [(Steep(), 1.0), (Steep(), 0.3), (Fine(), 1600.0)], ids=str
+)
+@pytest.mark.parametrize("random", [False, True])
+def test_moments_that_are_not_known_are_refused(activation, power, random):
+    weight = upsim.Normal(1.0) if random else [[[1.0]]]
+    layers = [upsim.Conv(1, 1, 1, bias=False, weight=weight), activation]
+    with pytest.raises(NotPredictableError, match=r"layer 2 \((Steep|Fine)\): known to"):
+        upsim.predict(upsim.Stack(layers, 8000), upsim.WhiteNoise(power))
+
+
+def test_a_band_too_narrow_for_its_lags_is_refused_and_a_wide_one_is_no_more_called_exact():
+    stack = upsim.Stack([upsim.Nearest(2), upsim.ReLU()], 8000)
+    with pytest.raises(NotPredictableError, match="remembers itself for too long"):
+        upsim.predict(stack, upsim.Density([100, 101], [1, 1]))
+    wide = upsim.predict(stack, upsim.Density([0, 1000, 1500, 2000], [1, 1, 0.5, 0]))
+    assert "exact for the input as it is cut" in wide.assumptions[0]
+
+
+def test_a_machine_without_memory_says_so_in_our_words(monkeypatch):
+    def empty(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(np.fft, "rfft", empty)
+    with pytest.raises(TooLargeError, match="not enough memory for this prediction"):
+        upsim.predict(upsim.Stack([upsim.Nearest(2)], 8000), upsim.Constant(1.0))
+
+
+def test_a_finite_matrix_beyond_memory_is_refused_before_it_is_made():
+    stack = upsim.Stack([upsim.TransposedConv(64, 64, 16, 8)], 8000).draw(0)
+    with pytest.raises(TooLargeError, match="the finite matrix"):
+        upsim.finite_matrix(stack, 10_000)
+
+
+def test_a_sine_of_a_long_period_is_refused_in_expectation():
+    stack = upsim.Stack([upsim.TransposedConv(1, 8, 4, 2), upsim.ReLU()], 8000)
+    with pytest.raises(TooLargeError, match="repeats after 40000 samples"):
+        upsim.predict(stack, upsim.Sine(440.1))

@@ -408,3 +408,11 @@ class TestCost:
         for layer, module in pairs:
             stack = upsim.Stack([layer], 1000)
             assert upsim.cost(stack).parameters == sum(p.numel() for p in module.parameters())
+
+
+def test_every_phase_of_a_dilated_subpixel_layer_has_the_taps_of_its_kernel():
+    layer = upsim.SubpixelConv(1, 1, 3, 2, dilation=2)
+    stack = upsim.Stack([layer, upsim.WeightNorm(layer)], 8000).draw(0)
+    for report in upsim.predict(stack, upsim.Constant(1.0)).overlap:
+        assert report.overlap.kind == "full"
+        assert report.overlap.counts == (3, 3)

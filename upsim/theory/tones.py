@@ -143,7 +143,7 @@ def find_tones(
         return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
-    amplitudes = frozen(place.amplitudes()[:, :half])
+    amplitudes = frozen(place.amplitudes())
     magnitudes = np.abs(amplitudes)
     # Every line but 0 and Nyquist stands for its mirror line, too.
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)

@@ -296,12 +296,12 @@ class DeterministicMoments(Moments):
         return replace(self, sources=(), shares=none, provenance=False)
 
     def amplitudes(self) -> NDArray[np.complex128]:
-        """Return the Fourier coefficient of each line ``k / P``, shape (channels, P)."""
-        return np.asarray(np.fft.fft(self.period, axis=1) / self.period.shape[1])
+        """Return the coefficient of each line ``k / P`` up to 1/2, (channels, P // 2 + 1)."""
+        return np.asarray(np.fft.rfft(self.period, axis=1, norm="forward"))
 
     def share_amplitudes(self) -> NDArray[np.complex128]:
-        """Return the Fourier coefficients source by source, (sources, channels, P)."""
-        return np.asarray(np.fft.fft(self.shares, axis=2) / self.period.shape[1])
+        """Return the Fourier coefficients source by source, (sources, channels, P // 2 + 1)."""
+        return np.asarray(np.fft.rfft(self.shares, axis=2, norm="forward"))
 
 
 def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array, Array]:
