@@ -8,14 +8,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-CHAPTERS = [
-    "index.html",
-    "howto-line-at-n-khz.html",
-    "vocabulary.html",
-    "adding-a-layer.html",
-    "architecture.html",
-    "speed.html",
-]
+#: Pages, and whether they have formulas.
+CHAPTERS = {
+    "index.html": True,
+    "howto-line-at-n-khz.html": True,
+    "howto-structural.html": True,
+    "models-at-initialisation.html": False,
+    "vocabulary.html": True,
+    "accuracy.html": True,
+    "adding-a-layer.html": True,
+    "architecture.html": True,
+    "speed.html": False,
+}
 
 # Resolves when MathJax has drawn the page; pages without formulas do not load it.
 DRAWN = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
@@ -90,7 +94,7 @@ def test_a_chapter_shows_itself_without_a_network(visit, address, chapter):
     read(visit, f"{address}/{chapter}")
     visit.page.wait_for_load_state("networkidle")  # nothing that a script asks for late
     formulas = visit.page.locator(".math").count()
-    assert formulas > 0
+    assert (formulas > 0) == CHAPTERS[chapter]
     # One drawing a formula at the least: a displayed one may hold several.
     assert visit.page.locator(".math mjx-container svg").count() >= formulas
     assert visit.page.locator(".math:not(:has(mjx-container svg))").count() == 0
@@ -105,7 +109,7 @@ def test_every_formula_of_the_site_is_valid_tex(visit, site, address):
         for page in sorted(site.rglob("*.html"))
         if 'class="math ' in page.read_text(encoding="utf-8")
     ]
-    assert set(CHAPTERS) <= set(pages)
+    assert {name for name, formulas in CHAPTERS.items() if formulas} <= set(pages)
     wrong = {}
     for name in pages:
         read(visit, f"{address}/{name}")
@@ -124,6 +128,6 @@ def test_every_formula_of_the_site_is_valid_tex(visit, site, address):
 
 def test_the_landing_page_leads_to_the_chapters(visit, address):
     read(visit, f"{address}/index.html")
-    visit.page.get_by_role("link", name="Vocabulary").first.click()
+    visit.page.locator(".sd-card", has_text="Vocabulary").click()
     visit.page.wait_for_url("**/vocabulary.html")
     assert visit.page.locator("h1").first.inner_text().startswith("Vocabulary")
