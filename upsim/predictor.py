@@ -193,7 +193,8 @@ def _read(
         psd = level if psd is None else psd + level
     for array in (grid, psd, waveform):
         if array is not None:
-            refuse_infinite(array)
+            if array is not grid:
+                refuse_infinite(array)
             array.setflags(write=False)
 
     return Prediction(

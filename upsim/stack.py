@@ -162,7 +162,7 @@ class Stack:
                 ) from None
         return length
 
-    @property
+    @cached_property
     def is_drawn(self) -> bool:
         """Whether all weights are numbers."""
         return all(layer.is_drawn for layer in self.layers)

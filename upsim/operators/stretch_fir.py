@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from upsim.operators.polyphase import PolyphaseMatrix
 
+#: Products of a fold that are made in one call (512 KiB).
+_SMALL = 2**16
+
 
 @dataclass(frozen=True, eq=False)
 class StretchFIR(Operator):
@@ -249,9 +252,17 @@ class StretchFIR(Operator):
         left = first.reshape(groups, inner, first.shape[1], first.shape[2])
         right = second.reshape(groups, out, inner, second.shape[2]).transpose(0, 3, 1, 2)
         taps = np.zeros((groups, reach, out, first.shape[1]))
-        for tap in range(first.shape[2]):
-            start = tap * other.factor
-            taps[:, start : start + second.shape[2]] += right @ left[:, None, :, :, tap]
+        if taps.size * first.shape[2] <= _SMALL:
+            # One product for all taps: calls, not sums, are what small operators cost.
+            pieces = right @ left.reshape(groups, 1, inner, -1)
+            pieces = pieces.reshape(*pieces.shape[:3], *left.shape[2:])
+            for tap in range(first.shape[2]):
+                start = tap * other.factor
+                taps[:, start : start + second.shape[2]] += pieces[..., tap]
+        else:
+            for tap in range(first.shape[2]):
+                start = tap * other.factor
+                taps[:, start : start + second.shape[2]] += right @ left[:, None, :, :, tap]
         offset = other.offset
         if self.offset is not None:
             offset = added_offsets(other.periodic(self.offset), other.offset)

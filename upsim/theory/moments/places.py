@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 Record = TypeVar("Record")
 Pair = tuple["Place", "Place"]
 
+_ONE = Fraction(1)
+
 #: Covariances of the largest size that are held at once.
 _AT_ONCE = 3
 
@@ -46,8 +48,8 @@ class Place(ABC):
     ----------
     parents : tuple of Place
     channels : int
-    rate : Fraction
-        Samples per input sample.
+    pace : Fraction
+        Samples per sample of the (first) parent.
     depth : int
         Steps from the input along the longest way.
     terms : int
@@ -66,18 +68,38 @@ class Place(ABC):
     levelled: bool
     budget: float
 
-    def __init__(self, parents: tuple[Place, ...], channels: int, rate: Fraction) -> None:
+    def __init__(self, parents: tuple[Place, ...], channels: int, pace: Fraction = _ONE) -> None:
         self.parents = parents
         self.channels = channels
-        self.rate = rate
+        self.pace = pace
         self.depth = 1 + max((parent.depth for parent in parents), default=-1)
         self.terms = max((parent.terms for parent in parents), default=0)
         self.activations = max((parent.activations for parent in parents), default=0)
         self.levelled = any(parent.levelled for parent in parents)
         self.budget = parents[0].budget if parents else float(MEMORY_BUDGET)
-        self.ancestors: frozenset[Place] = frozenset(parents).union(
-            *(parent.ancestors for parent in parents)
-        )
+
+    # These two are asked for only behind activations, and found without a deep recursion.
+
+    @cached_property
+    def rate(self) -> Fraction:
+        """Samples per input sample."""
+        found, place = self.pace, self
+        while place.parents:
+            place = place.parents[0]
+            found *= place.pace
+        return found
+
+    @cached_property
+    def ancestors(self) -> frozenset[Place]:
+        """All places that this one was made of."""
+        found: set[Place] = set()
+        waiting = list(self.parents)
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found.add(place)
+                waiting += place.parents
+        return frozenset(found)
 
     @cached_property
     def plan(self) -> Plan:
@@ -248,7 +270,7 @@ class Start(Place):
     """The input of a stack; its lags, (2 D + 1, channels), are made when first needed."""
 
     def __init__(self, channels: int, make: Callable[[], Array], budget: float) -> None:
-        super().__init__((), channels, Fraction(1))
+        super().__init__((), channels)
         self._make = make
         self.budget = budget
 
@@ -265,7 +287,7 @@ class Filtered(Place):
     """An operator's output."""
 
     def __init__(self, parent: Place, operator: Operator) -> None:
-        super().__init__((parent,), operator.out_channels, parent.rate * operator.length.rate)
+        super().__init__((parent,), operator.out_channels, operator.length.rate)
         self.operator = operator
         self.terms += operator.terms + 1
 
@@ -293,7 +315,7 @@ class Activated(Place):
     """The output of an activation or a gate."""
 
     def __init__(self, parent: Place, function: Nonlinearity) -> None:
-        super().__init__((parent,), function.channels, parent.rate)
+        super().__init__((parent,), function.channels)
         self.function = function
         self.activations += 1
 
@@ -320,7 +342,7 @@ class Scaled(Place):
     """Each channel times a gain that repeats, ``gains`` (P, C): what LayerNorm's level does."""
 
     def __init__(self, parent: Place, gains: Array) -> None:
-        super().__init__((parent,), parent.channels, parent.rate)
+        super().__init__((parent,), parent.channels)
         self.gains = gains
         self.levelled = True
 
@@ -338,7 +360,7 @@ class Merged(Place):
     def __init__(self, parts: Sequence[Place], merging: str) -> None:
         counts = [part.channels for part in parts]
         whole = sum(counts) if merging == "concatenate" else counts[0]
-        super().__init__(tuple(parts), whole, parts[0].rate)
+        super().__init__(tuple(parts), whole)
         self.merging = merging
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
