@@ -348,7 +348,12 @@ class Prediction:
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
-            lines.append("no tones: nothing in this output repeats except its offset")
+            silent = self.psd is None and not self.tones
+            lines.append(
+                "no tones: this output is silent"
+                if silent
+                else "no tones: nothing in this output repeats except its offset"
+            )
         lines.append(self._closing())
         return "\n".join(lines[:8])
 

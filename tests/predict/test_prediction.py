@@ -422,3 +422,10 @@ def test_noise_beside_a_recording_fills_its_bins(count):
     signal = upsim.Recorded(np.zeros(count), 8000) + upsim.WhiteNoise(2.0)
     prediction = upsim.predict(stack, signal)
     assert prediction.noise_power[0] == pytest.approx(2.0, rel=rounding(count, 1.0))
+
+
+def test_silence_through_layers_without_a_bias_is_called_silent():
+    stack = upsim.Stack([upsim.Nearest(2), upsim.Conv(1, 1, 3, bias=False)], 8000).draw(0)
+    text = str(upsim.predict(stack, upsim.Silence()))
+    assert "this output is silent" in text
+    assert "offset" not in text
