@@ -38,9 +38,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import upsim
-from upsim.arguments import MEMORY_BUDGET
 from upsim.layers.base import Activation
 from upsim.neural import run
+from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
@@ -340,7 +340,7 @@ def draw(rows: list[Row], quantity: str) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from upsim.drawing.style import COLOUR_MAP, FIGURE_SIZE, LABEL_SIZE, SMALL_SIZE, TICK_SIZE
+    from upsim.show.style import COLOUR_MAP, FIGURE_SIZE, LABEL_SIZE, SMALL_SIZE, TICK_SIZE
 
     names = list(dict.fromkeys(each.activation for each in rows))
     questions = ("closure", "wide limit")

@@ -16,7 +16,7 @@ import picture
 from scipy.signal import welch
 
 import upsim
-from upsim.drawing import draw_layers
+from upsim.show import draw_layers
 
 layers = [upsim.Nearest(2), upsim.Conv(1, 1, kernel_size=9, padding="same")] * 3
 stack = upsim.Stack(layers, sample_rate=32000, name="figure 6 left").draw(seed=0)

@@ -13,7 +13,7 @@ default, seed 0).
 import picture
 
 import upsim
-from upsim.drawing import draw_layers
+from upsim.show import draw_layers
 
 layers = [upsim.SubpixelConv(1, 1, kernel_size=3, factor=2, padding="same")] * 3
 stack = upsim.Stack(layers, sample_rate=32000, name="figure 7").draw(seed=0)

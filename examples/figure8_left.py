@@ -12,7 +12,7 @@ none) and weights and biases (here: PyTorch's default, seed 0).
 import picture
 
 import upsim
-from upsim.drawing import draw_layers
+from upsim.show import draw_layers
 
 layers = [upsim.TransposedConv(1, 1, kernel_size=4, stride=2)] * 3
 stack = upsim.Stack(layers, sample_rate=32000, name="figure 8 left").draw(seed=0)

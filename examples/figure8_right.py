@@ -14,7 +14,7 @@ import numpy as np
 import picture
 
 import upsim
-from upsim.drawing import draw_layers
+from upsim.show import draw_layers
 
 stack = upsim.Stack([upsim.Linear(2)] * 3, sample_rate=32000, name="figure 8 right")
 noise = upsim.WhiteNoise(power=1.0)

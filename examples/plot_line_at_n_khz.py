@@ -91,7 +91,7 @@ changes = {
 after = {name: upsim.predict(changed, upsim.Silence()) for name, changed in changes.items()}
 for name, prediction in after.items():
     line = prediction.explain(5512.5).tone
-    level = upsim.units.format_decibels(line.power[0]) if line else "no line"
+    level = upsim.words.units.format_decibels(line.power[0]) if line else "no line"
     lines = sum(tone.fraction > 0 for tone in prediction.tones)
     print(f"{name:34} 5512.5 Hz: {level:11} lines in all: {lines}")
 

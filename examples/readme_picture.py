@@ -11,7 +11,7 @@ import numpy as np
 import picture
 
 import upsim
-from upsim.drawing import draw_spectrogram, draw_spectrum, spectrogram_of_waveform
+from upsim.show import draw_spectrogram, draw_spectrum, spectrogram_of_waveform
 
 layers = [upsim.Nearest(2), upsim.Conv(1, 1, kernel_size=9, padding="same")] * 3
 stack = upsim.Stack(layers, sample_rate=32000, name="figure 6 left").draw(seed=0)

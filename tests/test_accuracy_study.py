@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import upsim
-from upsim.tolerance import sampling
+from upsim.words.tolerance import sampling
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import upsim
-from upsim.arguments import (
+from upsim.errors import ArgumentError, ArgumentTypeError, TooLargeError, UpsimError
+from upsim.words.arguments import (
     LARGEST_COUNT,
     finite_array,
     finite_number,
@@ -14,7 +15,6 @@ from upsim.arguments import (
     signed_number,
     whole_number,
 )
-from upsim.errors import ArgumentError, ArgumentTypeError, TooLargeError, UpsimError
 
 
 def test_a_count_is_limited_and_the_limit_can_be_moved():

@@ -9,9 +9,9 @@ from scipy.io import wavfile
 from scipy.signal import firwin
 
 import upsim
-from upsim.audio import read_sound, resampled
 from upsim.errors import FileFormatError, MissingDependencyError, TooLargeError
-from upsim.tolerance import rounding
+from upsim.files.audio import read_sound, resampled
+from upsim.words.tolerance import rounding
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from upsim import errors
-from upsim.arguments import (
+from upsim.words.arguments import (
     LARGEST_COUNT,
     MEMORY_BUDGET,
     finite_array,

@@ -18,29 +18,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "upsim"
 # The longest name that a module starts with decides. docs/architecture.md tells what a floor is.
 FLOORS = {
     "upsim.errors": 0,
-    "upsim.arguments": 0,
-    "upsim.units": 0,
-    "upsim.tolerance": 0,
-    "upsim.overflow": 0,
-    "upsim.progress": 0,
+    "upsim.words": 0,
     "upsim.operators": 1,
     "upsim.gaussian": 1,
-    "upsim.weights": 2,
     "upsim.layers": 2,
-    "upsim.audio": 2,
-    "upsim.stack": 2,
-    "upsim.signals": 2,
-    "upsim.stackfile": 2,
-    "upsim.stackschema": 2,
-    "upsim.signalfile": 2,
+    "upsim.network": 2,
+    "upsim.files": 2,
     "upsim.theory": 3,
-    "upsim.drawing": 4,
-    "upsim.tables": 4,
-    "upsim.explanation": 4,
-    "upsim.prediction": 4,
-    "upsim.predictionfile": 4,
-    "upsim.pictures": 4,
-    "upsim.predictor": 4,
+    "upsim.show": 4,
+    "upsim.answer": 4,
     "upsim.neural": 5,
     "upsim.verification": 5,
     "upsim.models": 6,
@@ -53,8 +39,7 @@ ROOT_FLOOR = 7  # upsim/__init__.py itself, the face
 # Stricter than "down": the floors that these may import from, besides themselves.
 ONLY_FLOORS = {
     "upsim.neural": {0, 2},  # an oracle that shares code with what it judges is no oracle
-    "upsim.drawing": {0},  # takes plain arrays
-    "upsim.tables": {0},  # takes plain rows
+    "upsim.show": {0},  # takes plain arrays and rows
 }
 
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]
@@ -115,7 +100,7 @@ def inner_imports(name: str, modules: Mapping[str, Module]) -> set[str]:
     for base, taken in imported_names(name, modules[name]):
         if not within(base, "upsim"):
             continue
-        # `from upsim import units` means upsim.units, `from upsim import predict_all` the face.
+        # `from upsim.words import units` means upsim.words.units.
         submodule = f"{base}.{taken}"
         targets.add(submodule if taken and submodule in modules else base)
     return targets
@@ -153,28 +138,34 @@ def test_every_import_goes_down():
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("upsim.operators.length", "from upsim.stack import Stack"),
-        ("upsim.operators.length", "import upsim.stack"),
-        ("upsim.operators.length", "from .. import stack"),
-        ("upsim.operators.length", "from ..stack import Stack"),
-        ("upsim.operators.length", "import importlib\nimportlib.import_module('upsim.stack')"),
-        ("upsim.operators.length", "def late():\n    from upsim.stack import Stack"),
+        ("upsim.operators.length", "from upsim.network.stack import Stack"),
+        ("upsim.operators.length", "import upsim.network.stack"),
+        ("upsim.operators.length", "from ..network import stack"),
+        ("upsim.operators.length", "from ..network.stack import Stack"),
+        (
+            "upsim.operators.length",
+            "import importlib\nimportlib.import_module('upsim.network.stack')",
+        ),
+        ("upsim.operators.length", "def late():\n    from upsim.network.stack import Stack"),
         (
             "upsim.errors",
-            "import typing\nif typing.TYPE_CHECKING:\n import upsim.stack",
+            "import typing\nif typing.TYPE_CHECKING:\n import upsim.network.stack",
         ),
-        ("upsim.stack", "from upsim import Prediction"),  # through the face, floor 7
-        ("upsim.theory.ladder", "from upsim.predictor import predict"),
+        ("upsim.network.stack", "from upsim import Prediction"),  # through the face, floor 7
+        ("upsim.theory.lines.ladder", "from upsim.answer.predictor import predict"),
         ("upsim.neural.numpy_layers", "from upsim.operators.length import LengthRule"),
-        ("upsim.neural.numpy_layers", "from upsim.theory.ladder import rungs"),
-        ("upsim.neural.numpy_layers", "from upsim.prediction import Prediction"),
-        ("upsim.drawing.spectrum", "from upsim.operators.length import LengthRule"),
-        ("upsim.drawing.spectrum", "from upsim.prediction import Prediction"),
-        ("upsim.tables", "from upsim.stack import Stack"),
+        ("upsim.neural.numpy_layers", "from upsim.theory.lines.ladder import rungs"),
+        ("upsim.neural.numpy_layers", "from upsim.answer.prediction import Prediction"),
+        ("upsim.show.spectrum", "from upsim.operators.length import LengthRule"),
+        ("upsim.show.spectrum", "from upsim.answer.prediction import Prediction"),
+        ("upsim.show.tables", "from upsim.network.stack import Stack"),
     ],
 )
 def test_a_forbidden_import_is_caught(name, source):
-    modules = {"upsim.stack": Module("", is_package=False), name: Module(source, is_package=False)}
+    modules = {
+        "upsim.network.stack": Module("", is_package=False),
+        name: Module(source, is_package=False),
+    }
     assert len(complaints(modules)) >= 1
     assert all(sentence.startswith(name) for sentence in complaints(modules))
 
@@ -184,13 +175,14 @@ def test_a_forbidden_import_is_caught(name, source):
     [
         ("upsim.layers.convolution", "from upsim.layers.base import Layer"),
         ("upsim.layers.convolution", "from .base import Layer\nfrom ..operators import length"),
-        ("upsim.neural.numpy_layers", "from upsim import errors, stack\nfrom . import registry"),
-        ("upsim.drawing.spectrum", "from upsim.units import decibels\nimport numpy"),
+        ("upsim.neural.numpy_layers", "from upsim import errors\nfrom . import registry"),
+        ("upsim.neural.numpy_layers", "from upsim.network import stack"),
+        ("upsim.show.spectrum", "from upsim.words.units import decibels\nimport numpy"),
         ("upsim.cli", "from upsim import Prediction"),
     ],
 )
 def test_an_allowed_import_passes(name, source):
-    known = ["upsim.errors", "upsim.units", "upsim.stack"]
+    known = ["upsim.errors", "upsim.words.units", "upsim.network.stack"]
     modules = {other: Module("", is_package=False) for other in known}
     assert complaints({**modules, name: Module(source, is_package=False)}) == []
 

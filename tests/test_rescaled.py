@@ -7,9 +7,9 @@ import pytest
 
 import upsim
 from upsim.errors import ArgumentError
-from upsim.stackfile import stack_from_dict, stack_to_dict
-from upsim.tolerance import sampling
-from upsim.weights import Rescaled, TapShape, Torch
+from upsim.files.stackfile import stack_from_dict, stack_to_dict
+from upsim.network.weights import Rescaled, TapShape, Torch
+from upsim.words.tolerance import sampling
 
 SHAPE = TapShape(40, 25, 8, 4, fan_in=320, fan_out=100)
 

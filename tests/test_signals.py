@@ -9,7 +9,7 @@ import upsim
 from upsim import Constant, Density, Recorded, Silence, Sine, Stack, WhiteNoise
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
 from upsim.layers import Nearest
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 RATE = Fraction(8000)
 
@@ -102,7 +102,7 @@ def test_one_recorded_row_feeds_every_channel():
     ids=repr,
 )
 def test_the_repr_can_be_evaluated(signal):
-    names = vars(upsim.signals) | {"Fraction": Fraction}
+    names = vars(upsim.network.signals) | {"Fraction": Fraction}
     assert eval(repr(signal), names) == signal
     assert hash(eval(repr(signal), names)) == hash(signal)
 

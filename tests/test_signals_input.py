@@ -8,7 +8,7 @@ from scipy.io import wavfile
 
 import upsim
 from upsim.errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError
-from upsim.signalfile import signal_from_dict, signal_to_dict
+from upsim.files.signalfile import signal_from_dict, signal_to_dict
 
 
 @pytest.mark.parametrize("kind", [upsim.Constant, upsim.WhiteNoise])

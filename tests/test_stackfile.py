@@ -19,6 +19,12 @@ from upsim.errors import (
     UnknownNameError,
     UpsimError,
 )
+from upsim.files.signalfile import signal_from_dict, signal_to_dict
+from upsim.files.stackfile import (
+    stack_from_dict,
+    stack_to_dict,
+)
+from upsim.files.stackschema import schema
 from upsim.layers import (
     CATALOGUE,
     ELU,
@@ -58,14 +64,8 @@ from upsim.layers import (
     WeightNorm,
     WindowedSinc,
 )
-from upsim.signalfile import signal_from_dict, signal_to_dict
-from upsim.stackfile import (
-    stack_from_dict,
-    stack_to_dict,
-)
-from upsim.stackschema import schema
 
-SCHEMA = Path(upsim.__file__).with_name("stack.schema.json")
+SCHEMA = Path(upsim.__file__).with_name("files") / "stack.schema.json"
 
 # One example a layer, with arguments that differ from the defaults where there are any.
 EXAMPLES = [

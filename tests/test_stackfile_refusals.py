@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import upsim
+from upsim.answer.predictionfile import prediction_from_dict, prediction_to_dict
 from upsim.errors import ArgumentTypeError, FileFormatError, UnknownNameError, UpsimError
-from upsim.predictionfile import prediction_from_dict, prediction_to_dict
-from upsim.stackfile import stack_from_dict, stack_to_dict
-from upsim.weights import Initialisation, Normal
+from upsim.files.stackfile import stack_from_dict, stack_to_dict
+from upsim.network.weights import Initialisation, Normal
 
 
 def content_of(*layers, sample_rate=16000):

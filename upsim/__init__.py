@@ -24,25 +24,25 @@ _LAYERS = (
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
-    "upsim.stack": "Stack",
-    "upsim.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
-    "upsim.weights": "Initialisation Normal Rescaled",
+    "upsim.network.stack": "Stack",
+    "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
+    "upsim.network.weights": "Initialisation Normal Rescaled",
     "upsim.operators": "StretchFIR PolyphaseMatrix",
-    "upsim.predictor": "predict",
-    "upsim.prediction": "Prediction",
-    "upsim.theory.tones": "Tone Contribution",
-    "upsim.explanation": "explain",
-    "upsim.theory.propagation": "fold finite_matrix",
-    "upsim.theory.audibility": "audibility MaskedLevels",
-    "upsim.theory.spread": "Spread",
-    "upsim.theory.tone_audibility": "Audibility ToneAudibility",
-    "upsim.theory.ladder": "families",
-    "upsim.theory.overlap": "overlap",
-    "upsim.theory.boundaries": "coverage",
-    "upsim.theory.cost": "cost",
-    "upsim.theory.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
+    "upsim.answer.predictor": "predict",
+    "upsim.answer.prediction": "Prediction",
+    "upsim.theory.lines.tones": "Tone Contribution",
+    "upsim.answer.explanation": "explain",
+    "upsim.theory.moments.propagation": "fold finite_matrix",
+    "upsim.theory.reports.audibility": "audibility MaskedLevels",
+    "upsim.theory.lines.spread": "Spread",
+    "upsim.theory.reports.tone_audibility": "Audibility ToneAudibility",
+    "upsim.theory.lines.ladder": "families",
+    "upsim.theory.reports.overlap": "overlap",
+    "upsim.theory.reports.boundaries": "coverage",
+    "upsim.theory.reports.cost": "cost",
+    "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
-    "upsim.stackfile": "load_stack save_stack",
+    "upsim.files.stackfile": "load_stack save_stack",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -52,32 +52,32 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, layers, operators
-    from upsim.explanation import explain
+    from upsim.answer.explanation import explain
+    from upsim.answer.prediction import Prediction
+    from upsim.answer.predictor import predict
+    from upsim.files.stackfile import load_stack, save_stack
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
+    from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
+    from upsim.network.stack import Stack
+    from upsim.network.weights import Initialisation, Normal, Rescaled
     from upsim.operators import PolyphaseMatrix, StretchFIR
-    from upsim.prediction import Prediction
-    from upsim.predictor import predict
-    from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
-    from upsim.stack import Stack
-    from upsim.stackfile import load_stack, save_stack
-    from upsim.theory.audibility import MaskedLevels, audibility
-    from upsim.theory.boundaries import coverage
-    from upsim.theory.cost import cost
-    from upsim.theory.gradient import (
+    from upsim.theory.lines.ladder import families
+    from upsim.theory.lines.spread import Spread
+    from upsim.theory.lines.tones import Contribution, Tone
+    from upsim.theory.moments.propagation import finite_matrix, fold
+    from upsim.theory.reports.audibility import MaskedLevels, audibility
+    from upsim.theory.reports.boundaries import coverage
+    from upsim.theory.reports.cost import cost
+    from upsim.theory.reports.gradient import (
         GradientLine,
         adjoint,
         gradient_lines,
         phase_shuffle_factor,
     )
-    from upsim.theory.ladder import families
-    from upsim.theory.overlap import overlap
-    from upsim.theory.propagation import finite_matrix, fold
-    from upsim.theory.spread import Spread
+    from upsim.theory.reports.overlap import overlap
+    from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
-    from upsim.theory.tone_audibility import Audibility, ToneAudibility
-    from upsim.theory.tones import Contribution, Tone
     from upsim.verification import verify
-    from upsim.weights import Initialisation, Normal, Rescaled
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,8 @@ import pytest
 
 import upsim
 from upsim import models
-from upsim.stackfile import stack_from_dict
-from upsim.stackschema import schema
+from upsim.files.stackfile import stack_from_dict
+from upsim.files.stackschema import schema
 
 
 def test_explain_names_the_layer_and_the_cause(upsim_command):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from upsim.drawing import Band, ContributionRow, Panel, ToneRow
+from upsim.show import Band, ContributionRow, Panel, ToneRow
 
 INPUT_RATE = 4000.0
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from upsim.drawing import ToneRow, draw_comb
-from upsim.drawing.comb import owned_rungs
-from upsim.tolerance import rounding
+from upsim.show import ToneRow, draw_comb
+from upsim.show.comb import owned_rungs
+from upsim.words.tolerance import rounding
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upsim.drawing import ToneRow, draw_spectrum
-from upsim.drawing.levels import ROUNDING_DB, level_limits, levels_of
 from upsim.errors import ArgumentError
+from upsim.show import ToneRow, draw_spectrum
+from upsim.show.levels import ROUNDING_DB, level_limits, levels_of
 
 
 def test_a_line_at_minus_87_db_is_inside_the_picture(density):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from upsim import drawing
-from upsim.drawing import Band, Panel, ToneRow
-from upsim.drawing.style import layer_name
+from upsim import show
+from upsim.show import Band, Panel, ToneRow
+from upsim.show.style import layer_name
 
 
 def boxes(ax):
@@ -29,13 +29,13 @@ CROWDED = [line(7900.0 + 20.0 * k, 10.0 ** -(1 + 0.05 * k)) for k in range(10)]
 
 
 def crowded_spectrum():
-    return drawing.draw_spectrum(None, None, CROWDED, [], sample_rate=32000)
+    return show.draw_spectrum(None, None, CROWDED, [], sample_rate=32000)
 
 
 def crowded_panel():
     panels = [Panel(title="input", sample_rate=4000.0)]
     panels.append(Panel(title="layer 2 (Residual)", sample_rate=32000.0, tones=CROWDED))
-    return drawing.draw_layers(panels)[1]
+    return show.draw_layers(panels)[1]
 
 
 @pytest.mark.parametrize("draw", [crowded_spectrum, crowded_panel])
@@ -47,14 +47,14 @@ def test_names_of_lines_do_not_cover_each_other(draw):
 
 def test_lines_with_room_keep_their_names():
     tones = [line(2000.0 * k, 10.0**-k) for k in range(1, 8)]
-    ax = drawing.draw_spectrum(None, None, tones, [], sample_rate=32000)
+    ax = show.draw_spectrum(None, None, tones, [], sample_rate=32000)
     assert len(boxes(ax)) == 7
 
 
 def test_of_many_lines_the_loudest_are_named():
     tones = [line(100.0 * k, 10.0 ** -(k % 7), str(k)) for k in range(1, 160)]
     tones.append(line(9050.0, 100.0, "loud"))
-    ax = drawing.draw_spectrum(None, None, tones, [], sample_rate=32000)
+    ax = show.draw_spectrum(None, None, tones, [], sample_rate=32000)
     words = [each.get_text().split("\n")[0] for each in ax.texts]
     assert words[0] == "loud"
     assert 1 <= len(words) <= 6
@@ -66,7 +66,7 @@ def test_a_nested_layer_is_called_a_layer():
 
 
 def test_a_panels_title_is_clear_of_the_names_of_its_bands(panels):
-    for ax in drawing.draw_layers(panels, title="all of them"):
+    for ax in show.draw_layers(panels, title="all of them"):
         titles = [ax.title, ax._left_title, ax._right_title]
         (title,) = [each for each in titles if each.get_text()]
         for box in boxes(ax):
@@ -74,13 +74,13 @@ def test_a_panels_title_is_clear_of_the_names_of_its_bands(panels):
     assert ax.figure.get_suptitle() == "all of them"
 
 
-@pytest.mark.parametrize("causes", [("bias",), tuple(drawing.style.CAUSES)])
+@pytest.mark.parametrize("causes", [("bias",), tuple(show.style.CAUSES)])
 def test_the_legend_of_a_comb_covers_neither_title_nor_lines(causes):
     tones = [
         ToneRow(frequency_hz=4000.0 * (k + 1), power=1.0, layer="1", cause=cause)
         for k, cause in enumerate(causes)
     ]
-    ax = drawing.draw_comb(
+    ax = show.draw_comb(
         [("1", 4000.0), ("2", 8000.0)], tones, sample_rate=64000,
         title="A heading that is about as long as the whole picture is wide, or a little longer",
     )  # fmt: skip
@@ -93,7 +93,7 @@ def test_the_legend_of_a_comb_covers_neither_title_nor_lines(causes):
 
 
 def test_rungs_too_close_to_draw_are_explained():
-    ax = drawing.draw_comb([("1", 1.0)], [], sample_rate=64000)
+    ax = show.draw_comb([("1", 1.0)], [], sample_rate=64000)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "multiples too close to draw"
     ]
@@ -110,7 +110,7 @@ def even_bands(count, width):
 @pytest.mark.parametrize("count", [8, 64, 256])
 def test_shaded_bands_are_the_mirrored_ones_and_are_explained(count):
     bands = even_bands(count, 16000.0 / count)
-    ax = drawing.draw_spectrum(None, None, [line(4000.0, 1.0)], bands, sample_rate=32000)
+    ax = show.draw_spectrum(None, None, [line(4000.0, 1.0)], bands, sample_rate=32000)
     shaded = {round(patch.get_x() * 1000 / bands[0].high_hz) for patch in ax.patches}
     assert shaded == {k for k, band in enumerate(bands) if band.mirrored}
     assert "mirrored replica" in {text.get_text() for text in ax.get_legend().get_texts()}
@@ -118,14 +118,14 @@ def test_shaded_bands_are_the_mirrored_ones_and_are_explained(count):
 
 def test_upright_bands_are_left_white():
     upright = [Band(low_hz=2000.0 * k, high_hz=2000.0 * (k + 1)) for k in range(8)]
-    ax = drawing.draw_spectrum(None, None, [line(4000.0, 1.0)], upright, sample_rate=32000)
+    ax = show.draw_spectrum(None, None, [line(4000.0, 1.0)], upright, sample_rate=32000)
     assert not ax.patches
 
 
 @pytest.mark.parametrize(("rate", "explained"), [(8000.0, False), (14000.0, True)])
 def test_the_grey_beyond_half_the_rate_is_explained(rate, explained):
     panels = [Panel(title="input", sample_rate=rate), Panel(title="layer 1", sample_rate=16000.0)]
-    first = drawing.draw_layers(panels)[0]
+    first = show.draw_layers(panels)[0]
     assert any("nothing above" in text.get_text() for text in first.texts) is not explained
     legends = first.figure.legends
     words = {text.get_text() for legend in legends for text in legend.get_texts()}
@@ -135,7 +135,7 @@ def test_the_grey_beyond_half_the_rate_is_explained(rate, explained):
 @pytest.mark.parametrize(("rows", "factor"), [(1, 8), (1, 2), (2, 4), (8, 3)])
 def test_the_legend_of_an_impulse_response_covers_no_stem(rows, factor):
     taps = np.ones((rows, 24))
-    ax = drawing.draw_impulse_response(taps if rows > 1 else taps[0], factor, sample_rate=16000)
+    ax = show.draw_impulse_response(taps if rows > 1 else taps[0], factor, sample_rate=16000)
     ax.figure.canvas.draw()
     legend = ax.get_legend()
     assert len(legend.get_texts()) == (rows if rows > 1 else factor)
@@ -145,7 +145,7 @@ def test_the_legend_of_an_impulse_response_covers_no_stem(rows, factor):
 
 def test_each_input_sample_of_a_block_has_its_own_stems():
     taps = np.arange(8.0).reshape(2, 4)
-    left, right = drawing.draw_impulse_and_phase_gains(taps, 2, first=-2)
+    left, right = show.draw_impulse_and_phase_gains(taps, 2, first=-2)
     drawn = [each for each in left.lines if each.get_marker() not in ("None", "")]
     assert [each.get_ydata().tolist() for each in drawn] == taps.tolist()
     assert [np.round(each.get_xdata()).tolist() for each in drawn] == [[-2, -1, 0, 1]] * 2

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from upsim import drawing
-from upsim.drawing import Band, ToneRow
+from upsim import show
+from upsim.show import Band, ToneRow
 
 picture = pytest.mark.mpl_image_compare(
     baseline_dir="../baseline/drawing",
@@ -21,14 +21,14 @@ picture = pytest.mark.mpl_image_compare(
 @picture
 def test_spectrum(density, tones, bands):
     frequencies, psd = density(3)
-    return drawing.draw_spectrum(
+    return show.draw_spectrum(
         frequencies, psd, tones, bands, sample_rate=32000, title="Nearest neighbour, three layers"
     ).figure
 
 
 @picture
 def test_spectrum_of_lines_only(tones, bands):
-    return drawing.draw_spectrum(None, None, tones, bands, sample_rate=32000).figure
+    return show.draw_spectrum(None, None, tones, bands, sample_rate=32000).figure
 
 
 @picture
@@ -46,29 +46,29 @@ def test_spectrum_of_many_lines():
                 layer="1" if k % 8 else "2", cause="weights" if k % 8 else "bias")
         for k in range(129)
     ]  # fmt: skip
-    return drawing.draw_spectrum(None, None, tones, bands, sample_rate=22050).figure
+    return show.draw_spectrum(None, None, tones, bands, sample_rate=22050).figure
 
 
 @picture
 def test_silence():
-    return drawing.draw_spectrum(None, None, [], [], sample_rate=22050).figure
+    return show.draw_spectrum(None, None, [], [], sample_rate=22050).figure
 
 
 @picture
 def test_layers(panels):
-    return drawing.draw_layers(panels)[0].figure
+    return show.draw_layers(panels)[0].figure
 
 
 @picture
 def test_layers_as_spectrograms(panels):
-    return drawing.draw_layers(panels, kind="spectrogram")[0].figure
+    return show.draw_layers(panels, kind="spectrogram")[0].figure
 
 
 @picture
 def test_expected_spectrogram(density, tones):
     frequencies, psd = density(3)
-    image = drawing.expected_spectrogram(frequencies, psd, tones, sample_rate=32000)
-    return drawing.draw_spectrogram(image, title="Expected").figure
+    image = show.expected_spectrogram(frequencies, psd, tones, sample_rate=32000)
+    return show.draw_spectrogram(image, title="Expected").figure
 
 
 @picture
@@ -78,14 +78,14 @@ def test_spectrogram_of_a_chirp():
         2 * np.pi * 8000 * time
     )
     noise = 1e-3 * np.random.default_rng(0).standard_normal(32000)
-    image = drawing.spectrogram_of_waveform(chirp + noise, 32000)
-    return drawing.draw_spectrogram(image, title="Chirp, 8 kHz line, noise").figure
+    image = show.spectrogram_of_waveform(chirp + noise, 32000)
+    return show.draw_spectrogram(image, title="Chirp, 8 kHz line, noise").figure
 
 
 @picture
 def test_comb(tones):
     families = [("1", 4000.0), ("2", 8000.0), ("3", 16000.0)]
-    return drawing.draw_comb(families, tones, sample_rate=32000, title="Strides 2, 2, 2").figure
+    return show.draw_comb(families, tones, sample_rate=32000, title="Strides 2, 2, 2").figure
 
 
 @picture
@@ -103,17 +103,17 @@ def test_comb_of_a_vocoder():
         if k % 8
     ]  # fmt: skip
     families = [(str(k + 1), spacing) for k, spacing in enumerate(spacings)]
-    return drawing.draw_comb(families, tones, sample_rate=22050).figure
+    return show.draw_comb(families, tones, sample_rate=22050).figure
 
 
 @picture
 def test_provenance(tones, contributions):
-    return drawing.draw_provenance(tones, contributions, title="Where the lines come from").figure
+    return show.draw_provenance(tones, contributions, title="Where the lines come from").figure
 
 
 @picture
 def test_impulse_and_phase_gains(half_sine):
-    axes = drawing.draw_impulse_and_phase_gains(
+    axes = show.draw_impulse_and_phase_gains(
         half_sine, 3, sample_rate=48000, title="Half a sine, stride 3"
     )
     return axes[0].figure

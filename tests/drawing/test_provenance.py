@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from upsim.drawing import ContributionRow, ToneRow, draw_provenance
-from upsim.drawing.provenance import strongest_contributions
-from upsim.tolerance import rounding
+from upsim.show import ContributionRow, ToneRow, draw_provenance
+from upsim.show.provenance import strongest_contributions
+from upsim.words.tolerance import rounding
 
 
 def part(power, phase, *, frequency_hz=1.0, layer="1", cause="bias"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from upsim.drawing import ToneRow, expected_spectrogram, spectrogram_of_waveform
-from upsim.drawing.window import hann_density, hann_lines, hann_transform
-from upsim.tolerance import rounding
+from upsim.show import ToneRow, expected_spectrogram, spectrogram_of_waveform
+from upsim.show.window import hann_density, hann_lines, hann_transform
+from upsim.words.tolerance import rounding
 
 
 def hann(length):
@@ -66,7 +66,7 @@ def test_density_is_the_quadratic_form_of_the_covariance():
 
 
 def test_a_quiet_line_in_silence_stays_on_the_scale():
-    from upsim.drawing.spectrogram import spectrogram_limits
+    from upsim.show.spectrogram import spectrogram_limits
 
     tones = [ToneRow(frequency_hz=f, power=p) for f, p in [(1000.0, 1.0), (3000.0, 10**-8.7)]]
     image = expected_spectrogram(None, None, tones, sample_rate=8000, window_length=64)

@@ -9,7 +9,7 @@ import pytest
 import upsim
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Normalisation
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 STACK = upsim.Stack([upsim.TransposedConv(8, 8, 8, 4, 2), upsim.ReLU(), upsim.Conv(8, 1, 5)], 16000)
 

@@ -24,8 +24,8 @@ from ensemble.dense_kernels import (
     triangle,
 )
 from upsim.theory.moments import EnsembleMoments
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.tolerance import rounding
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding
 
 CONSTANT, NOISE = 0.7, 0.3
 SIGNAL = upsim.Constant(CONSTANT) + upsim.WhiteNoise(NOISE)

@@ -15,8 +15,8 @@ import pytest
 import upsim
 from upsim.errors import NotPredictableError
 from upsim.theory.moments import DeterministicMoments, StationaryMoments
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.tolerance import rounding
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding
 
 HALF = upsim.Normal(0.5)
 SIGNAL = upsim.Constant(1.0) + upsim.WhiteNoise(2.0)

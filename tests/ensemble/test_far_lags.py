@@ -9,8 +9,8 @@ import upsim
 from upsim.errors import TooLargeError
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments import EnsembleMoments
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.tolerance import rounding
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding
 
 SIGNAL = upsim.Constant(1.0) + upsim.WhiteNoise(1.0)
 TIGHT = {"memory": 1.0}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import upsim
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 CONSTANT = upsim.Constant(1.0)
 

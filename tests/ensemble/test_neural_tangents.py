@@ -15,8 +15,8 @@ import pytest
 
 import upsim
 from ensemble.test_dense_oracle import CONSTANT, COUNT, NOISE, SIGNAL, written_out
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.tolerance import rounding
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding
 
 CHANNELS = 6
 AXES = ("NWC", "WIO", "NWC")

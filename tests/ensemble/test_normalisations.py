@@ -11,7 +11,7 @@ from upsim.operators.two_time import TwoTime
 from upsim.theory.moments import normalised
 from upsim.theory.moments.channels import Channels
 from upsim.theory.moments.normalised import over_channels, over_time
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 NOISE = upsim.WhiteNoise(2.0)
 
@@ -117,7 +117,7 @@ def test_many_channels_of_one_statistics_have_unit_power():
 
 
 def found_groups(stack):
-    from upsim.theory.propagation import propagate, starting_moments
+    from upsim.theory.moments.propagation import propagate, starting_moments
 
     start = starting_moments(stack, SIGNAL, provenance=False)
     return propagate(stack, start).after(len(stack)).groups

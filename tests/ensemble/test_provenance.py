@@ -10,7 +10,7 @@ import pytest
 
 import upsim
 from tests.ensemble.test_expectation import conv, transposed
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 SIGNAL = upsim.Constant(1.0) + upsim.WhiteNoise(0.5)
 

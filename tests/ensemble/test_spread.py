@@ -9,8 +9,8 @@ import pytest
 
 import upsim
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.theory.spread import above_offset, offset_median, ratio_median
-from upsim.tolerance import rounding, sampling
+from upsim.theory.lines.spread import above_offset, offset_median, ratio_median
+from upsim.words.tolerance import rounding, sampling
 
 STACK = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
 

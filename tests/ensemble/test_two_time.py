@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from upsim.operators import StretchFIR
 from upsim.operators.two_time import TwoTime, constant
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def dense(covariance: TwoTime, count: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from upsim.gaussian.pairs import _AGREED, ACCURACY, ORDERS, strong_covariances
 from upsim.operators.lag_filter import tap_factors
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channelmap import channel_map
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 SHARED = [layer for layer, _ in ACTIVATIONS if layer.channels_in is None]
 

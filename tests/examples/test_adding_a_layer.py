@@ -10,7 +10,7 @@ import upsim
 from upsim.errors import ArgumentError
 from upsim.layers import CATALOGUE
 from upsim.neural import registry
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-layer.md"
 BLOCKS = re.findall(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import upsim
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 COMB = {
     Fraction(1, 8): "1",  # 4 kHz: a multiple of layer 1's input rate, 4 kHz, and of no later one

@@ -5,7 +5,7 @@ from functools import reduce
 from pathlib import Path
 
 import upsim
-from upsim import drawing, errors, neural, testing  # noqa: F401 - reached through upsim below
+from upsim import errors, neural, show, testing  # noqa: F401 - reached through upsim below
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.rst").read_text(encoding="utf-8")
 LISTED = re.findall(r"^   (\w[\w.]*)$", PAGE, re.MULTILINE)

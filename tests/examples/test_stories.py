@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def test_line_at_n_khz(run_script):

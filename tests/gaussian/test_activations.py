@@ -9,7 +9,7 @@ from upsim import layers
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimError
 from upsim.gaussian import Exponential, Quadrature, Rectifier
 from upsim.layers.base import Activation
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 ACTIVATIONS = [
     (layers.ReLU(), "closed"),

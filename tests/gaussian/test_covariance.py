@@ -19,7 +19,7 @@ from upsim.gaussian import (
     series,
     snake,
 )
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 FORMS = {
     "relu": Rectifier(),

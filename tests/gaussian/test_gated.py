@@ -6,7 +6,7 @@ import pytest
 from upsim.errors import ArgumentError
 from upsim.gaussian import SIGMOID, gated_covariance, gated_moments
 from upsim.gaussian.gated import close_covariance
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 
 def logistic(x):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.gaussian.cases import CLOSED, NUMERIC
 from upsim.gaussian import ExactGELU, Exponential, Rectifier, Sinusoid, snake
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 EVERY = {name: form for name, (form, _) in (CLOSED | NUMERIC).items()}
 means = st.floats(-5, 5)

@@ -7,7 +7,7 @@ from mpmath import mpf
 from tests.gaussian import oracle
 from tests.gaussian.cases import CLOSED, NUMERIC, POINTS, WAVES
 from upsim.gaussian import ExponentialLinear, Quadrature, Rectifier
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 ORDER = 7
 

@@ -7,7 +7,7 @@ import sympy
 from upsim.errors import ArgumentError
 from upsim.gaussian import ExactGELU, ExponentialLinear, Rectifier, Sinusoid, snake
 from upsim.gaussian.symbolic import gelu_second_at_zero, mu, s, symbolic, x
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 FORMS = {
     "ReLU": (None, Rectifier()),

@@ -15,7 +15,7 @@ from upsim.testing.laws.comparison import agree, margin, probe, tiled_alike
 from upsim.testing.laws.forms import check_folding
 from upsim.testing.laws.overlap import overlap_ratio
 from upsim.testing.laws.witness import chain_margin
-from upsim.units import decibels
+from upsim.words.units import decibels
 
 
 @pytest.mark.parametrize("name", LAWS)

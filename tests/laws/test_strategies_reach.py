@@ -7,9 +7,9 @@ import pytest
 from hypothesis import Phase, find, given, settings
 
 from upsim.layers import CATALOGUE, Branch, Conv, Layer, TransposedConv
+from upsim.network.signals import Density, Recorded, Silence, Sine, Sum, WhiteNoise
+from upsim.network.stack import Stack, lower
 from upsim.operators.edges import PADDING_MODES
-from upsim.signals import Density, Recorded, Silence, Sine, Sum, WhiteNoise
-from upsim.stack import Stack, lower
 from upsim.testing import (
     activations,
     kernels,

@@ -10,7 +10,7 @@ from math import sqrt
 import pytest
 
 import upsim
-from upsim.weights import Initialisation
+from upsim.network.weights import Initialisation
 
 
 class Seen(Initialisation):

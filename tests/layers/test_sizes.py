@@ -9,7 +9,7 @@ import pytest
 import upsim
 from upsim.errors import TooLargeError
 from upsim.operators import kernels
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 @pytest.mark.parametrize(

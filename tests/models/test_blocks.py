@@ -7,7 +7,7 @@ import pytest
 import upsim
 from upsim import models
 from upsim.layers import BatchNorm, Conv, Nearest, SubpixelConv
-from upsim.stack import lower
+from upsim.network.stack import lower
 
 
 def conv(before, after, taps):

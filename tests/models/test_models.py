@@ -8,9 +8,9 @@ import pytest
 import upsim
 from upsim import models
 from upsim.errors import ArgumentTypeError, UnknownNameError
+from upsim.files.stackfile import stack_from_dict, stack_to_dict
 from upsim.layers import Conv, SubpixelConv, TransposedConv
-from upsim.stack import lower
-from upsim.stackfile import stack_from_dict, stack_to_dict
+from upsim.network.stack import lower
 
 # Sample rate, strides and kernels as the models' own configurations have them. The families follow:
 # the first is the rate divided by all strides, and each stride leads to the next.

@@ -19,7 +19,7 @@ from upsim.layers import (
 )
 from upsim.models.demucs_variants import UPSAMPLINGS, lstm_parameters, separator
 from upsim.models.waveunet import separator as wave_u_net
-from upsim.stack import lower
+from upsim.network.stack import lower
 
 DEMUCS = {
     "demucs": "transposed",

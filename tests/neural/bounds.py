@@ -7,7 +7,8 @@ computations.  A linear layer with weights ``w`` and bias ``b`` makes of them
     distance' = sum |w| distance + rounding(operations, size')
 
 and an activation with Lipschitz constant ``p`` makes ``p distance + rounding(...)``.  Every
-``rounding`` is :func:`upsim.tolerance.rounding`; what stands here counts operations and sums terms.
+``rounding`` is :func:`upsim.words.tolerance.rounding`; what stands here counts operations and
+sums terms.
 """
 
 from collections.abc import Iterable
@@ -56,7 +57,7 @@ from upsim.layers import (
     WeightNorm,
     WindowedSinc,
 )
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 # exp, tanh, sin, erf: the libraries promise 4 ulp = 8 units of rounding; 8 more for what is around
 # the call, whose arguments are rounded where the function is flat enough: |v f'(v)| < 1 for all.

@@ -40,7 +40,7 @@ from upsim.layers import (
     WeightNorm,
     WindowedSinc,
 )
-from upsim.weights import Normal
+from upsim.network.weights import Normal
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 

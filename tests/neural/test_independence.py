@@ -9,7 +9,13 @@ import upsim.neural
 
 SOURCES = sorted(Path(upsim.neural.__file__).parent.glob("**/*.py"))
 
-ALLOWED = ("upsim.errors", "upsim.units", "upsim.layers", "upsim.stack", "upsim.neural")
+ALLOWED = (
+    "upsim.errors",
+    "upsim.words.units",
+    "upsim.layers",
+    "upsim.network.stack",
+    "upsim.neural",
+)
 # What a layer's prediction is made of …
 METHODS = {"operator", "function", "kernel", "length_rule", "output_length", "carrier"}
 METHODS |= {"operator_for", "gains", "centre"}
@@ -59,8 +65,8 @@ def test_the_witness_shares_nothing_with_what_it_judges(path):
         "import upsim.operators.kernels as k",
         "from upsim.operators import StretchFIR",
         "from upsim import theory",
-        "from upsim.theory.tones import tones",
-        "from upsim.predictor import predict",
+        "from upsim.theory.lines.tones import tones",
+        "from upsim.answer.predictor import predict",
         "import upsim",
         "layer.operator(3)",
         "layer.function(samples)",

@@ -9,6 +9,8 @@ import pytest
 import upsim
 from upsim import neural
 from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError, ShapeError
+from upsim.files.stackfile import stack_from_dict, stack_to_dict
+from upsim.files.stackschema import schema
 from upsim.layers import (
     BatchNorm,
     Conv,
@@ -20,9 +22,7 @@ from upsim.layers import (
     TransposedConv,
     WeightNorm,
 )
-from upsim.stackfile import stack_from_dict, stack_to_dict
-from upsim.stackschema import schema
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 from .bounds import bound_of
 from .cases import noise

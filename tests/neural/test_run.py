@@ -31,8 +31,8 @@ from upsim.layers import (
     TransposedConv,
 )
 from upsim.layers.base import Activation
+from upsim.network.stack import Stack
 from upsim.neural import registry, torch_layers
-from upsim.stack import Stack
 
 
 def test_channels_by_time_come_back_as_channels_by_time():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from upsim import neural
 from upsim.layers import Conv, Layer, LeakyReLU, Linear, Residual, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 from .bounds import bound_of, difference
 from .cases import CASES, PADDING_MODES, drawn, name_of, noise

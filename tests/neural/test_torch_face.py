@@ -9,8 +9,8 @@ from upsim import neural
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UnknownNameError
 from upsim.layers import Conv, Linear, Nearest, Parallel, ReLU, Snake, TransposedConv
 from upsim.layers.base import Activation
+from upsim.network.stack import Stack
 from upsim.neural import torch_layers
-from upsim.stack import Stack
 
 pytestmark = [
     pytest.mark.torch,

@@ -17,7 +17,7 @@ from upsim.operators.kernels import (
     windowed_sinc,
 )
 from upsim.testing import kernels
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 factors = st.integers(1, 9)
 

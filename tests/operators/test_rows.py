@@ -6,7 +6,7 @@ import pytest
 from upsim.layers import Conv, PeriodicShuffle, TransposedConv
 from upsim.operators import StretchFIR
 from upsim.operators.rows import rows_back
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import upsim
-from upsim.arguments import LARGEST_LINES
 from upsim.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -16,6 +15,8 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
+from upsim.words.arguments import LARGEST_LINES
+from upsim.words.tolerance import rounding
 
 mpl.use("Agg")
 
@@ -94,7 +95,7 @@ def test_a_folded_grid_is_the_same_sum_whichever_way_it_is_folded():
         turns = np.exp(-2j * np.pi * np.outer(operator.positions, grid))
         expected = (operator.taps @ turns).transpose(2, 0, 1)
         terms = operator.taps.shape[2]
-        within = upsim.tolerance.rounding(8 * terms, float(np.abs(operator.taps).sum(2).max()))
+        within = rounding(8 * terms, float(np.abs(operator.taps).sum(2).max()))
         assert np.abs(operator.response(grid) - expected).max() <= within
 
 

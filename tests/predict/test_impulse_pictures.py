@@ -6,7 +6,7 @@ import pytest
 
 import upsim
 from upsim.errors import NotPredictableError
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 mpl.use("Agg")
 

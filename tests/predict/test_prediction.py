@@ -11,6 +11,7 @@ import pytest
 from theory import by_hand
 
 import upsim
+from upsim.answer.prediction import Panels, Prediction
 from upsim.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -19,8 +20,7 @@ from upsim.errors import (
     NotPredictableError,
     TooLargeError,
 )
-from upsim.prediction import Panels, Prediction
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 
 def drawn(layers, rate=16000, seed=0, **named):

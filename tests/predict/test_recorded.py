@@ -8,7 +8,7 @@ from theory import by_hand
 
 import upsim
 from upsim.errors import ArgumentError, ShapeError
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def drawn(layers, rate=16000, seed=0, **named):

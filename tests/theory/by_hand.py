@@ -31,7 +31,7 @@ from upsim.layers import (
     Tanh,
     TransposedConv,
 )
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 #: Activation to (function, largest slope, magnitude at 0).
 _FUNCTIONS = {

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import upsim
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
-from upsim.theory.masking import (
+from upsim.theory.reports.masking import (
     critical_band,
     critical_bandwidth,
     hearing_threshold,
     masking_index,
     prominence_limit,
 )
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 NYQUIST = 24000.0
 GRID = np.linspace(0, NYQUIST, 4801)

@@ -9,7 +9,7 @@ import pytest
 import upsim
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.theory.moments.pointwise import ACCURACY
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 RATE = 16000
 

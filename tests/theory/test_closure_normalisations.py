@@ -7,7 +7,7 @@ import pytest
 
 import upsim
 from upsim.neural import run
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 RATE = 12000
 NOISE = upsim.Constant(0.5) + upsim.WhiteNoise(1.0)

@@ -8,7 +8,7 @@ import pytest
 import upsim
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.layers.base import Activation
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 RATE = 8000
 

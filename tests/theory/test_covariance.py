@@ -15,12 +15,12 @@ from upsim.layers import (
     SubpixelConv,
     TransposedConv,
 )
+from upsim.network.signals import Density, WhiteNoise
 from upsim.operators import StretchFIR
-from upsim.signals import Density, WhiteNoise
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.covariance import Covariance, added, stacked, white
 from upsim.theory.moments.independent import SHARE, IndependentCovariance, filters_each
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 POWERS = np.array([1.0, 2.0])
 

@@ -12,7 +12,7 @@ import pytest
 
 import upsim
 from theory import by_hand
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 
 def drawn(layers, rate=16000, seed=0, **named):
@@ -170,7 +170,7 @@ class TestTeeth:
         assert self.error(STACKS["fig8-left"]) > 1e6
 
     def test_a_dropped_conjugate(self, monkeypatch):
-        from upsim.theory import transfer
+        from upsim.theory.moments import transfer
 
         right = transfer.chain_gains
         calls = []
@@ -184,7 +184,7 @@ class TestTeeth:
         assert self.error(STACKS["fig8-left"], 1) > 1e6
 
     def test_a_cyclic_shift_to_the_wrong_side(self, monkeypatch):
-        from upsim.theory import transfer
+        from upsim.theory.moments import transfer
 
         right = transfer.density_through
         from upsim.theory.moments import stationary

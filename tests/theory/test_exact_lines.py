@@ -9,7 +9,7 @@ import pytest
 
 import upsim
 from theory import by_hand
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def drawn(layers, rate=16000, seed=0, **named):

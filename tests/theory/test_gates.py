@@ -11,8 +11,8 @@ from upsim.neural import run
 from upsim.theory.moments import StationaryMoments, gates
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.pointwise import ACCURACY
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.tolerance import rounding, sampling
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding, sampling
 
 RATE = 16000
 SIGNAL = upsim.Constant(0.5) + upsim.WhiteNoise([1.0, 0.5])

@@ -20,7 +20,7 @@ from upsim.layers import (
     Residual,
     TransposedConv,
 )
-from upsim.tolerance import rounding, sampling
+from upsim.words.tolerance import rounding, sampling
 
 
 def chain(rng, *layers):

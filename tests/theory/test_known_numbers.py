@@ -14,7 +14,7 @@ import pytest
 
 import upsim
 from theory import by_hand
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def level(power):

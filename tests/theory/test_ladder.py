@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import upsim
 from upsim.errors import ArgumentError
-from upsim.theory.ladder import Ladder
+from upsim.theory.lines.ladder import Ladder
 
 strides = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 

@@ -20,7 +20,7 @@ from upsim.theory.moments.narrow import (
     independent_error,
     narrowest_sum,
 )
-from upsim.theory.propagation import propagate, starting_moments
+from upsim.theory.moments.propagation import propagate, starting_moments
 
 STUDY = Path(__file__).parents[2] / "bench" / "accuracy.csv"
 

@@ -13,10 +13,10 @@ from upsim import neural
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Normalisation
 from upsim.operators import StretchFIR
-from upsim.theory.boundaries import boundary_report
-from upsim.theory.power import noise_power, response_span
-from upsim.theory.propagation import is_linear, propagate, starting_moments
-from upsim.tolerance import rounding
+from upsim.theory.moments.power import noise_power, response_span
+from upsim.theory.moments.propagation import is_linear, propagate, starting_moments
+from upsim.theory.reports.boundaries import boundary_report
+from upsim.words.tolerance import rounding
 
 RATE = 12000  # Hz, three times the input's
 

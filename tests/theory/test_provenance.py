@@ -5,10 +5,10 @@ import pytest
 
 import upsim
 from upsim.layers.base import Activation
-from upsim.theory import provenance
-from upsim.theory.propagation import propagate, starting_moments
-from upsim.theory.provenance import asked_back, shares_back
-from upsim.tolerance import rounding
+from upsim.theory.lines import provenance
+from upsim.theory.lines.provenance import asked_back, shares_back
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.words.tolerance import rounding
 
 
 def residual(channels, dilation):

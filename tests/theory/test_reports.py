@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import upsim
 from theory import by_hand
-from upsim.theory.boundaries import boundary_report
-from upsim.theory.filtering import filtering_report
-from upsim.theory.overlap import overlap_report
-from upsim.theory.replicas import find_replicas
-from upsim.tolerance import rounding
+from upsim.theory.reports.boundaries import boundary_report
+from upsim.theory.reports.filtering import filtering_report
+from upsim.theory.reports.overlap import overlap_report
+from upsim.theory.reports.replicas import find_replicas
+from upsim.words.tolerance import rounding
 
 
 def drawn(layers, rate=16000, seed=0, **named):
@@ -201,7 +201,7 @@ class TestFiltering:
     @pytest.mark.parametrize("order", [1, 2, 3])
     def test_the_hold_layer_behind_a_stretch_does_the_same(self, order):
         folded = upsim.fold(upsim.Stack([upsim.Stretch(4), upsim.Hold(4, order)], 4))
-        from upsim.theory.filtering import nulls
+        from upsim.theory.reports.filtering import nulls
 
         found = nulls(folded.stretch_fir(), Fraction(4))
         assert [null.multiplicity for null in found] == [order, order]

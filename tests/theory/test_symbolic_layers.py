@@ -34,12 +34,12 @@ from upsim.layers import (
     TransposedConv,
     WindowedSinc,
 )
+from upsim.network.stack import Stack
 from upsim.operators.kernels import half_pixel
-from upsim.stack import Stack
 from upsim.theory.symbolic import hold_magnitude, omega, symbolic, z
 from upsim.theory.symbolic.roots import is_zero
 from upsim.theory.symbolic.transfer import merge
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 
 def decibels(expression):

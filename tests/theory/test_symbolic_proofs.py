@@ -5,7 +5,7 @@ import sympy as sp
 
 from upsim.errors import ArgumentError
 from upsim.layers import Hold, Stretch, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 from upsim.theory.symbolic import (
     Proof,
     Step,

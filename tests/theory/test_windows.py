@@ -7,13 +7,12 @@ import pytest
 
 import upsim
 from upsim.errors import TooLargeError
-from upsim.theory import propagation
-from upsim.theory.moments import StationaryMoments
+from upsim.theory.moments import StationaryMoments, propagation
 from upsim.theory.moments.foresight import Foreseen, merged, releases
 from upsim.theory.moments.places import Place
+from upsim.theory.moments.propagation import propagate, starting_moments
 from upsim.theory.moments.rules import Covariances
 from upsim.theory.moments.windows import Windows
-from upsim.theory.propagation import propagate, starting_moments
 
 RATE = 16000
 NOISE = upsim.Constant(0.5) + upsim.WhiteNoise()

@@ -38,6 +38,8 @@ def explain(
 
     The input is a constant 1 unless --signal says otherwise.
     """
+    from upsim.answer.explanation import explain as explain_line
+    from upsim.answer.predictor import predict
     from upsim.cli.inputs import (
         at_input_rate,
         parse_hertz,
@@ -46,8 +48,6 @@ def explain(
         with_weights,
     )
     from upsim.cli.printing import answer, answer_json, progress
-    from upsim.explanation import explain as explain_line
-    from upsim.predictor import predict
 
     asked = [parse_hertz(each, "--freq") for each in freq]
     found = at_input_rate(read_stack(stack), rate)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from upsim.cli.printing import note
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
-from upsim.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
-from upsim.stack import Stack
-from upsim.units import format_hertz, positive_rate
+from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
+from upsim.network.stack import Stack
+from upsim.words.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
 _UNITS = {"khz": 1000, "hz": 1, "k": 1000}
@@ -17,8 +17,8 @@ _UNITS = {"khz": 1000, "hz": 1, "k": 1000}
 
 def read_stack(text: str) -> Stack:
     """Return the stack of a model's name or of a file's path, weights as they are."""
+    from upsim.files.stackfile import load_stack
     from upsim.models import NAMES, build
-    from upsim.stackfile import load_stack
 
     if text.strip().lower().replace("_", "-") in NAMES:
         return build(text)
@@ -89,7 +89,7 @@ def read_signal(
 
 
 def _default_signal(stack: Stack) -> Signal:
-    from upsim.theory.propagation import is_linear
+    from upsim.theory.moments.propagation import is_linear
 
     if is_linear(stack):
         return Constant(1.0) + WhiteNoise(1.0)
@@ -126,7 +126,7 @@ def _recording(text: str, stack: Stack, channel: int | None) -> Recorded:
     """Return a recording as the stack needs it: its rate, its channels; say what was changed."""
     import numpy as np
 
-    from upsim.audio import resampled
+    from upsim.files.audio import resampled
 
     found = Recorded.from_file(text, channel=channel)
     samples = np.atleast_2d(np.asarray(found.samples))

@@ -27,11 +27,11 @@ def models(
     from upsim.cli.inputs import refuse_missing
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError
+    from upsim.files.stackfile import save_stack, stack_to_dict
     from upsim.models import NAMES, build, describe
-    from upsim.stackfile import save_stack, stack_to_dict
-    from upsim.tables import text_table
-    from upsim.theory.cost import cost
-    from upsim.units import format_hertz
+    from upsim.show.tables import text_table
+    from upsim.theory.reports.cost import cost
+    from upsim.words.units import format_hertz
 
     if name is not None:
         stack = build(name) if seed is None else build(name).draw(seed)
@@ -73,6 +73,6 @@ def models(
 def schema() -> None:
     """Print the JSON Schema of a stack file."""
     from upsim.cli.printing import answer_json
-    from upsim.stackschema import schema as stack_schema
+    from upsim.files.stackschema import schema as stack_schema
 
     answer_json(stack_schema())

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from upsim.answer.prediction import Prediction
 from upsim.cli.inputs import refuse_missing
 from upsim.errors import ArgumentError, OutputExistsError
-from upsim.prediction import Prediction
 
 FORMATS = ("png", "pdf", "svg")
 

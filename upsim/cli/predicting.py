@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from upsim.prediction import Prediction
+    from upsim.answer.prediction import Prediction
 
 _SHOWN_TONES = 32
 
@@ -67,7 +67,8 @@ def predict(
 
     --csv prints the tones, --json everything.
     """
-    from upsim.arguments import MEMORY_BUDGET, one_of
+    from upsim.answer.pictures import KINDS
+    from upsim.answer.predictor import predict as compute
     from upsim.cli.inputs import (
         at_input_rate,
         parse_frequencies,
@@ -84,8 +85,7 @@ def predict(
         progress,
         refuse_two_formats,
     )
-    from upsim.pictures import KINDS
-    from upsim.predictor import predict as compute
+    from upsim.words.arguments import MEMORY_BUDGET, one_of
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     one_of(kind, "--kind", KINDS)
@@ -123,7 +123,7 @@ def _parts(amplitude: NDArray[np.complex128] | None, channel: int) -> list[float
 
 def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
     """Return a header and one row a tone and output channel."""
-    from upsim.units import decibels
+    from upsim.words.units import decibels
 
     header = [
         "frequency_hz",

@@ -16,11 +16,11 @@ def overlap(
     as_json: JsonOption = False,
 ) -> None:
     """Say how evenly a kernel covers the output, and which lines an all-ones kernel would make."""
-    from upsim.arguments import refuse_beyond_memory, whole_number
     from upsim.cli.printing import answer, answer_json
-    from upsim.tables import text_table
-    from upsim.theory.overlap import overlap as find_overlap
-    from upsim.units import format_decibels
+    from upsim.show.tables import text_table
+    from upsim.theory.reports.overlap import overlap as find_overlap
+    from upsim.words.arguments import refuse_beyond_memory, whole_number
+    from upsim.words.units import format_decibels
 
     whole_number(stride, "--stride")
     # Each of the stride's lines is a record of some hundred bytes.
@@ -78,11 +78,11 @@ def replicas(
     """List the bands of the output: what lands there, how strong, moved by which layer."""
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.stack import lower
-    from upsim.tables import text_table
-    from upsim.theory.propagation import is_linear
-    from upsim.theory.replicas import find_replicas, linear_gains
-    from upsim.units import format_decibels, format_hertz
+    from upsim.network.stack import lower
+    from upsim.show.tables import text_table
+    from upsim.theory.moments.propagation import is_linear
+    from upsim.theory.reports.replicas import find_replicas, linear_gains
+    from upsim.words.units import format_decibels, format_hertz
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
@@ -127,8 +127,8 @@ def boundaries(
     """Say how long the output is, and how far the signal's ends reach into it after each layer."""
     from upsim.cli.inputs import read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.tables import text_table
-    from upsim.theory.boundaries import boundary_report
+    from upsim.show.tables import text_table
+    from upsim.theory.reports.boundaries import boundary_report
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
@@ -173,8 +173,8 @@ def cost(stack: StackArgument, as_json: JsonOption = False, as_csv: CsvOption = 
     """Count parameters, multiply-accumulates and memory of each layer."""
     from upsim.cli.inputs import read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.tables import text_table
-    from upsim.theory.cost import cost as find_cost
+    from upsim.show.tables import text_table
+    from upsim.theory.reports.cost import cost as find_cost
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     report = find_cost(read_stack(stack))

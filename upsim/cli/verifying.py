@@ -31,11 +31,11 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Run the layers in NumPy and compare with the prediction; exit code 1 if they differ."""
-    from upsim.arguments import one_of
     from upsim.cli.inputs import at_input_rate, drawn_stack, read_signal, read_stack
     from upsim.cli.printing import answer, answer_json, progress
-    from upsim.overflow import in_range
     from upsim.verification import verify as verify_stack
+    from upsim.words.arguments import one_of
+    from upsim.words.overflow import in_range
 
     one_of(backend, "--backend", ("numpy", "torch", "cuda"))
     one_of(precision, "--precision", ("float64", "float32"))

@@ -21,7 +21,7 @@ from upsim.gaussian.hermite import density
 from upsim.gaussian.moments import ActivationMoments
 from upsim.gaussian.panels import integrate
 from upsim.gaussian.quadrature import breakpoints
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

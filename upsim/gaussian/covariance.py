@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ShapeError
 from upsim.gaussian.inputs import correlation
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
     from upsim.gaussian.moments import ActivationMoments

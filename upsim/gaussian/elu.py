@@ -32,7 +32,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import whole_number
 from upsim.gaussian.form import Form, parameter
 from upsim.gaussian.hermite import (
     ROOT_TWO_PI,
@@ -44,7 +43,8 @@ from upsim.gaussian.hermite import (
 from upsim.gaussian.inputs import gaussian, standardised
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
 from upsim.gaussian.rectifier import Rectifier
-from upsim.tolerance import rounding
+from upsim.words.arguments import whole_number
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -79,7 +79,7 @@ class Form(ABC):
 
 def parameter(value: object, name: str) -> float | Array:
     """Return a finite number, or a read-only array of them."""
-    from upsim.arguments import finite_array
+    from upsim.words.arguments import finite_array
 
     values = finite_array(value, name)
     return values if values.ndim else float(values)

@@ -45,7 +45,7 @@ from upsim.gaussian.gates import SIGMOID, Gate
 from upsim.gaussian.inputs import correlation, gaussian
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments, relative_error
 from upsim.gaussian.trapezoid import products
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import finite_array
 from upsim.errors import ArgumentError, ShapeError
+from upsim.words.arguments import finite_array
 
 Array = NDArray[np.float64]
 

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import whole_number
 from upsim.errors import NotPredictableError
 from upsim.gaussian.form import Form
 from upsim.gaussian.hermite import ROOT_TWO_PI, density, weighted_hermite
 from upsim.gaussian.inputs import gaussian
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
 from upsim.gaussian.panels import integrate
-from upsim.tolerance import rounding
+from upsim.words.arguments import whole_number
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import whole_number
 from upsim.gaussian.covariance import Covariance
 from upsim.gaussian.form import Form, parameter
 from upsim.gaussian.hermite import cumulative, density, density_times_hermite
 from upsim.gaussian.inputs import gaussian, standardised
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
 from upsim.gaussian.quadrant import centred_positive_parts, positive_parts
-from upsim.tolerance import rounding
+from upsim.words.arguments import whole_number
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

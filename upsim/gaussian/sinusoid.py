@@ -23,13 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import whole_number
 from upsim.errors import ArgumentError
 from upsim.gaussian.covariance import Covariance
 from upsim.gaussian.form import Form, parameter
 from upsim.gaussian.inputs import gaussian
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
-from upsim.tolerance import rounding
+from upsim.words.arguments import whole_number
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Integer, Rational, Symbol, cos, erf, exp, pi, sin, sqrt
 
-from upsim.arguments import one_of
+from upsim.words.arguments import one_of
 
 #: The mean of the input (real) and its deviation (positive).
 mu: Symbol = Symbol("mu", real=True)

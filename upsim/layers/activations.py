@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, finite_number, one_of, whole_number
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError
 from upsim.gaussian import ExactGELU, ExponentialLinear, Form, Quadrature, Rectifier, snake
 from upsim.layers.base import Activation, Array
+from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
 
 
 def per_channel(value: float | Array | ArrayLike, samples: Array, name: str) -> Array:

@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import NotPredictableError, ShapeError, UpsimError
 from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature
+from upsim.network.weights import NAMED, Initialisation, TapShape, draw_taps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part
-from upsim.weights import NAMED, Initialisation, TapShape, draw_taps
 
 Array = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from upsim.arguments import one_of
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
 from upsim.layers.base import Branch, Layer
 from upsim.operators import LengthRule
+from upsim.words.arguments import one_of
 
 #: Branches in branches; no network comes near, and every question here walks down recursively.
 DEEPEST_NESTING = 100

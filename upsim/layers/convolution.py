@@ -9,14 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.layers.base import Array, LinearLayer, drawn, is_random, refuse_other_channels
-from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
-from upsim.operators.edges import PADDING_MODES
-from upsim.operators.operator import frozen
-from upsim.operators.random_taps import Part, RandomBias, RandomTaps
-from upsim.weights import (
+from upsim.network.weights import (
     ICNR,
     NAMED,
     CheckerboardFree,
@@ -25,6 +20,11 @@ from upsim.weights import (
     draw_taps,
     parse_weight,
 )
+from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators.edges import PADDING_MODES
+from upsim.operators.operator import frozen
+from upsim.operators.random_taps import Part, RandomBias, RandomTaps
+from upsim.words.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
 
 Weight = Array | Initialisation | str | ArrayLike
 BiasLike = bool | Array | Initialisation | ArrayLike

@@ -9,10 +9,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import finite_number, one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.gaussian import Quadrature
 from upsim.layers.base import Array, LinearLayer, drawn, is_random, refuse_other_channels
+from upsim.network.weights import (
+    Gaussian,
+    IndependentTaps,
+    Initialisation,
+    TapShape,
+    Uniform,
+    draw_taps,
+    parse_weight,
+)
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.kernels import (
     WINDOWS,
@@ -25,15 +33,7 @@ from upsim.operators.kernels import (
 )
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, Part
-from upsim.weights import (
-    Gaussian,
-    IndependentTaps,
-    Initialisation,
-    TapShape,
-    Uniform,
-    draw_taps,
-    parse_weight,
-)
+from upsim.words.arguments import finite_number, one_of, refuse_beyond_memory, whole_number
 
 
 class Interpolator(LinearLayer):

@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, finite_number, whole_number
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers.base import (
     Activation,
@@ -24,6 +23,7 @@ from upsim.layers.base import (
     refuse_other_channels,
 )
 from upsim.operators import LengthRule, StretchFIR
+from upsim.words.arguments import finite_array, finite_number, whole_number
 
 Vector = Array | ArrayLike | None
 

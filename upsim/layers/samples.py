@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array, refuse_beyond_memory, signed_number, whole_number
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
 from upsim.operators.operator import frozen
+from upsim.words.arguments import finite_array, refuse_beyond_memory, signed_number, whole_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,14 +9,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.arguments import finite_array
 from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
 from upsim.layers.base import Array, LinearLayer, is_random
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
+from upsim.network.weights import ICNR, IndependentTaps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part, RandomTaps
-from upsim.weights import ICNR, IndependentTaps
+from upsim.words.arguments import finite_array
 
 Convolution = Conv | TransposedConv | SubpixelConv
 

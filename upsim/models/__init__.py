@@ -1,14 +1,9 @@
 """Named architectures: the settings of the founding figures, and networks that people really use.
 
-Every function returns an undrawn :class:`~upsim.stack.Stack`; its docstring says what its source
-determines and what is left out.  Weights are left to PyTorch's default initialisation unless a
-docstring says otherwise: a trained model has other weights, and the same lines in the same places.
-
->>> from upsim import models
->>> models.build("fig8-left").output_length(100)
-814
->>> models.melgan().name
-'melgan'
+Every function returns an undrawn :class:`~upsim.network.stack.Stack`; its docstring says what its
+source determines and what is left out.  Weights are left to PyTorch's default initialisation unless
+a docstring says otherwise: a trained model has other weights, and the same lines in the same
+places.
 """
 
 from __future__ import annotations
@@ -56,7 +51,7 @@ from upsim.models.posts import resize_convolution, subpixel_autoencoder, wgan, w
 from upsim.models.segan_generator import segan
 from upsim.models.vocoders import bigvgan_24k, melgan, wavegan, wavegan_critic
 from upsim.models.waveunet import wave_unet, wave_unet_learned
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 _MAKERS: dict[str, Callable[[], Stack]] = {
     maker.__name__.replace("_", "-"): maker

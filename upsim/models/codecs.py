@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from upsim.layers import ELU, Conv, Crop, Layer, Residual, Snake, Tanh, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 
 def encodec_24k() -> Stack:

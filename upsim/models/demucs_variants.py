@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from upsim.arguments import one_of, whole_number
 from upsim.layers import (
     GLU,
     Conv,
@@ -29,7 +28,8 @@ from upsim.layers import (
     SubpixelConv,
     TransposedConv,
 )
-from upsim.stack import Stack
+from upsim.network.stack import Stack
+from upsim.words.arguments import one_of, whole_number
 
 _RATE = 44100
 _WIDTHS = (100, 200, 400, 800, 1600, 3200)

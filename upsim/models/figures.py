@@ -9,7 +9,7 @@ samples and have no sample rate: they are given the 4 kHz input of the others.
 from __future__ import annotations
 
 from upsim.layers import Conv, Layer, Linear, Nearest, SubpixelConv, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 _INPUT_RATE = 4000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import sqrt
 
 from upsim.layers import BatchNorm, Conv, Layer, Nearest, ReLU, Residual, Tanh
-from upsim.stack import Stack
-from upsim.weights import Normal
+from upsim.network.stack import Stack
+from upsim.network.weights import Normal
 
 
 def gan_tts() -> Stack:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from upsim.layers import Conv, Layer, LeakyReLU, Parallel, Residual, Tanh, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 _SLOPE = 0.1
 

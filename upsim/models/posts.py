@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from upsim.layers import Conv, Layer, Nearest, ReLU, SubpixelConv, Tanh, TransposedConv
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 _WGAN_WIDTHS = (256, 128, 64, 32, 16, 1)
 _WGAN_KERNEL = 22

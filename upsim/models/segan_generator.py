@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from upsim.layers import Conv, Crop, Layer, Parallel, PReLU, Tanh, TransposedConv
-from upsim.stack import Stack
-from upsim.weights import Normal
+from upsim.network.stack import Stack
+from upsim.network.weights import Normal
 
 _DEPTHS = (16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 1024)
 _KERNEL, _STRIDE = 31, 2

@@ -15,7 +15,7 @@ from upsim.layers import (
     Tanh,
     TransposedConv,
 )
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 
 def melgan() -> Stack:

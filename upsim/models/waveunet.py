@@ -20,7 +20,7 @@ from upsim.layers import (
     Parallel,
     Tanh,
 )
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 
 _RATE = 22050
 _STEREO = 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import finite_array, signed_number
 from upsim.errors import ArgumentTypeError, ShapeError
 from upsim.operators.length import LengthRule
+from upsim.words.arguments import finite_array, signed_number
 
 _COUNTS = {2: "two", 3: "three", 5: "five"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import refuse_beyond_memory
+from upsim.words.arguments import refuse_beyond_memory
 
 Real = NDArray[np.float64]
 Positions = NDArray[np.intp]

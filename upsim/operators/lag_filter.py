@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import one_of, refuse_beyond_memory, signed_number
 from upsim.errors import NotPredictableError
 from upsim.operators.checks import checked_array, checked_offset, refuse_other_rate
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.words.arguments import one_of, refuse_beyond_memory, signed_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

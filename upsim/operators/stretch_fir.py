@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.arguments import one_of, refuse_beyond_memory, whole_number
 from upsim.errors import ShapeError
 from upsim.operators.checks import checked_array, checked_crop, checked_offset
 from upsim.operators.circle import by_phase, filtered
@@ -17,7 +16,8 @@ from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.finite import overlap_added
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
-from upsim.tolerance import rounding
+from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
+from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -19,9 +19,9 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import TooLargeError
 from upsim.operators.lag_filter import filtered, lag_products, random_rows, tap_factors
+from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 
 Array = NDArray[np.float64]
 

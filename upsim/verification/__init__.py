@@ -2,7 +2,7 @@
 
 The witness computes the layers as frameworks do and shares no mathematics with the operators.
 Each check compares numbers, not statistics; its tolerance is derived from the number of roundings
-and the size of the numbers (:mod:`upsim.tolerance`).
+and the size of the numbers (:mod:`upsim.words.tolerance`).
 """
 
 from upsim.verification.report import Check, Verification

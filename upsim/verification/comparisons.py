@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from upsim.answer.prediction import Prediction
 from upsim.errors import ArgumentError
-from upsim.prediction import Prediction
-from upsim.signals import Line, Signal, Term
-from upsim.stack import Stack
-from upsim.theory.boundaries import boundary_report
+from upsim.network.signals import Line, Signal, Term
+from upsim.network.stack import Stack
 from upsim.theory.moments import DeterministicMoments
-from upsim.theory.propagation import propagate
+from upsim.theory.moments.propagation import propagate
+from upsim.theory.reports.boundaries import boundary_report
 from upsim.verification.report import Check
 from upsim.verification.roundings import rounding_through
 from upsim.verification.runner import (

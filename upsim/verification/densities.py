@@ -6,16 +6,16 @@ from math import prod
 
 import numpy as np
 
+from upsim.answer.prediction import Prediction
+from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
+from upsim.network.stack import Stack
 from upsim.operators import Operator, StretchFIR
-from upsim.prediction import Prediction
-from upsim.predictor import predict
-from upsim.stack import Stack
-from upsim.theory.boundaries import boundary_report
-from upsim.theory.propagation import transfer_chain
-from upsim.tolerance import rounding
+from upsim.theory.moments.propagation import transfer_chain
+from upsim.theory.reports.boundaries import boundary_report
 from upsim.verification.report import Check
 from upsim.verification.runner import Runner, refuse_normalisations, shortest_input, unit_length
+from upsim.words.tolerance import rounding
 
 #: Frequencies at which a density is checked.
 _POINTS = 65

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from upsim.tables import text_table
+from upsim.show.tables import text_table
 
 
 @dataclass(frozen=True)

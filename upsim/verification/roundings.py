@@ -8,8 +8,8 @@ import numpy as np
 
 from upsim.layers.base import Normalisation
 from upsim.theory.moments import DeterministicMoments, Moments
-from upsim.theory.propagation import Trace
-from upsim.tolerance import probable
+from upsim.theory.moments.propagation import Trace
+from upsim.words.tolerance import probable
 
 
 def rounding_through(trace: Trace, dtype: np.dtype[Any]) -> float:

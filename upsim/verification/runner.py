@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from upsim import neural
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Normalisation
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 from upsim.theory.moments import DeterministicMoments
-from upsim.theory.propagation import Trace, propagate
+from upsim.theory.moments.propagation import Trace, propagate
 
 Array = NDArray[np.float64]
 

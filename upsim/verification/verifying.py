@@ -8,14 +8,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import DTypeLike
 
-from upsim.arguments import LARGEST_SEED, one_of, whole_number
+from upsim.answer.predictor import predict
 from upsim.errors import NotPredictableError, UpsimError
+from upsim.network.signals import Constant, Signal, WhiteNoise
+from upsim.network.stack import Stack
 from upsim.neural.precision import precision
-from upsim.predictor import predict
-from upsim.progress import Progress, silent
-from upsim.signals import Constant, Signal, WhiteNoise
-from upsim.stack import Stack
-from upsim.theory.propagation import is_linear
+from upsim.theory.moments.propagation import is_linear
 from upsim.verification.comparisons import (
     compare_lengths,
     compare_lines,
@@ -25,6 +23,8 @@ from upsim.verification.comparisons import (
 from upsim.verification.densities import compare_density
 from upsim.verification.report import Check, Verification
 from upsim.verification.runner import Runner
+from upsim.words.arguments import LARGEST_SEED, one_of, whole_number
+from upsim.words.progress import Progress, silent
 
 
 def verify(

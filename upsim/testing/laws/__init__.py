@@ -2,7 +2,7 @@
 
 A law raises AssertionError with what was compared, where it differs and by how much.  Sums of
 products of small dyadic numbers are compared for equality; what floating point must round is
-compared within the bound that :func:`upsim.tolerance.rounding` derives from the operations.
+compared within the bound that :func:`upsim.words.tolerance.rounding` derives from the operations.
 """
 
 from upsim.testing.laws import (  # noqa: F401 - importing a family enters its laws in LAWS

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from upsim.layers.base import Normalisation
 from upsim.operators import Operator
 from upsim.operators.operator import Real
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 #: More binary places than this are taken for a number that is not meant to be dyadic.
 _MOST_PLACES = 30

@@ -10,12 +10,12 @@ import numpy as np
 from upsim.layers.base import Layer
 from upsim.layers.convolution import TransposedConv
 from upsim.layers.subpixel import SubpixelConv
+from upsim.network.weights import ICNR, CheckerboardFree, Initialisation, Normal
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import agree, largest_row, spectral_margin
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import operator_of
-from upsim.tolerance import rounding
-from upsim.weights import ICNR, CheckerboardFree, Initialisation, Normal
+from upsim.words.tolerance import rounding
 
 
 def overlap_ratio(kernel_size: int, factor: int, k: int, *, dilation: int = 1) -> float:

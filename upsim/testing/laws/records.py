@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from upsim import weights
 from upsim.errors import NotPredictableError
 from upsim.layers import CATALOGUE
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import LearnedInterpolation
+from upsim.network import weights
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import operator_of
 

@@ -32,7 +32,7 @@ from upsim.testing.laws.comparison import (
 )
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import fold, is_linear, operator_of
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 _OF = (LinearLayer, Branch)
 

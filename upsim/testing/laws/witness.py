@@ -23,7 +23,7 @@ from upsim.testing.laws.comparison import (
 )
 from upsim.testing.laws.law import law
 from upsim.testing.laws.subject import is_linear, operator_of, run_finite
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 #: Roundings in one kernel value computed from its formula (a polynomial of degree three, or a sine,
 #: a window and two quotients) or in one activation: each elementary function is good to 4 u, and

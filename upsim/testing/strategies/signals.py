@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
-from upsim.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
+from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
 from upsim.testing.strategies.values import Array, arrays, dyadics
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from upsim.layers import CATALOGUE
 from upsim.layers.base import Layer, LinearLayer
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 from upsim.testing.strategies.branches import parallels, residuals
 from upsim.testing.strategies.layers import STRATEGIES, layers_with_channels
 

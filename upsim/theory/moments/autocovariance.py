@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.signals import Signal, WhiteNoise
+from upsim.network.signals import Signal, WhiteNoise
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def from_density(signal: Signal, channels: int, rate: Fraction) -> Autocovarianc
 
     Examples
     --------
-    >>> from upsim.signals import WhiteNoise
+    >>> from upsim.network.signals import WhiteNoise
     >>> from_density(WhiteNoise(2.0), 1, Fraction(8000)).lags.item()
     2.0
     """

@@ -15,10 +15,10 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import refuse_beyond_memory
 from upsim.operators.random_taps import ApartTaps
 from upsim.operators.two_time import TwoTime
-from upsim.tolerance import rounding
+from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -17,14 +17,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.errors import ShapeError, TooLargeError
 from upsim.layers.base import Activation, Normalisation
+from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
-from upsim.signals import Line, Signal
 from upsim.theory.moments.base import Levels, Moments, Source
-from upsim.tolerance import rounding
-from upsim.units import format_hertz
+from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
+from upsim.words.tolerance import rounding
+from upsim.words.units import format_hertz
 
 Array = NDArray[np.float64]
 

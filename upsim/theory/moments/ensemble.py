@@ -22,13 +22,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
 from upsim.layers import GLU, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.base import Activation, Normalisation
+from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
-from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.channels import (
@@ -45,6 +44,7 @@ from upsim.theory.moments.entrance import left_of_signal, of_network, of_signal
 from upsim.theory.moments.given import GivenLayer
 from upsim.theory.moments.narrow import expectation_note
 from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
+from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
+from upsim.network.signals import Signal
 from upsim.operators.two_time import TwoTime
-from upsim.signals import Signal
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channels import Channels, shortest
 from upsim.theory.moments.deterministic import DeterministicMoments

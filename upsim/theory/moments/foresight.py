@@ -15,8 +15,8 @@ import numpy as np
 
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Layer, Normalisation
+from upsim.network.stack import Step
 from upsim.operators import Operator, StretchFIR
-from upsim.stack import Step
 from upsim.theory.moments.levelling import centring
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Plan, Scaled
 from upsim.theory.moments.rules import Nonlinearity

@@ -29,7 +29,7 @@ from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.modulation import over_one_period, split, with_bias
 from upsim.theory.moments.places import Place
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

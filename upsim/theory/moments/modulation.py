@@ -22,14 +22,14 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import refuse_beyond_memory
 from upsim.gaussian import ActivationMoments, Form, Gate, GatedMoments, gated_moments
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.places import Place
 from upsim.theory.moments.pointwise import ACCURACY, ORDER
-from upsim.tolerance import rounding
+from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from upsim.theory.moments.channels import (
     shares_of,
     shortest,
 )
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 

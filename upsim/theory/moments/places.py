@@ -23,13 +23,13 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.independent import IndependentCovariance, filters_each
 from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
 from upsim.theory.moments.windows import Window, Windows
+from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 Record = TypeVar("Record")

@@ -21,13 +21,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.arguments import MEMORY_BUDGET
 from upsim.errors import NotPredictableError
 from upsim.gaussian import SIGMOID
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
+from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
-from upsim.signals import Signal
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -36,10 +35,11 @@ from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
+from upsim.theory.moments.power import noise_power
 from upsim.theory.moments.rules import Nonlinearity
+from upsim.theory.moments.transfer import density_through
 from upsim.theory.moments.trust import moments_note
-from upsim.theory.power import noise_power
-from upsim.theory.transfer import density_through
+from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 

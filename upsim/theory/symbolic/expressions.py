@@ -11,7 +11,7 @@ import sympy as sp
 
 from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
 from upsim.layers.base import Layer
-from upsim.stack import Stack
+from upsim.network.stack import Stack
 from upsim.theory.symbolic import typeset
 from upsim.theory.symbolic.laurent import Expr, z
 from upsim.theory.symbolic.lowering import chain_transfer

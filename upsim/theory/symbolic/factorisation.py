@@ -14,12 +14,12 @@ from fractions import Fraction
 
 import sympy as sp
 
-from upsim.arguments import whole_number
 from upsim.errors import ArgumentError
 from upsim.operators.kernels import hold
 from upsim.theory.symbolic.laurent import Expr, z
 from upsim.theory.symbolic.proof import Proof, Step
 from upsim.theory.symbolic.roots import multiplicity_at
+from upsim.words.arguments import whole_number
 
 _x = sp.Symbol("x")
 

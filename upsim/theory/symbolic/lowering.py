@@ -25,12 +25,12 @@ from upsim.layers.base import Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
 from upsim.layers.wavelet import HaarSynthesis
+from upsim.network.weights import Ones
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.kernels import hold
 from upsim.theory.symbolic.laurent import Expr, LaurentMatrix
 from upsim.theory.symbolic.naming import Path, Taps, TapsByPath, label, named
 from upsim.theory.symbolic.transfer import BlockTransfer, StretchTransfer, Transfer, chain, merge
-from upsim.weights import Ones
 
 #: Entries of one layer's (out, in, taps) beyond which an expression helps nobody.
 LARGEST_EXPRESSION = 2**13
@@ -49,7 +49,7 @@ def chain_transfer(
     taps : mapping
         By the layer's path: what replaces its weights.
     path : tuple of int
-        Where the chain stands in the stack, as :class:`upsim.stack.Step` counts.
+        Where the chain stands in the stack, as :class:`upsim.network.stack.Step` counts.
     """
     folded: Transfer = _wire(channels)
     for number, layer in enumerate(layers, 1):

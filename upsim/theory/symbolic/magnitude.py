@@ -20,7 +20,7 @@ import numpy as np
 import sympy as sp
 
 from upsim.theory.symbolic.laurent import Expr
-from upsim.tolerance import rounding
+from upsim.words.tolerance import rounding
 
 _x = sp.Symbol("x")
 

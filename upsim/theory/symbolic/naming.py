@@ -13,7 +13,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
 from upsim.layers.base import Layer
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import LearnedInterpolation
-from upsim.stack import lower
+from upsim.network.stack import lower
 from upsim.theory.symbolic.laurent import Expr
 
 #: What stands for the weights of one layer: a name for symbols, or expressions.

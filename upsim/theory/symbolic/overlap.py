@@ -18,12 +18,12 @@ from fractions import Fraction
 
 import sympy as sp
 
-from upsim.arguments import whole_number
 from upsim.errors import ArgumentError
 from upsim.theory.symbolic.laurent import Expr
 from upsim.theory.symbolic.magnitude import decibels
 from upsim.theory.symbolic.proof import Proof, Step
 from upsim.theory.symbolic.roots import value_at
+from upsim.words.arguments import whole_number
 
 #: Whole taps a phase has at least, in the proofs for every kernel of one remainder.
 whole_taps: Expr = sp.Symbol("m", integer=True, nonnegative=True)

@@ -1,0 +1,1 @@
+"""The answer: `predict`, the record that it returns, and what is said of it."""

@@ -1,0 +1,173 @@
+"""Predictions as plain, versioned data: what JSON can carry, and nothing that runs."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.answer.prediction import Prediction
+from upsim.errors import FileFormatError, TooLargeError, UpsimError
+from upsim.files.signalfile import signal_from_dict, signal_to_dict
+from upsim.files.stackfile import exact_rate, stack_from_dict, stack_to_dict
+from upsim.operators.operator import frozen
+from upsim.theory.lines.tones import Contribution, Tone
+from upsim.theory.reports.replicas import Replica
+from upsim.words.units import positive_rate
+
+FORMAT, VERSION = "upsim-prediction", 1
+
+
+def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
+    """Return plain data: numbers, strings and lists; weights are part of the stack."""
+    psd, waveform = prediction.psd, prediction.waveform
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "stack": stack_to_dict(prediction.stack),
+        "signal": signal_to_dict(prediction.signal),
+        "sample_rate": str(prediction.sample_rate),
+        "frequencies": prediction.frequencies.tolist(),
+        "psd": None if psd is None else psd.tolist(),
+        "noise_power": prediction.noise_power.tolist(),
+        "tones": [_tone_to_dict(tone) for tone in prediction.tones],
+        "replicas": _replicas_to_list(prediction),
+        "assumptions": list(prediction.assumptions),
+        "waveform": None if waveform is None else waveform.tolist(),
+    }
+
+
+def prediction_from_dict(content: object) -> Prediction:
+    """Return a prediction from its data; replicas are worked out again from the stack."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileFormatError(
+            "this is not an upsim prediction",
+            given=f"format={content.get('format')!r:.60}"
+            if isinstance(content, dict)
+            else f"{type(content).__name__}, no object",
+            expected=f"format {FORMAT!r}",
+            fix="upsim.Prediction.from_dict(prediction.to_dict())",
+        )
+    if content.get("version") != VERSION:
+        raise FileFormatError(
+            "this prediction is of another version",
+            given=f"version {content.get('version')!r}",
+            expected=f"version {VERSION}",
+            fix="predict again",
+        )
+    try:
+        return Prediction(
+            stack_from_dict(content["stack"]),
+            signal_from_dict(content["signal"]),
+            positive_rate(exact_rate(content["sample_rate"])),
+            _array(content["frequencies"]),
+            _optional_array(content["psd"]),
+            tuple(_tone_from_dict(each) for each in content["tones"]),
+            tuple(content["assumptions"]),
+            _optional_array(content["waveform"]),
+            power_of_noise=partial(_array, content["noise_power"]),
+        )
+    except UpsimError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            "the prediction is incomplete", given=f"{type(error).__name__}: {error}"
+        ) from None
+
+
+def _fraction(text: object) -> Fraction:
+    # Fraction("1e999999999") would count to the end of its zeros: whole numbers only.
+    if not isinstance(text, str) or not re.fullmatch(r"\d{1,400}(/\d{1,400})?", text):
+        raise FileFormatError(
+            "a tone's place is a fraction of the sample rate",
+            given=f"{text!r:.40}",
+            expected='"1/8"',
+        )
+    return Fraction(text)
+
+
+def _optional_array(values: Any) -> NDArray[np.float64] | None:
+    return None if values is None else _array(values)
+
+
+def _array(values: Any) -> NDArray[np.float64]:
+    return frozen(np.asarray(values, dtype=np.float64))
+
+
+def _optional_pairs(values: NDArray[np.complex128] | None) -> list[list[float]] | None:
+    if values is None:
+        return None
+    return [[float(value.real), float(value.imag)] for value in values]
+
+
+def _from_pairs(pairs: list[list[float]] | None) -> NDArray[np.complex128] | None:
+    if pairs is None:
+        return None
+    found = np.asarray([complex(*pair) for pair in pairs], dtype=np.complex128)
+    found.setflags(write=False)
+    return found
+
+
+def _tone_to_dict(tone: Tone) -> dict[str, Any]:
+    return {
+        "fraction": str(tone.fraction),
+        "frequency": tone.frequency,
+        "amplitude": _optional_pairs(tone.amplitude),
+        "power": tone.power.tolist(),
+        "layer": tone.layer,
+        "cause": tone.cause,
+        "contributions": [
+            {
+                "cause": share.cause,
+                "layer": share.layer,
+                "amplitude": _optional_pairs(share.amplitude),
+                "power": share.power.tolist(),
+            }
+            for share in tone.contributions
+        ],
+        "interaction": None if tone.interaction is None else tone.interaction.tolist(),
+    }
+
+
+def _tone_from_dict(content: dict[str, Any]) -> Tone:
+    return Tone(
+        _fraction(content["fraction"]),
+        float(content["frequency"]),
+        _from_pairs(content["amplitude"]),
+        _array(content["power"]),
+        str(content["layer"]),
+        str(content["cause"]),
+        tuple(
+            Contribution(
+                share["cause"],
+                share["layer"],
+                _from_pairs(share["amplitude"]),
+                _array(share["power"]),
+            )
+            for share in content["contributions"]
+        ),
+    )
+
+
+def _replicas_to_list(prediction: Prediction) -> list[dict[str, Any]] | None:
+    """Return the replicas as data; None where there are too many to list."""
+    try:
+        return [_replica_to_dict(replica) for replica in prediction.replicas]
+    except TooLargeError:
+        return None
+
+
+def _replica_to_dict(replica: Replica) -> dict[str, Any]:
+    return {
+        "low": str(replica.low),
+        "high": str(replica.high),
+        "input_low": str(replica.input_low),
+        "input_high": str(replica.input_high),
+        "mirrored": replica.mirrored,
+        "made_by": list(replica.made_by),
+        "gain": None if replica.gain is None else replica.gain.tolist(),
+    }

@@ -1,0 +1,316 @@
+"""Predict: push the record through the stack and read the answer from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upsim.answer.prediction import Panels, Prediction
+from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.layers import Crop
+from upsim.network.signals import Constant, Signal, WhiteNoise
+from upsim.network.stack import Stack
+from upsim.theory.lines.ablation import with_repeats
+from upsim.theory.lines.expected_tones import expected_tones
+from upsim.theory.lines.provenance import asked_back
+from upsim.theory.lines.tones import find_tones, repeating
+from upsim.theory.moments import (
+    DeterministicMoments,
+    EnsembleMoments,
+    Moments,
+    StationaryMoments,
+)
+from upsim.theory.moments.propagation import Trace, propagate, starting_moments
+from upsim.words.arguments import (
+    MEMORY_BUDGET,
+    finite_array,
+    finite_number,
+    memory_refused,
+    refuse_beyond_memory,
+    whole_number,
+)
+from upsim.words.overflow import in_range, refuse_infinite
+from upsim.words.progress import Progress, silent
+from upsim.words.tolerance import rounding
+
+Array = NDArray[np.float64]
+
+#: Frequencies of a density, when the caller does not say: as many as welch of 4096 samples gives.
+_DEFAULT_COUNT = 2049
+
+#: Points that a default grid may grow to for long responses.
+_MOST_POINTS = 2**16 + 1
+
+
+def predict(
+    stack: Stack,
+    signal: Signal | None = None,
+    *,
+    frequencies: int | ArrayLike | None = None,
+    provenance: bool = True,
+    memory: float = MEMORY_BUDGET,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Predict in closed form what a stack makes of a signal.
+
+    Parameters
+    ----------
+    stack : Stack
+        With drawn weights: that network.  With weights that are named initialisations: the
+        expectation over all networks that they draw; layers whose weights are given stay as they
+        are.
+    signal : Signal, optional
+        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
+    frequencies : int or array, optional
+        Where the density is evaluated: a number of points from 0 to half the sample rate, or
+        frequencies in Hz.  A recording has its own grid (that of its DFT) unless a number is given;
+        then its density is averaged as ``scipy.signal.welch`` does.
+    provenance : bool
+        Whether each line is split by its sources; the lines alone are faster, in expectation up
+        to six times: there the walk is repeated without each cause (see `Contribution`).
+    memory : float
+        Bytes that one covariance may take, where noise meets activations; up to five are held at
+        once while one is worked out.  2 GiB by default.  In expectation over networks the phases
+        of the noise's covariance take a thirty-second of it; the lines are the same whatever it
+        is.
+    progress : callable, optional
+        Called with the part that is done, 0 to 1, and the layer that comes next.  Noise through a
+        drawn decoder of hundreds of channels takes minutes.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    NotPredictableError
+        For noise and a recording together through an activation, an activation without moments,
+        and, over networks, where given layers add channels that are not independent.
+    TooLargeError
+        If the period of the signal, or a covariance in its least form, would not fit in memory;
+        before it is taken.
+
+    Examples
+    --------
+    >>> from upsim.layers import TransposedConv
+    >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
+    >>> print(predict(stack, Constant(1.0)).table())
+    frequency  fraction  power     layer               cause         mostly from
+    0 Hz       0         3.52 dB   input               input offset  input offset
+    8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
+    """
+    if not isinstance(stack, Stack):
+        raise ArgumentTypeError(
+            "predict needs a Stack",
+            given=f"a {type(stack).__name__}",
+            fix="upsim.predict(upsim.Stack([layer, ...], sample_rate=16000))",
+        )
+    if signal is None:
+        signal = Constant(1.0) + WhiteNoise(1.0)
+    if not isinstance(signal, Signal):
+        raise ArgumentTypeError(
+            "signal must be an upsim signal",
+            given=f"a {type(signal).__name__}",
+            expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
+            fix="upsim.Constant(1.0)",
+        )
+    grid = _grid(frequencies, stack.sample_rate)
+    budget = finite_number(memory, "memory")
+    if budget <= 0:
+        raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
+    tell = progress or silent
+    with in_range(), memory_refused():
+        start = starting_moments(stack, signal, provenance=provenance, budget=budget)
+        if isinstance(start, StationaryMoments):
+            count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
+            count = count if grid is None else grid.size
+            widest = max(stack.channel_counts())
+            refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
+        asked = grid
+        if grid is None and frequencies is not None:
+            asked = int(frequencies)  # type: ignore[arg-type, assignment]
+        if (
+            isinstance(start, DeterministicMoments)
+            and stack.is_drawn
+            and provenance
+            and start.waveform is None
+            and asked_back(stack)
+        ):
+            trace = propagate(stack, start.without_shares(), tell)
+            return _read(stack, signal, trace, asked, start)
+        trace = propagate(stack, start, tell)
+        tell(1.0, "reading the answer")
+        if provenance:
+            trace = with_repeats(stack, signal, trace)
+        return _read(stack, signal, trace, asked)
+
+
+def predict_input(stack: Stack, signal: Signal) -> Prediction:
+    """Return the signal itself as a prediction: what is fed to the first layer."""
+    wire = stack.replace(
+        layers=[Crop()], sample_rate=stack.input_rate, in_channels=stack.in_channels
+    )
+    return predict(wire, signal)
+
+
+def _read(
+    stack: Stack,
+    signal: Signal,
+    trace: Trace,
+    frequencies: int | Array | None,
+    start: DeterministicMoments | None = None,
+) -> Prediction:
+    """Read the answer at the end of a (possibly shortened) stack from a trace.
+
+    ``start`` is the record at the input, for a trace without shares whose lines are to be split.
+    """
+    place = trace.after(len(stack))
+    if isinstance(place, EnsembleMoments):
+        return _read_expectation(stack, signal, trace, place, frequencies)
+    mean = repeating(place)
+    tones = find_tones(stack, trace, signal, start=start)
+    rate = float(stack.sample_rate)
+    assumptions = list(place.assumptions)
+    psd, waveform = None, None
+    grid = frequencies
+    if mean.waveform is not None:
+        waveform = mean.waveform
+        residue = waveform - mean.period[:, np.arange(waveform.shape[1]) % mean.period.shape[1]]
+        grid, psd = _measured(residue, rate, frequencies)
+        assumptions.append("psd: of the recording's output without the listed lines")
+    if grid is None or isinstance(grid, int):
+        grid = np.linspace(0, rate / 2, grid or _points(place))
+    if isinstance(place, StationaryMoments):
+        level = 2 * place.density(grid / rate).real
+        if psd is not None and frequencies is None:
+            # Among the bins of a DFT, those at 0 Hz and at Nyquist are half as wide.
+            level[:, 0] /= 2
+            level[:, -1] /= 1 + (waveform is not None and waveform.shape[1] % 2 == 0)
+        psd = level if psd is None else psd + level
+    for array in (grid, psd, waveform):
+        if array is not None:
+            if array is not grid:
+                refuse_infinite(array)
+            array.setflags(write=False)
+
+    return Prediction(
+        stack,
+        signal,
+        stack.sample_rate,
+        grid,
+        psd,
+        tones,
+        tuple(assumptions),
+        waveform,
+        Panels(len(stack), _After(stack, signal, trace, frequencies, start)),
+        place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
+        place.noise_power if isinstance(place, StationaryMoments) else None,
+    )
+
+
+def _read_expectation(
+    stack: Stack,
+    signal: Signal,
+    trace: Trace,
+    place: EnsembleMoments,
+    frequencies: int | Array | None,
+) -> Prediction:
+    """Read the expectation over networks at the end of a (possibly shortened) stack."""
+    rate = float(stack.sample_rate)
+    grid = frequencies
+    if grid is None or isinstance(grid, int):
+        grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
+    level = place.density(grid / rate)
+    refuse_infinite(level)
+    # The difference of two kernels that agree to rounding is no density.
+    floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
+    psd = place.by_channel(2 * np.clip(level, 0, None) / rate)
+    grid.setflags(write=False)
+
+    return Prediction(
+        stack,
+        signal,
+        stack.sample_rate,
+        grid,
+        psd if level.max(initial=0.0) > floor else None,
+        expected_tones(stack, trace, signal),
+        place.assumptions,
+        None,
+        Panels(len(stack), _After(stack, signal, trace, frequencies)),
+        power_of_noise=place.noise_power,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _After:
+    """Reads the answer after a layer; a class, so that a prediction can be sent to a worker."""
+
+    stack: Stack
+    signal: Signal
+    trace: Trace
+    frequencies: int | Array | None
+    start: DeterministicMoments | None = None
+
+    def __call__(self, number: int) -> Prediction:
+        count = self.frequencies if isinstance(self.frequencies, int) else None
+        return _read(self.stack.upto(number), self.signal, self._split.upto(number), count)
+
+    @cached_property
+    def _split(self) -> Trace:
+        """The trace with the shares at every place: inside, channels are too many to ask back."""
+        return self.trace if self.start is None else propagate(self.stack, self.start)
+
+
+def _points(place: Moments) -> int:
+    """Return enough points for every ripple of the density: half the length of its response."""
+    memory = place.memory if isinstance(place, StationaryMoments) else 0
+    return max(_DEFAULT_COUNT, min(_MOST_POINTS, memory + 1))
+
+
+def _grid(frequencies: object, rate: Fraction) -> Array | None:
+    """Return given frequencies, checked; None where a number or nothing was given."""
+    if frequencies is None:
+        return None
+    if np.ndim(frequencies) == 0:  # type: ignore[arg-type]
+        count = whole_number(frequencies, "frequencies", least=2)
+        refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
+        return None
+    grid = np.array(finite_array(frequencies, "frequencies", shape=(None,)))
+    if (
+        not grid.size
+        or grid.min() < 0
+        or grid.max() > float(rate) / 2
+        or np.any(np.diff(grid) <= 0)
+    ):
+        raise ArgumentError(
+            "frequencies must ascend from 0 to half the sample rate",
+            given=f"{grid.size} frequencies, {grid.min(initial=0):g} to {grid.max(initial=0):g} Hz",
+            expected=f"0 to {float(rate) / 2:g} Hz",
+        )
+    return grid
+
+
+def _measured(samples: Array, rate: float, frequencies: int | Array | None) -> tuple[Array, Array]:
+    """Return the one-sided density of finite samples: whole DFT, or Welch's average."""
+    count = samples.shape[1]
+    if frequencies is None:
+        power = np.abs(np.fft.rfft(samples, axis=1)) ** 2 / (rate * count)
+        # Every bin but 0 and Nyquist stands for two.
+        power[:, 1 : (count + 1) // 2] *= 2
+        return np.asarray(np.fft.rfftfreq(count, 1 / rate)), power
+    if not isinstance(frequencies, int):
+        raise ArgumentError(
+            "a recording has the frequencies of its own DFT",
+            given="an array of frequencies",
+            expected="None, or a number of points",
+            fix="frequencies=2049",
+        )
+    from scipy.signal import welch
+
+    segment = min(count, 2 * (frequencies - 1))
+    grid, power = welch(samples, rate, nperseg=segment, detrend=False, axis=1)
+    return np.asarray(grid, dtype=np.float64), np.asarray(power, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Networks and signals read from files and written to them."""

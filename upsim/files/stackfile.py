@@ -1,0 +1,323 @@
+"""Stacks as plain data: a versioned JSON file; :mod:`upsim.files.stackschema` is its schema.
+
+A layer is an object with its ``type`` and the arguments that differ from the defaults.  A small
+array is a nested list; a large one is ``{"shape": [...], "base64": "..."}`` of little-endian
+float64.  Nothing is ever executed: unknown types and fields are refused, and sizes are checked
+before memory is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+import re
+from dataclasses import fields
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileFormatError,
+    OutputExistsError,
+    TooLargeError,
+    UnknownNameError,
+    UpsimError,
+)
+from upsim.layers import CATALOGUE, Layer
+from upsim.network.stack import Stack
+from upsim.network.weights import NAMED, NUMBERED, Initialisation
+from upsim.words.arguments import MEMORY_BUDGET, path_of
+
+FORMAT, VERSION = "upsim-stack", 1
+
+#: Larger files are refused before they are read; weights of 40 million numbers still fit.
+LARGEST_FILE = 512 * 2**20
+
+_LISTED_ENTRIES = 64
+
+
+def stack_to_dict(stack: Stack) -> dict[str, Any]:
+    """Return a stack as plain data.
+
+    Examples
+    --------
+    >>> from upsim.layers import Nearest
+    >>> stack_to_dict(Stack([Nearest(2)], sample_rate=16000))["layers"]
+    [{'type': 'Nearest', 'factor': 2}]
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": stack.name,
+        "sample_rate": _number(stack.sample_rate),
+        "in_channels": stack.in_channels,
+        "layers": [_layer_to_dict(layer) for layer in stack],
+    }
+
+
+def stack_from_dict(content: object) -> Stack:
+    """Return the stack of plain data, or say what is wrong with it and where."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileFormatError(
+            "this is not an upsim stack",
+            given=f"format={content.get('format')!r}" if isinstance(content, dict) else "no object",
+            expected=f'an object with "format": "{FORMAT}"',
+        )
+    if content.get("version") != VERSION:
+        raise FileFormatError(
+            "this stack file is of another version",
+            given=f"version {content.get('version')!r}",
+            expected=f"version {VERSION}",
+            fix="install the version of upsim that wrote it, and write it again",
+        )
+    unknown = set(content) - {"format", "version", "name", "sample_rate", "in_channels", "layers"}
+    if unknown:
+        raise FileFormatError("the stack has unknown fields", given=", ".join(sorted(unknown)))
+    layers = content.get("layers")
+    if not isinstance(layers, list) or "sample_rate" not in content:
+        raise FileFormatError(
+            "a stack needs layers and a sample rate",
+            given=", ".join(content),
+            expected='"layers": [...], "sample_rate": 16000',
+        )
+    try:
+        placed = [
+            _placed(layer, f"layer {n} of {len(layers)}") for n, layer in enumerate(layers, 1)
+        ]
+    except RecursionError:
+        raise FileFormatError("the layers are nested too deeply", given="the stack file") from None
+    return Stack(
+        placed,
+        exact_rate(content["sample_rate"]),
+        in_channels=content.get("in_channels"),
+        name=content.get("name", ""),
+    )
+
+
+def load_stack(path: str | Path) -> Stack:
+    """Read a stack file."""
+    path = path_of(path)
+    if not path.is_file():
+        raise FileFormatError("there is no such stack file", given=str(path), fix="check the path")
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise TooLargeError(
+            "the stack file is too large",
+            given=f"{size / 2**20:.0f} MiB in {path}",
+            expected=f"at most {LARGEST_FILE / 2**20:.0f} MiB",
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except UpsimError as error:
+        raise error.at(str(path)) from None
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(
+            "this is not a JSON file that can be read",
+            given=f"{path}: {error}",
+            expected="a stack file as upsim.save_stack writes it",
+        ) from None
+    try:
+        return stack_from_dict(content)
+    except UpsimError as error:
+        raise error.at(str(path)) from None
+
+
+def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a stack file; an existing file is kept unless ``overwrite`` is true."""
+    if not isinstance(stack, Stack):
+        raise ArgumentTypeError(
+            "only a stack can be saved",
+            given=f"{stack!r:.60}",
+            expected="save_stack(stack, path)",
+            fix="upsim.Stack([...], sample_rate=16000)",
+        )
+    write_text(path, json.dumps(stack_to_dict(stack), indent=1) + "\n", overwrite=overwrite)
+
+
+def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a text file; an existing file is kept unless ``overwrite`` is true."""
+    path = path_of(path)
+    try:
+        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OutputExistsError(
+            "the output file exists and is kept", given=str(path), fix="another name, or overwrite"
+        ) from None
+    except OSError as error:
+        raise ArgumentError(
+            "the output file cannot be written", given=f"{path}: {error.strerror}"
+        ) from None
+
+
+def _layer_to_dict(layer: Layer) -> dict[str, Any]:
+    if CATALOGUE.get(type(layer).__name__) is not type(layer):
+        raise UnknownNameError(
+            "only layers of the catalogue can be written",
+            given=type(layer).__name__,
+            fix="add the class to upsim.layers.CATALOGUE",
+        )
+    return {
+        "type": type(layer).__name__,
+        **{name: encoded(value) for name, value in layer.to_fields().items()},
+    }
+
+
+def _placed(content: object, place: str) -> Layer:
+    try:
+        return _layer_from_dict(content)
+    except UpsimError as error:
+        raise error.at(place) from None
+
+
+def _layer_from_dict(content: object) -> Layer:
+    if not isinstance(content, dict) or not isinstance(content.get("type"), str):
+        raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
+    kind = CATALOGUE.get(content["type"])
+    if kind is None:
+        near = difflib.get_close_matches(content["type"], CATALOGUE, n=1)
+        raise UnknownNameError(
+            "unknown layer",
+            given=f"{content['type']!r:.60}",
+            expected=", ".join(CATALOGUE),
+            fix=f'"type": "{near[0]}"' if near else "",
+        )
+    values = {key: decoded(value) for key, value in content.items() if key != "type"}
+    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    positional: Any = ()
+    if "branches" in known:
+        positional = values.pop("branches", ())
+    elif "layers" in known:
+        positional = (values.pop("layers", ()),)
+    layer = made(kind, values, positional)
+    assert isinstance(layer, Layer)
+    return layer
+
+
+def made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
+    """Return a layer or signal of its fields; unknown ones are refused."""
+    known = {item.name for item in fields(kind)}
+    unknown = set(values) - known
+    if unknown:
+        raise FileFormatError(
+            f"{kind.__name__} has no such field",
+            given=", ".join(sorted(unknown)),
+            expected=", ".join(sorted(known)) or "none",
+        )
+    try:
+        return kind(*positional, **values)
+    except UpsimError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{kind.__name__} cannot be made", given=str(error)) from None
+
+
+def encoded(value: object) -> Any:
+    """Return a field's value as JSON can carry it."""
+    if isinstance(value, np.ndarray):
+        if value.size <= _LISTED_ENTRIES:
+            return value.tolist()
+        raw = np.ascontiguousarray(value, dtype="<f8").tobytes()
+        return {"shape": list(value.shape), "base64": base64.b64encode(raw).decode("ascii")}
+    if isinstance(value, Layer):
+        return _layer_to_dict(value)
+    if isinstance(value, tuple):
+        return [encoded(each) for each in value]
+    if isinstance(value, Fraction):
+        return _number(value)
+    if isinstance(value, Initialisation):
+        for name, known in NAMED.items():
+            if known == value:
+                return name
+        for name, (kind, field) in NUMBERED.items():
+            if type(value) is kind:
+                return {name: getattr(value, field)}
+        numbered = [
+            f"upsim.network.weights.{kind.__name__}({field})" for kind, field in NUMBERED.values()
+        ]
+        raise UnknownNameError(
+            "only initialisations of upsim can be written",
+            given=f"weight={value!r:.60}",
+            expected=", ".join([*map(repr, NAMED), *numbered]),
+            fix="stack.draw(seed=0), which writes numbers",
+        )
+    return value
+
+
+def decoded(value: object) -> Any:
+    """Return the value of a field as it was before :func:`encoded`."""
+    if isinstance(value, list):
+        if value and all(isinstance(each, dict) for each in value):
+            return tuple(_placed(each, f"part {number}") for number, each in enumerate(value, 1))
+        if any(isinstance(each, list) and _holds_layers(each) for each in value):
+            return tuple(decoded(each) if isinstance(each, list) else each for each in value)
+        return value
+    if isinstance(value, dict):
+        if set(value) == {"shape", "base64"}:
+            return _array(value["shape"], value["base64"])
+        for name, (kind, field) in NUMBERED.items():
+            if set(value) == {name}:
+                return kind(**{field: value[name]})
+        if "type" in value:
+            return _layer_from_dict(value)
+        raise FileFormatError("unknown kind of value", given=f"{value!r:.60}")
+    return value
+
+
+def _holds_layers(values: list[Any]) -> bool:
+    return bool(values) and isinstance(values[0], dict) and "type" in values[0]
+
+
+def _array(shape: object, text: object) -> Any:
+    if (
+        not isinstance(shape, list)
+        or not all(isinstance(size, int) and size >= 0 for size in shape)
+        or not isinstance(text, str)
+    ):
+        raise FileFormatError("an array needs a shape and base64", given=f"shape {shape!r:.40}")
+    count = prod(shape)
+    if count * 8 > MEMORY_BUDGET:
+        raise TooLargeError(
+            "an array of the file is too large", given=f"shape {shape}", expected="at most 2 GiB"
+        )
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise FileFormatError("an array is not base64", given=f"shape {shape}") from None
+    if len(raw) != count * 8:
+        raise FileFormatError(
+            "an array has not the bytes that its shape asks for",
+            given=f"{len(raw)} bytes, shape {shape}",
+            expected=f"{count * 8} bytes",
+        )
+    return np.frombuffer(raw, dtype="<f8").reshape(shape)
+
+
+def _number(value: Fraction) -> int | str:
+    return int(value) if value.denominator == 1 else str(value)
+
+
+def exact_rate(value: object) -> object:
+    """Return a number of Hz; an exact fraction is written as a string, ``"881/2"``."""
+    if not isinstance(value, str):
+        return value
+    try:
+        # Fraction("1e999999999") would count to the end of its zeros: no exponents here.
+        if not re.fullmatch(r"\d{1,40}(/\d{1,40}|\.\d{1,40})?", value):
+            raise ValueError(value)
+        return Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        raise FileFormatError(
+            "this is not a frequency or rate", given=f"{value!r:.40}", expected='16000, or "881/2"'
+        ) from None
+
+
+def _no_constant(name: str) -> float:
+    raise FileFormatError("JSON has no such number", given=name, expected="finite numbers")

@@ -1,0 +1,1 @@
+"""What a user writes down: weights, signals, a stack."""

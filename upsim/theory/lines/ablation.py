@@ -1,0 +1,97 @@
+r"""What a cause makes of a line in expectation: what the line loses without it.
+
+Over networks a line has a power but no phase, and powers of causes do not simply add up behind an
+activation.  So the walk through the stack is repeated, each time with one cause left out, and the
+part of the cause is the power that the line loses:
+
+============  ======================================================================
+left out      what that means
+============  ======================================================================
+input offset  the signal without its constant
+input         the signal without its lines
+bias          no biases, random or given, and no offsets of normalisations
+activation    each activation loses the offset that it adds: the average over time of
+              its mean output, less what passes with its mean slope
+modulation    each activation is given noise of the same covariance at all times
+============  ======================================================================
+
+Where all is linear a second moment is a sum over the sources, and the parts add up to the whole.
+Otherwise there is a rest, the interaction: negative where a line needs two causes, so that both
+are counted with it; positive where either would do.  Two causes that meet as amplitudes need each
+other, too: an offset and the bias of a given layer, say, before the first random one.
+Normalisations keep the gain that the whole signal gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from upsim.layers import LayerNorm
+from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.network.signals import Signal
+from upsim.network.stack import Stack, Step
+from upsim.operators import Operator
+from upsim.operators.random_taps import RandomBias
+from upsim.theory.moments import EnsembleMoments
+from upsim.theory.moments.propagation import Trace, repeat_without
+
+
+def with_repeats(stack: Stack, signal: Signal, trace: Trace) -> Trace:
+    """Return the trace of an expectation with the repeats that split its lines by cause."""
+    if not isinstance(trace.values[-1], EnsembleMoments):
+        return trace
+    repeats = {
+        cause: repeat_without(stack, signal, trace, frozenset({cause}))
+        for cause in layers_by_cause(stack, signal, trace)
+    }
+    return replace(trace, repeats=repeats)
+
+
+def layers_by_cause(stack: Stack, signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
+    """Return the causes that lines can have, each with the labels of its layers."""
+    channels, rate = stack.in_channels, stack.input_rate
+    lines = signal.lines(channels, rate)
+    found: dict[str, tuple[str, ...]] = {}
+    if any(line.frequency == 0 for line in lines):
+        found["input offset"] = ()
+    if any(line.frequency != 0 for line in lines):
+        found["input"] = ()
+    biased = tuple(
+        step.label for step in trace.steps if _has_bias(step, trace.values[step.inputs[0]].channels)
+    )
+    if biased:
+        found["bias"] = biased
+    activations = tuple(
+        step.label
+        for step in trace.steps
+        if isinstance(step.layer, Activation) and not isinstance(step.layer, LayerNorm)
+    )
+    if activations:
+        found["activation"] = activations
+        if signal.density(np.zeros(1), channels, rate) is not None:
+            found["modulation"] = activations
+    return found
+
+
+def own_bias(step: Step, channels: int) -> RandomBias | None:
+    """Return the random bias of a layer."""
+    if not isinstance(step.layer, LinearLayer):
+        return None
+    parts = step.layer.in_expectation(channels)
+    return next((part for part in parts if isinstance(part, RandomBias)), None)
+
+
+def _has_bias(step: Step, channels: int) -> bool:
+    layer = step.layer
+    if isinstance(layer, Normalisation | LayerNorm):
+        bias = layer.bias_array()
+        return bias is not None and bool(np.any(bias))
+    if not isinstance(layer, LinearLayer):
+        return False
+    return any(
+        isinstance(part, RandomBias)
+        or (isinstance(part, Operator) and part.offset is not None and bool(part.offset.any()))
+        for part in layer.in_expectation(channels)
+    )

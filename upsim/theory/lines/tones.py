@@ -1,0 +1,351 @@
+"""Tones: the lines of an output, each with its exact place, its level and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.errors import TooLargeError
+from upsim.layers.base import Activation, Normalisation
+from upsim.layers.subpixel import PeriodicShuffle
+from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.network.signals import Signal
+from upsim.network.stack import Stack
+from upsim.operators import StretchFIR
+from upsim.operators.operator import frozen
+from upsim.theory.lines.ladder import Ladder, Origin
+from upsim.theory.lines.provenance import shares_back
+from upsim.theory.moments import (
+    DeterministicMoments,
+    Moments,
+    Source,
+    StationaryMoments,
+)
+from upsim.theory.moments.propagation import Trace
+from upsim.words.arguments import LARGEST_LINES
+from upsim.words.overflow import refuse_infinite
+from upsim.words.tolerance import rounding
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Contribution:
+    """One source's share of a line.
+
+    For one network the shares' amplitudes add up to the line's; their powers do not.  In
+    expectation over networks there are only powers, each what the line would lose without the
+    cause (:mod:`upsim.theory.lines.ablation`); what is left is :attr:`Tone.interaction`.
+
+    Parameters
+    ----------
+    cause : str
+        "input", "input offset", "bias", "activation" or "modulation".
+    layer : str
+        Label of the layer, "" for the input; in expectation all layers of the cause ("2, 4").
+    amplitude : array (channels,) or None
+        Complex Fourier coefficient; None in expectation.
+    power : array (channels,)
+        Both mirror lines together; negative where a line is the weaker for the cause.
+    """
+
+    cause: str
+    layer: str
+    amplitude: Complex | None
+    power: NDArray[np.float64]
+
+    @property
+    def place(self) -> str:
+        """The layer in words: "layer 2", "layers 2, 4", or "input"."""
+        if not self.layer:
+            return "input"
+        several = "," in self.layer or " " in self.layer
+        return f"layer{'s' if several else ''} {self.layer}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """A line of the output.
+
+    Parameters
+    ----------
+    fraction : Fraction
+        Frequency as an exact fraction of the sample rate, in [0, 1/2].
+    frequency : float
+        In Hz.
+    amplitude : array (channels,) or None
+        Complex Fourier coefficient at the positive frequency; None in expectation over networks,
+        where the phase of a line is anything.
+    power : array (channels,)
+        Share of the mean square, both mirror lines together.
+    layer : str
+        Label of the layer at which a line here was first possible, "" for the input.
+    cause : str
+        What that layer did: "overlap" (an all-ones kernel of its shape would do it too),
+        "weights" (its kernel's phase gains differ beyond that), "bias" (its own periodic bias),
+        "activation", "modulation" (mostly noise whose power repeats, made a line by an
+        activation: see :mod:`upsim.theory.moments.modulation`), "input" (an image of the input's
+        own line), "input offset" (the line at 0).
+    contributions : tuple of Contribution
+        By source, strongest first; empty without provenance.
+    """
+
+    fraction: Fraction
+    frequency: float
+    amplitude: Complex | None
+    power: NDArray[np.float64]
+    layer: str
+    cause: str
+    contributions: tuple[Contribution, ...] = ()
+
+    @property
+    def interaction(self) -> NDArray[np.float64] | None:
+        """In expectation: the power that no cause makes alone, the whole less its parts.
+
+        None for one network, whose shares add up, and without provenance.
+        """
+        if self.amplitude is not None or not self.contributions:
+            return None
+        return np.asarray(self.power - sum(share.power for share in self.contributions))
+
+
+def repeating(moments: Moments) -> DeterministicMoments:
+    """Return the part of a record that repeats."""
+    if isinstance(moments, StationaryMoments):
+        return moments.mean
+    assert isinstance(moments, DeterministicMoments)
+    return moments
+
+
+def line_floor(moments: DeterministicMoments) -> float:
+    """Return the amplitude below which a line is not told from rounding."""
+    sums = rounding(moments.period.shape[1], moments.size)
+    return moments.error + sums
+
+
+def find_tones(
+    stack: Stack, trace: Trace, signal: Signal, *, start: DeterministicMoments | None = None
+) -> tuple[Tone, ...]:
+    """Return the lines of a stack's output, in ascending frequency.
+
+    A line is listed when it is stronger than the rounding of the sums that made it, nothing else
+    is cut.  With ``start``, the record at the input with its shares, the lines are split from the
+    output back; without it, by the shares that the trace carries.
+    """
+    end = trace.after(len(stack))
+    place = repeating(end)
+    shown = not isinstance(end, StationaryMoments) or end.provenance
+    if not place.period.any():
+        return ()
+    period, floor = place.period.shape[1], line_floor(place)
+    half = period // 2 + 1
+    amplitudes = frozen(place.amplitudes())
+    magnitudes = np.abs(amplitudes)
+    # Every line but 0 and Nyquist stands for its mirror line, too.
+    sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
+    powers = frozen(sides * magnitudes**2)
+    refuse_infinite(powers)
+    listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
+    refuse_too_many(len(listed))
+    if start is None:
+        sources, shares = place.sources, place.share_amplitudes()[:, :, listed].transpose(2, 0, 1)
+    else:
+        sources, shares = shares_back(trace, start, listed)
+    contributions = _contributions(sources, shares, sides[listed], floor)
+    own = signal.lines(stack.in_channels, stack.input_rate)
+    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
+    ladder = Ladder(stack, turns, steps=trace.steps)
+    mechanisms = Mechanisms(trace)
+    # Whole numbers, divided once: the float nearest to the exact frequency.
+    numerator, denominator = stack.sample_rate.numerator, period * stack.sample_rate.denominator
+    found = []
+    for number, split in zip(listed, contributions, strict=True):
+        if number:
+            origins = ladder.origins_of_line(number, period)
+            layer, cause = _layer_and_cause(trace, origins, mechanisms, split)
+        else:
+            layer, cause = _offset_source(trace, split)
+        found.append(
+            Tone(
+                Fraction(number, period),
+                number * numerator / denominator,
+                amplitudes[:, number],
+                powers[:, number],
+                layer,
+                cause,
+                split if shown else (),
+            )
+        )
+    return tuple(found)
+
+
+def _contributions(
+    sources: tuple[Source, ...], shares: Complex, sides: NDArray[np.intp], floor: float
+) -> list[tuple[Contribution, ...]]:
+    """Return the sources of each line that are above the floor, the strongest first.
+
+    ``shares`` has the shape (lines, sources, channels).
+    """
+    if not sources:
+        return [()] * len(shares)
+    shares = frozen(np.ascontiguousarray(shares))
+    magnitudes = np.abs(shares)
+    order = np.argsort(-(magnitudes**2).sum(axis=2), axis=1, kind="stable").tolist()
+    heard = (magnitudes.max(axis=2) > floor).tolist()
+    powers = frozen(magnitudes**2 * sides[:, None, None])
+    return [
+        tuple(
+            Contribution(sources[each].cause, sources[each].layer, line[each], power[each])
+            for each in ranks
+            if above[each]
+        )
+        for line, power, ranks, above in zip(shares, powers, order, heard, strict=True)
+    ]
+
+
+def refuse_too_many(count: int) -> None:
+    """Refuse more lines than anybody can read, before each gets a record of its own."""
+    if count > LARGEST_LINES:
+        raise TooLargeError(
+            "the output has too many lines to list",
+            given=f"{count} lines",
+            expected=f"at most {LARGEST_LINES}",
+            fix="smaller strides, or upsim.WhiteNoise(1.0) as the signal and bias=False",
+        )
+
+
+def _layer_and_cause(
+    trace: Trace,
+    origins: tuple[Origin, ...],
+    mechanisms: Mechanisms,
+    contributions: tuple[Contribution, ...],
+) -> tuple[str, str]:
+    """Return the layer at which a line was first possible, and what that layer did."""
+    if _mostly_modulated(contributions):
+        first = origins[0].layer or origins[0].moved_by if origins else ""
+        makers = [each.layer for each in contributions if each.cause == "modulation"]
+        return first or makers[0], "modulation"
+    for origin in origins:
+        cause = "input" if origin.step < 0 else mechanisms.cause(origin)
+        if cause == "channels":
+            # The layer has no weights: the lines are in how its channels' offsets differ.
+            cause = contributions[0].cause if contributions else "input offset"
+        if cause:
+            return origin.layer or origin.moved_by, cause
+    # No image of an input line, and no layer that could make it of an offset did so: an activation
+    # behind them distorted other lines.
+    makers = [each.layer for each in contributions if each.cause == "activation"]
+    makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
+    if makers or not origins:
+        return (makers[0] if makers else ""), "activation"
+    return origins[0].layer, "weights"
+
+
+def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tuple[str, str]:
+    """Return the strongest source of the line at 0 Hz; the last possible one without shares."""
+    if contributions:
+        return contributions[0].layer, contributions[0].cause
+    for step, operator in zip(trace.steps[::-1], trace.operators[::-1], strict=True):
+        if operator is not None and operator.offset is not None and operator.offset.any():
+            return step.label, "bias"
+        if isinstance(step.layer, Normalisation) and step.layer.bias_array() is not None:
+            return step.label, "bias"
+        if isinstance(step.layer, Activation):
+            return step.label, "activation"
+    return "", "input offset"
+
+
+def _mostly_modulated(contributions: tuple[Contribution, ...]) -> bool:
+    """Tell whether noise of changing power makes more of a line than all else together."""
+    if all(each.cause != "modulation" for each in contributions):
+        return False
+    parts = [np.zeros(1, np.complex128), np.zeros(1, np.complex128)]
+    for each in contributions:
+        own = each.cause == "modulation"
+        assert each.amplitude is not None
+        parts[own] = parts[own] + each.amplitude
+    return float(np.linalg.norm(parts[1])) > float(np.linalg.norm(parts[0]))
+
+
+class Mechanisms:
+    r"""Tells what made a line of an offset in the layer where it was first possible.
+
+    With ``mu`` the channel means before the layer, its output repeats the pattern
+    :math:`y_i = \sum_c \mu_c g_{oc,i}` of phase gains.  Each kernel is its mean tap times all
+    ones, plus a rest.  The mean taps give :math:`y_i^{ones} = n_i \bar y`, with ``n_i`` the taps of
+    phase ``i`` and :math:`\bar y = \sum_i y_i / K`: that much overlap alone makes; the rest is due
+    to the weights, and a bias of the layer's own period adds a third part.  The strongest of the
+    three at the line's frequency is the cause.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._known: dict[int, list[str]] = {}
+
+    def cause(self, origin: Origin) -> str:
+        """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding.
+
+        A layer without weights of its own, a shuffle say, answers "channels".
+        """
+        causes = self._known.get(origin.step)
+        if causes is None:
+            causes = self._known[origin.step] = self._causes(origin.step)
+        # The line is a multiple of the layer's own spacing, and so one of its patterns'.
+        return causes[origin.at.numerator * len(causes) // origin.at.denominator]
+
+    def _causes(self, number: int) -> list[str]:
+        """Return the cause of each line ``k / p`` of a layer's output, p the patterns' period."""
+        patterns = self._patterns(number)
+        period = lcm(*(pattern.shape[1] for pattern in patterns.values()))
+        strengths = np.zeros((len(patterns), period))
+        for row, pattern in zip(strengths, patterns.values(), strict=True):
+            lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
+            row[:: period // pattern.shape[1]] = np.linalg.norm(lines, axis=0)
+        named = list(patterns)
+        if isinstance(self._trace.steps[number].layer, PeriodicShuffle | TwoBandSynthesis):
+            named[named.index("weights")] = "channels"
+        is_there = strengths.max(axis=0) > self._floor(number)
+        strongest = strengths.argmax(axis=0)
+        return [
+            named[part] if there else ""
+            for part, there in zip(strongest.tolist(), is_there.tolist(), strict=True)
+        ]
+
+    def _floor(self, number: int) -> float:
+        """Return the rounding of a line at a layer's output."""
+        made = repeating(self._trace.values[self._trace.steps[number].output])
+        return line_floor(made) * float(np.sqrt(made.channels))
+
+    def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
+        """Return one period of each part, (out, L) or (out, period of the bias)."""
+        step, operator = self._trace.steps[number], self._trace.operators[number]
+        assert operator is not None
+        if not isinstance(operator, StretchFIR):
+            means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
+            patterns = {"weights": operator.periodic(means[:, None])}
+        else:
+            # The output averaged phase by phase is what the layer makes of the mean, because each
+            # sample of the input meets each phase once: no second pass over the weights.
+            total = repeating(self._trace.values[step.output]).period
+            whole = _by_phase(total, operator.factor)
+            if operator.offset is not None:
+                span = lcm(operator.factor, operator.offset.shape[1])
+                whole = whole - _by_phase(operator.offset_samples(span), operator.factor)
+            phases = operator.positions % operator.factor
+            counts = np.bincount(phases, minlength=operator.factor)
+            overlap = whole.sum(axis=1, keepdims=True) * counts / counts.sum()
+            patterns = {"weights": whole - overlap, "overlap": overlap}
+        if operator.offset is not None:
+            patterns["bias"] = operator.offset
+        return patterns
+
+
+def _by_phase(samples: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Return the mean of each phase, (channels, P) to (channels, factor)."""
+    turns = samples.shape[1] // factor
+    # As a product: NumPy's sums over a middle axis take ten times as long.
+    return np.asarray(np.ones(turns) @ samples.reshape(-1, turns, factor) / turns)

@@ -1,0 +1,1 @@
+"""What is read from a stack besides its lines: replicas, overlap, filtering, edges, cost."""

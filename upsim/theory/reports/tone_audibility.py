@@ -1,0 +1,293 @@
+"""The tones of a prediction as the ear has them: which are heard, and which layer made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.theory.lines.tones import Tone
+from upsim.theory.reports.audibility import audibility
+from upsim.theory.reports.masking import HEARING_RANGE, PROMINENCE_RANGE, critical_band
+from upsim.words.tolerance import rounding
+from upsim.words.units import decibels, format_hertz
+
+Array = NDArray[np.float64]
+
+FORMAT, VERSION = "upsim-audibility", 1
+
+#: Terms of a sum whose rounding may stand for a line in a channel that has none: -238 dB.
+_ROUNDED_TERMS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class ToneAudibility:
+    """What the ear makes of one tone in one channel.
+
+    The judgements are those of :class:`~upsim.theory.reports.audibility.MaskedLevels`.
+
+    Parameters
+    ----------
+    tone : Tone
+    power : float
+        Of the channel that was judged.
+    place : str
+        The tone's layer with its type, "1 (TransposedConv)", or "input".
+    tnr, margin : float
+        In dB.
+    prominent : bool
+    level : float or None
+        In dB SPL.
+    above_threshold : bool or None
+    """
+
+    tone: Tone
+    power: float
+    place: str
+    tnr: float
+    margin: float
+    prominent: bool
+    level: float | None
+    above_threshold: bool | None
+
+    @property
+    def audible(self) -> bool:
+        """Heard through the noise and not known to be below the threshold of hearing."""
+        return self.margin > 0 and self.above_threshold is not False
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a few words."""
+        low, high = HEARING_RANGE
+        if not self.power:
+            return "not in this channel"
+        if self.tone.frequency == 0:
+            return "not heard: an offset, no sound"
+        if not low <= self.tone.frequency <= high:
+            return f"not heard: outside {format_hertz(low)} to {format_hertz(high)}"
+        if self.margin <= 0:
+            return "masked by the noise"
+        if self.above_threshold is False:
+            return "below the threshold of hearing"
+        return "prominent" if self.prominent else "heard"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Audibility:
+    """Which tones of a prediction will be heard, and which layer made them.
+
+    Parameters
+    ----------
+    rows : tuple of ToneAudibility
+        One for each tone, in ascending frequency.
+    channel : int
+        The channel that was judged.
+    calibration : float or None
+        Sound pressure level in dB of RMS 1; None: the threshold of hearing was not judged.
+    assumptions : tuple of str
+    """
+
+    rows: tuple[ToneAudibility, ...]
+    channel: int
+    calibration: float | None
+    assumptions: tuple[str, ...]
+
+    @property
+    def audible(self) -> tuple[ToneAudibility, ...]:
+        """The tones that will be heard, the most audible first (of equal ones the strongest)."""
+        heard = [row for row in self.rows if row.audible]
+        return tuple(sorted(heard, key=lambda row: (-row.margin, -row.power)))
+
+    def table(self) -> str:
+        """Return all tones as a table of text."""
+        if not self.rows:
+            return "no tones"
+        header = ["frequency", "layer", "cause", "TNR", "over masking"]
+        header += ["SPL"] if self.calibration is not None else []
+        cells = [[*header, "verdict"]]
+        for row in self.rows:
+            levels = [_level(row.tnr), _level(row.margin)]
+            levels += [] if row.level is None else [_level(row.level)]
+            place = [format_hertz(row.tone.frequency), row.place, row.tone.cause]
+            cells.append([*place, *levels, row.verdict])
+        return _aligned(cells)
+
+    def __repr__(self) -> str:
+        sounds = [row for row in self.rows if row.power and row.tone.frequency]
+        count = f"{len(sounds)} tone{'s' if len(sounds) > 1 else ''}"
+        heard = self.audible
+        if not sounds:
+            lines = ["no tones to hear: nothing in this channel repeats except its offset"]
+        elif not heard:
+            lines = [f"none of {count} will be heard"]
+        else:
+            places = list(dict.fromkeys(row.place for row in heard))
+            named = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+            makers = "" if places == ["input"] else "layer " if len(places) == 1 else "layers "
+            lines = [f"{len(heard)} of {count} will be heard, from {makers}{named}:"]
+        shown = heard[:4] or sorted(sounds, key=lambda row: -row.margin)[:4]
+        rest = len(heard) - len(shown)
+        lines += _aligned([_told(row) for row in shown]).splitlines()
+        lines += [f"  and {rest} more"] if rest > 0 else []
+        lines.append(self._closing())
+        return "\n".join(lines)
+
+    def _closing(self) -> str:
+        if self.calibration is None:
+            judged = "threshold of hearing not judged (calibration=94 if RMS 1 plays at 94 dB SPL)"
+        else:
+            judged = f"RMS 1 played at {self.calibration:g} dB SPL"
+        return f"channel {self.channel} alone, steady sound; {judged}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain, versioned data; infinite levels are the words "inf" and "-inf"."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "channel": self.channel,
+            "calibration": self.calibration,
+            "assumptions": list(self.assumptions),
+            "tones": [
+                {
+                    "frequency": row.tone.frequency,
+                    "fraction": str(row.tone.fraction),
+                    "layer": row.tone.layer,
+                    "cause": row.tone.cause,
+                    "power": row.power,
+                    "tnr": _plain(row.tnr),
+                    "margin": _plain(row.margin),
+                    "prominent": row.prominent,
+                    "level": None if row.level is None else _plain(row.level),
+                    "above_threshold": row.above_threshold,
+                    "audible": row.audible,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def judge_tones(
+    tones: Sequence[Tone],
+    grid: Array,
+    psd: Array | None,
+    *,
+    channel: int,
+    places: Mapping[str, str],
+    calibration: float | None,
+    recorded: bool,
+) -> Audibility:
+    """Return what is heard of tones in one channel's density.
+
+    Parameters
+    ----------
+    tones : sequence of Tone
+    grid : array (F,)
+    psd : array (channels, F) or None
+    channel : int
+    places : mapping of str to str
+        How each tone's layer is to be called.
+    calibration : float or None
+    recorded : bool
+        Whether the density is that of a recording, not of noise.
+    """
+    amplitudes = np.sqrt([tone.power for tone in tones]) if tones else np.zeros((0, channel + 1))
+    # A tone is listed when any channel has it; here another channel may hold its rounding.
+    least = rounding(_ROUNDED_TERMS, float(amplitudes.max(initial=0.0)))
+    powers = np.where(amplitudes[:, channel] > least, amplitudes[:, channel] ** 2, 0.0)
+    frequencies = np.asarray([tone.frequency for tone in tones], dtype=np.float64)
+    density = None
+    if psd is not None:
+        # Rounding may leave a density of zero a little below it; more than that is an error.
+        most = rounding(_ROUNDED_TERMS, float(np.abs(psd).max(initial=0.0)))
+        density = np.where((psd[channel] < 0) & (psd[channel] >= -most), 0.0, psd[channel])
+    found = audibility(
+        frequencies, powers, None if psd is None else grid, density, calibration=calibration
+    )
+    rows = tuple(
+        ToneAudibility(
+            tone,
+            float(powers[number]),
+            places[tone.layer],
+            float(found.tnr[number]),
+            float(found.margin[number]),
+            bool(found.prominent[number]),
+            None if found.level is None else float(found.level[number]),
+            None if found.above_threshold is None else bool(found.above_threshold[number]),
+        )
+        for number, tone in enumerate(tones)
+    )
+    assumed = _assumptions(frequencies, powers, grid if psd is not None else None)
+    if recorded:
+        assumed.append("the recording counts as steady noise, its own tones included")
+    if calibration is None:
+        assumed.append("threshold of hearing: not judged, the level of playback is not known")
+    else:
+        assumed.append("threshold of hearing: of young listeners in a free field (Terhardt 1979)")
+    return Audibility(rows, channel, calibration, tuple(assumed))
+
+
+def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[str]:
+    """Return what the judgement of these lines takes for granted."""
+    assumed = [
+        "steady sound: tones and noise that last, one channel alone, a loudspeaker that is flat",
+        "noise: mean of the predicted density over the critical band, straight between its points",
+    ]
+    present = (powers > 0) & (frequencies >= HEARING_RANGE[0]) & (frequencies <= HEARING_RANGE[1])
+    hertz, power = frequencies[present], powers[present]
+    lows, highs = critical_band(hertz)
+    bands = [(hertz >= low) & (hertz <= high) for low, high in zip(lows, highs, strict=True)]
+    shared = sum(np.count_nonzero(band) > 1 for band in bands)
+    if shared:
+        # A faint neighbour of a loud tone would "gain" the loud one: only the strongest counts.
+        gains = [
+            decibels(power[band].sum()) - decibels(own)
+            for band, own in zip(bands, power, strict=True)
+            if own == power[band].max()
+        ]
+        assumed.append(
+            f"each tone alone: {shared} tones share a critical band, and neither mask each other "
+            "nor add up; where ISO/TS 20065 adds them, the strongest of a band gains up to "
+            f"{max(map(float, gains)):.1f} dB"
+        )
+    if grid is not None:
+        cut = np.count_nonzero((lows < grid[0]) | (highs > grid[-1]))
+        if cut:
+            assumed.append(
+                f"{cut} critical band{'s reach' if cut > 1 else ' reaches'} beyond the density: "
+                "the mean of what is there stands for the whole"
+            )
+    far = np.count_nonzero((hertz < PROMINENCE_RANGE[0]) | (hertz > PROMINENCE_RANGE[1]))
+    if far:
+        assumed.append(
+            f"prominence is extrapolated outside 89.1 Hz to 11.22 kHz, at {far} of the tones"
+        )
+    return assumed
+
+
+def _told(row: ToneAudibility) -> list[str]:
+    noise = f"TNR {_level(row.tnr)}" if np.isfinite(row.tnr) else "no noise in its critical band"
+    place = row.place if row.place == "input" else f"layer {row.place}"
+    return [
+        f"  {format_hertz(row.tone.frequency)}",
+        noise,
+        row.verdict,
+        f"{place}, {row.tone.cause}",
+    ]
+
+
+def _level(level: float) -> str:
+    return f"{level:.1f} dB" if np.isfinite(level) else "-inf" if level < 0 else "inf: no noise"
+
+
+def _plain(level: float) -> float | str:
+    return level if np.isfinite(level) else str(level)
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    # upsim.show.tables does this for the floors above.
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+    return "\n".join(rows)
