@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from upsim.gaussian.covariance import covariance
 from upsim.gaussian.moments import ActivationMoments
-from upsim.gaussian.rectifier import Rectifier
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -47,6 +46,7 @@ class PairedMoments:
     Examples
     --------
     >>> import numpy as np
+    >>> from upsim.gaussian import Rectifier
     >>> relu = lambda mean, deviation, order: Rectifier().moments(mean, deviation, order=order)
     >>> pairs = PairedMoments(relu, np.zeros(2), np.array([1.0, 2.0]))
     >>> first, second = np.array([[0]]), np.array([[1]])
@@ -65,7 +65,7 @@ class PairedMoments:
         self._moments = moments_of(levels[0], levels[1], ORDERS[-1])
         self._orders: tuple[int, ...] = ORDERS
         form = self._moments.form
-        self._homogeneous = form if isinstance(form, Rectifier) and not mean.any() else None
+        self._homogeneous = form.is_homogeneous and not mean.any()
 
     @property
     def relative_error(self) -> float:
@@ -98,10 +98,11 @@ class PairedMoments:
         else:
             rho = np.divide(given, scale, out=np.zeros(given.shape), where=scale > 0)
         np.clip(rho, -1.0, 1.0, out=rho)
-        if self._homogeneous is not None:
-            rho = self._homogeneous.centred_covariance(rho)
-            rho *= scale
-            return rho
+        if self._homogeneous:
+            closed = self._moments.form.centred_covariance(rho)
+            if closed is not None:
+                closed *= scale
+                return closed
         return self._series(rho, left, right)
 
     def _series(self, rho: Array, left: Whole, right: Whole) -> Array:

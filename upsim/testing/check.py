@@ -40,14 +40,16 @@ def check_upsampler(layer: Layer, channels: int | None = None) -> None:
 
     Examples
     --------
-    >>> from upsim.layers import Nearest
-    >>> from upsim.testing.broken.layers import NearestTooShort
+    >>> from upsim.layers import Activation, Nearest
     >>> check_upsampler(Nearest(3))
+    >>> class Echo(Activation):
+    ...     def function(self, samples):
+    ...         return samples + np.roll(samples, 1, axis=-1)
     >>> try:
-    ...     check_upsampler(NearestTooShort(3))
+    ...     check_upsampler(Echo())
     ... except AssertionError as error:
     ...     print(str(error).splitlines()[1].strip().split(":")[0])
-    strang_fix
+    moments_of_the_function
     """
     drawn = _ready(layer)
     count = default_channels(drawn) if channels is None else channels

@@ -28,7 +28,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from upsim.layers import LayerNorm
+from upsim.layers import ChannelNormalisation
 from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.network.signals import Signal
 from upsim.network.stack import Stack, Step
@@ -66,7 +66,7 @@ def layers_by_cause(stack: Stack, signal: Signal, trace: Trace) -> dict[str, tup
     activations = tuple(
         step.label
         for step in trace.steps
-        if isinstance(step.layer, Activation) and not isinstance(step.layer, LayerNorm)
+        if isinstance(step.layer, Activation) and not isinstance(step.layer, ChannelNormalisation)
     )
     if activations:
         found["activation"] = activations
@@ -85,7 +85,7 @@ def own_bias(step: Step, channels: int) -> RandomBias | None:
 
 def _has_bias(step: Step, channels: int) -> bool:
     layer = step.layer
-    if isinstance(layer, Normalisation | LayerNorm):
+    if isinstance(layer, Normalisation | ChannelNormalisation):
         bias = layer.bias_array()
         return bias is not None and bool(np.any(bias))
     if not isinstance(layer, LinearLayer):

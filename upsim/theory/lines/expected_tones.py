@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian.pairs import ACCURACY
-from upsim.layers import LeakyReLU, PeriodicShuffle, ReLU, WeightNorm
-from upsim.layers.base import LinearLayer
-from upsim.layers.convolution import WeightedLayer
-from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.layers.base import Activation, LinearLayer
 from upsim.network.signals import Signal
 from upsim.network.stack import Stack, Step
 from upsim.network.weights import Initialisation
@@ -112,7 +109,8 @@ def _roundings(trace: Trace, step: Step) -> int:
         return len(step.inputs) + 1
     if not isinstance(layer, LinearLayer):
         closed = (
-            isinstance(layer, ReLU | LeakyReLU)
+            isinstance(layer, Activation)
+            and layer.is_homogeneous
             and isinstance(given, EnsembleMoments)
             and not any(group.mean.any() for group in given.groups)
         )
@@ -192,13 +190,14 @@ class _Makers:
         """Return the cause, and at which lines ``k / P`` the layer's own bias is the stronger."""
         step, none = self._trace.steps[number], np.zeros(1, dtype=bool)
         layer = step.layer
-        if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
-            return "channels", none
-        if isinstance(layer, WeightNorm):
-            layer = layer.layer
-        if not isinstance(layer, WeightedLayer):
+        if not isinstance(layer, LinearLayer):
             return "", none
-        fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
+        if layer.interleaves:
+            return "channels", none
+        weights = layer.weights
+        if weights is None:
+            return "", none
+        fixed = isinstance(weights, Initialisation) and not weights.is_random
         cause, made = "overlap" if fixed else "weights", self._trace.values[step.output]
         bias = own_bias(step, self._trace.values[step.inputs[0]].channels)
         if bias is None or bias.period == 1 or not isinstance(made, EnsembleMoments):

@@ -18,12 +18,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.layers import Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.stack import Stack
 from upsim.operators.rows import rows_back
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
-from upsim.theory.moments.propagation import Trace, has_bias
+from upsim.theory.moments.propagation import Trace
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -44,10 +45,9 @@ def asked_back(stack: Stack) -> bool:
         layer = step.layer
         if layer is None:
             continue
-        own_carrier = isinstance(layer, Activation) and type(layer).carrier != Activation.carrier
-        if own_carrier or isinstance(layer, Normalisation) or layer.block[1] > 1:
+        if isinstance(layer, Gated | Normalisation) or layer.block[1] > 1:
             return False
-        sources += isinstance(layer, Activation) or has_bias(layer)
+        sources += isinstance(layer, Activation) or layer.has_bias
     return sources >= _SOURCES_PER_ROW * stack.out_channels
 
 

@@ -24,9 +24,6 @@ import numpy as np
 
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.layers.base import LinearLayer
-from upsim.layers.convolution import WeightedLayer
-from upsim.layers.samples import Bias
-from upsim.layers.weight_norm import WeightNorm
 from upsim.network.stack import Stack
 from upsim.theory.lines.ablation import own_bias
 from upsim.theory.lines.tones import Tone
@@ -185,7 +182,7 @@ def bias_at_the_end(stack: Stack) -> float:
             if not step.layer.is_drawn:
                 ends.append(step)
                 continue
-            if not isinstance(step.layer, WeightedLayer | WeightNorm | Bias):
+            if step.layer.weights is None and not step.layer.has_bias:
                 waiting += step.inputs
                 continue
         what = "the input" if step is None else step.name

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from upsim.errors import NotPredictableError, TooLargeError, UpsimError
-from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
-from upsim.layers.convolution import WeightedLayer
-from upsim.layers.weight_norm import WeightNorm
+from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.network.signals import Signal, Silence
 from upsim.network.stack import Stack, Step
 from upsim.operators import Operator, StretchFIR
@@ -238,7 +236,7 @@ def _begins_drawn(stack: Stack) -> bool:
         drawn = step.layer is None or step.layer.is_drawn
         if not drawn or random.intersection(step.inputs):
             random.add(step.output)
-        elif isinstance(step.layer, WeightedLayer | WeightNorm):
+        elif isinstance(step.layer, LinearLayer) and step.layer.weights is not None:
             return True
     return False
 
@@ -261,7 +259,7 @@ def _refuse_long_periods(
         if step.layer is not None:
             up, down = step.layer.block
             period = lcm(period, down) // down * up
-            if provenance and (isinstance(step.layer, Activation) or has_bias(step.layer)):
+            if provenance and (isinstance(step.layer, Activation) or step.layer.has_bias):
                 found |= {step.label}
         periods.append(period)
         sources.append(found)
@@ -301,13 +299,6 @@ def _foreseen(stack: Stack, start: StationaryMoments) -> list[Foreseen]:
             if step is stack.steps[-1]:
                 foreseen[-1].settled()
     return foreseen
-
-
-def has_bias(layer: Layer) -> bool:
-    """Tell whether a layer adds a bias of its own."""
-    inner = layer.layer if isinstance(layer, WeightNorm) else layer
-    bias = getattr(inner, "bias", None)
-    return bias is not None and bias is not False
 
 
 def fold(stack: Stack) -> Operator:
