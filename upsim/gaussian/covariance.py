@@ -52,6 +52,8 @@ class Covariance:
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
         error = np.array(np.broadcast_to(self.error, values.shape), dtype=np.float64)
+        # Below the smallest normal number there is no relative precision.
+        error += np.finfo(np.float64).tiny
         for name, array in (("values", values), ("error", error)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)

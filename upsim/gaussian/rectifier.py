@@ -76,6 +76,7 @@ class Rectifier(Form):
         rare = deviation * (density(z) + near * cumulative(near))
         return np.asarray(np.where(z > 0, mean, self.slope * mean) + (1 - self.slope) * rare)
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

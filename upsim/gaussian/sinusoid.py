@@ -87,6 +87,7 @@ class Sinusoid(Form):
         )
         return np.asarray(self.line * mean + self.offset + self.amplitude * wave)
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

@@ -32,8 +32,10 @@ def register(
 
     Examples
     --------
+    >>> from dataclasses import dataclass
     >>> from upsim.layers import Activation
-    >>> class Square(Activation):
+    >>> @dataclass(frozen=True, eq=False, repr=False)
+    ... class Square(Activation):
     ...     def function(self, samples):
     ...         return samples**2
     >>> @register(Square)

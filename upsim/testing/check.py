@@ -21,7 +21,8 @@ def laws_for(layer: Layer, channels: int | None = None) -> tuple[Law, ...]:
     --------
     >>> from upsim.layers import ReLU
     >>> [law.name for law in laws_for(ReLU())]
-    ['immutable', 'length', 'pointwise', 'repr_round_trip', 'witness']
+    ['immutable', 'length', 'moments_of_the_function', 'pointwise', 'repr_round_trip', 'two_calls',
+     'witness']
     """
     drawn = _ready(layer)
     found = (law for law in LAWS.values() if law.applies(drawn, channels))
@@ -40,9 +41,11 @@ def check_upsampler(layer: Layer, channels: int | None = None) -> None:
 
     Examples
     --------
+    >>> from dataclasses import dataclass
     >>> from upsim.layers import Activation, Nearest
     >>> check_upsampler(Nearest(3))
-    >>> class Echo(Activation):
+    >>> @dataclass(frozen=True, eq=False, repr=False)
+    ... class Echo(Activation):
     ...     def function(self, samples):
     ...         return samples + np.roll(samples, 1, axis=-1)
     >>> try:
