@@ -216,7 +216,7 @@ class Activation(Layer):
                 "a layer that writes its function and its moments apart may contradict itself",
                 given=f"class {cls.__name__} with function() and form()",
                 expected="form() alone, which holds both; or function() alone",
-                fix="form() alone: upsim.gaussian.Quadrature(np.square, name='square')",
+                fix="upsim.gaussian.Quadrature(np.square, name='square') for form()",
             )
         cls.form = _by_quadrature  # type: ignore[assignment,method-assign]
 

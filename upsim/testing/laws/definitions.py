@@ -181,7 +181,7 @@ def two_calls(layer: Layer, channels: int) -> None:
 
 @law(
     of=Normalisation,
-    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x + a) = f(x); f(x) = g (x - m) + b",
+    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x + a) = f(x) if m(a) = a; f(x) = g (x - m) + b",
     source="means over time do not know its order, nor how often a signal is repeated",
 )
 def time_statistics(layer: Layer, channels: int) -> None:
@@ -199,7 +199,9 @@ def time_statistics(layer: Layer, channels: int) -> None:
     agree(layer.function(samples[:, order]), output[:, order], within=within, what="permuted")
     twice = layer.function(np.tile(samples, 2))
     agree(twice, np.tile(output, 2), within=within, what="the signal once and twice")
-    agree(layer.function(samples + 8), output, within=within, what="with and without an offset")
+    constant = np.full(channels, 8.0)
+    if np.array_equal(layer.centre(constant), constant):
+        agree(layer.function(samples + 8), output, within=within, what="with and without an offset")
     mean, variance = samples.mean(axis=1), samples.var(axis=1)
     operator = layer.operator_for(mean, variance)
     linear = operator.apply(samples) + operator.offset_samples(12)

@@ -142,7 +142,7 @@ def gates_mapped(
         aa, ab, ba, bb = _quarters(values, left, right)
     given = (aa, ab, ba, bb)
     if isinstance(left, ProductMoments) or isinstance(right, ProductMoments):
-        mapped = products_mapped(given, left, right, phases, moments, apart=apart)
+        mapped = products_mapped(given, left, right, phases, moments, apart=apart, same=same)
     else:
         mapped = _mapped(given, left, right, phases, moments, apart=apart)
     if not same:

@@ -88,10 +88,12 @@ def products_mapped(
     moments: Whole,
     *,
     apart: bool,
+    same: bool,
 ) -> Array:
     """Map windows (P, T, C, C') of (a, a'), (a, b'), (b, a') and (b, b').
 
-    x is at ``phases`` (P,), y at ``moments`` (P, T); what is not a gate has b only.
+    Where both are one signal (``same``), lag 0 comes first, and each channel's own variance there
+    is left to the caller, who knows it.  x is at ``phases`` (P,), y at ``moments`` (P, T); what is not a gate has b only.
     """
     one = _Side.at(left, phases[:, None], 2 if apart else 3)
     two = _Side.at(right, moments, 2)
@@ -106,6 +108,9 @@ def products_mapped(
     )
     between = tuple(np.clip(each, -1.0, 1.0) for each in between)  # type: ignore[assignment]
     reach: Array = np.minimum(np.sqrt(sum(each**2 for each in between)), 1.0)
+    if same:
+        channels = np.arange(reach.shape[3])
+        reach[:, 0, 0 if apart else channels, channels] = 0.0
     largest = reach.max(axis=(0, 2, 3), initial=0.0)
     rests = [float(np.sqrt(x * y)) for x, y in zip(one.tails, two.tails, strict=True)]
     _refuse_slow(float(largest.max(initial=0.0)), rests[-1])
