@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian.covariance import covariance
+from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.gaussian.moments import ActivationMoments
 
 Array = NDArray[np.float64]
@@ -145,20 +146,13 @@ class PairedMoments:
             self._orders = LONG_ORDERS
 
     def _summed(self, rho: Array, left: Whole, right: Whole, columns: Whole, order: int) -> Array:
-        """Return the series by Horner's rule."""
+        """Return the series."""
         coefficients = self._moments.coefficients
-        total = np.zeros(rho.shape)
         if self._place.max() == 0:
-            for k in range(order, 0, -1):
-                total += coefficients[k, 0] ** 2
-                total *= rho
-            return total
+            return summed(lambda k: np.asarray(coefficients[k, 0] ** 2), rho, order)
         right = right[:, columns] if right.shape[1] > 1 else right
         left = left[:, columns] if left.shape[1] > 1 else left
-        for k in range(order, 0, -1):
-            total += coefficients[k][left] * coefficients[k][right]
-            total *= rho
-        return total
+        return summed(lambda k: coefficients[k][left] * coefficients[k][right], rho, order)
 
 
 def strong_covariances(moments: ActivationMoments, rho: Array) -> Array:
@@ -195,14 +189,7 @@ def _on_one_side(moments: ActivationMoments, rho: Array) -> Array:
 
 
 def _limits(moments: ActivationMoments, orders: tuple[int, ...]) -> Array:
-    """Return the correlation up to which each order is enough for every pair.
-
-    The rest beyond K terms is at most ``|rho|^(K+1) sqrt(tail tail')``.
-    """
-    energy = np.cumsum(moments.coefficients[1:] ** 2, axis=0)
-    positive = moments.variance > 0
-    variance = np.where(positive, moments.variance, 1.0)
-    tail = np.maximum(moments.variance - energy, 0.0) / variance
-    # What is left at the level of rounding is not told from nothing.
-    rests = np.max(np.where(positive, tail, 0.0), axis=1, initial=0.0) + 1e-15
-    return np.array([min(1.0, float((ACCURACY / rests[k - 1]) ** (1 / (k + 1)))) for k in orders])
+    """Return the correlation up to which each order is enough for every pair."""
+    rests = tail_shares(moments.coefficients[1:] ** 2, moments.variance, orders)
+    limits = [furthest(k, rest, ACCURACY) for k, rest in zip(orders, rests, strict=True)]
+    return np.array(limits)

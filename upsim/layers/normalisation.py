@@ -46,9 +46,11 @@ class _Affine(Layer):
         """Whether a bias is given."""
         return self.bias is not None
 
-    def weight_array(self) -> Array | None:
-        """Return the weight, (channels,); None if none is given: ones, as torch starts."""
-        return None if self.weight is None else np.asarray(self.weight, dtype=np.float64)
+    def weight_array(self) -> Array:
+        """Return the weight, (channels,): ones if none is given, as torch starts."""
+        if self.weight is None:
+            return np.ones(self.channels_in)
+        return np.asarray(self.weight, dtype=np.float64)
 
     def level(self, square: Array) -> Array:
         """Return ``square + eps``."""
@@ -171,9 +173,7 @@ class BatchNorm(_Affine, LinearLayer):
         """Return a gain and an offset a channel."""
         refuse_other_channels(self, channels)
         variance = np.ones(channels) if self.running_var is None else np.asarray(self.running_var)
-        gains = 1 / np.sqrt(self.level(variance))
-        weight = self.weight_array()
-        gains = gains if weight is None else weight * gains
+        gains = self.weight_array() / np.sqrt(self.level(variance))
         offset = None
         if self.running_mean is not None or self.bias is not None:
             mean = 0.0 if self.running_mean is None else np.asarray(self.running_mean)

@@ -181,7 +181,8 @@ def two_calls(layer: Layer, channels: int) -> None:
 
 @law(
     of=Normalisation,
-    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x + a) = f(x) if m(a) = a; f(x) = g (x - m) + b",
+    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x) = g (x - m) + b; "
+    "f(x + a) = f(x) if m(a) = a",
     source="means over time do not know its order, nor how often a signal is repeated",
 )
 def time_statistics(layer: Layer, channels: int) -> None:

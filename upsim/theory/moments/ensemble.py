@@ -383,9 +383,10 @@ class EnsembleMoments(Moments):
             gains={**self.gains, label: gains},
         )
         given, bias = layer.weight_array(), layer.bias_array()
-        if given is None and bias is None:
+        weight = np.ones(self.channels) if given is None else given
+        if np.all(weight == 1) and bias is None:
             return made
-        weight = (np.ones(self.channels) if given is None else given)[:, None, None]
+        weight = weight[:, None, None]
         offset = None if bias is None else bias[:, None]
         return made.through_operator(StretchFIR(weight, groups=weight.size, offset=offset), label)
 

@@ -30,9 +30,10 @@ from upsim.errors import NotPredictableError
 from upsim.gaussian import SIGMOID, ActivationMoments, GatedMoments, ProductMoments
 from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
+from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.theory.moments.covariance import Covariance, aligned, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import bands, furthest
+from upsim.theory.moments.pointwise import bands
 from upsim.theory.moments.products import products_mapped
 
 Array = NDArray[np.float64]
@@ -78,14 +79,14 @@ class _Side:
 
         if isinstance(moments, ActivationMoments):
             eta, inverse = moments.coefficients, spread(_inverse(moments.input_deviation))
-            tails = _tails(eta[1:] ** 2, moments.variance)
+            tails = tail_shares(eta[1:] ** 2, moments.variance, _ORDERS)
             none = np.zeros_like(inverse)
             return cls(places, axis, False, eta, np.zeros_like(eta), none, none, inverse, tails)
         eta, beta = moments.coefficients
         told = moments.remainder <= _TOLD * moments.carrier_deviation**2
         remainder = np.where(told, 0.0, moments.remainder)
         inverse = spread(_inverse(moments.gate[0].input_deviation))
-        tails = _tails(eta[1:] ** 2 + remainder * beta[:-1] ** 2, moments.variance)
+        tails = tail_shares(eta[1:] ** 2 + remainder * beta[:-1] ** 2, moments.variance, _ORDERS)
         return cls(
             places, axis, True, eta, beta, spread(moments.lean), spread(remainder), inverse, tails
         )
@@ -238,10 +239,7 @@ def _summed(
     """Return the series up to an order, each sum by Horner's rule."""
     rises = np.sqrt(np.arange(order + 1))
     eta, beta, eta_y, beta_y = coefficients
-    total = np.zeros_like(rho)
-    for k in range(order, 0, -1):
-        total += eta[k] * eta_y[k]
-        total *= rho
+    total = summed(lambda k: eta[k] * eta_y[k], rho, order)
     if u is not None:
         part = np.zeros_like(rho)
         for k in range(order - 1, -1, -1):
@@ -305,15 +303,3 @@ def _refuse_slow(
 
 def _inverse(deviation: Array) -> Array:
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-
-
-def _tails(powers: Array, variance: Array) -> tuple[float, ...]:
-    """Return the largest share of the power beyond each order, given that of orders 1, 2, ..."""
-    energies = np.cumsum(powers, axis=0)
-    found = []
-    for order in _ORDERS:
-        if order <= len(powers):
-            tail = np.maximum(variance - energies[order - 1], 0.0) + 1e-15 * variance
-            share = np.divide(tail, variance, out=np.zeros_like(tail), where=variance > 0)
-            found.append(float(share.max(initial=0.0)))
-    return tuple(found)

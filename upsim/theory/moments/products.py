@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
 from upsim.gaussian import ActivationMoments, GatedMoments, ProductMoments
+from upsim.gaussian.mehler import furthest, tail_shares
 from upsim.gaussian.products import ORDER, plane_of, product_covariance
-from upsim.theory.moments.pointwise import bands, furthest
+from upsim.theory.moments.pointwise import bands
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -71,7 +72,7 @@ class _Side:
             spread(lean),
             spread(_inverse(carrier)),
             spread(_inverse(opening)),
-            _tails(plane, moments.variance),
+            tail_shares(_powers(plane), moments.variance, _ORDERS),
         )
 
     def coefficients(self, lags: Whole) -> Callable[[int, int], Array]:
@@ -93,7 +94,8 @@ def products_mapped(
     """Map windows (P, T, C, C') of (a, a'), (a, b'), (b, a') and (b, b').
 
     Where both are one signal (``same``), lag 0 comes first, and each channel's own variance there
-    is left to the caller, who knows it.  x is at ``phases`` (P,), y at ``moments`` (P, T); what is not a gate has b only.
+    is left to the caller, who knows it.  x is at ``phases`` (P,), y at ``moments`` (P, T); what is
+    not a gate has b only.
     """
     one = _Side.at(left, phases[:, None], 2 if apart else 3)
     two = _Side.at(right, moments, 2)
@@ -143,16 +145,12 @@ def _inverse(deviation: Array) -> Array:
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
-def _tails(plane: Array, variance: Array) -> tuple[float, ...]:
-    """Return the largest share of the power beyond each order."""
-    found, energy = [], np.zeros_like(variance)
-    done = 0
-    for order in _ORDERS:
-        for n in range(done + 1, order + 1):
-            for j in range(min(n, len(plane) - 1) + 1):
-                energy = energy + plane[j, n - j] ** 2
-        done = order
-        tail = np.maximum(variance - energy, 0.0) + 1e-15 * variance
-        share = np.divide(tail, variance, out=np.zeros_like(tail), where=variance > 0)
-        found.append(float(share.max(initial=0.0)))
-    return tuple(found)
+def _powers(plane: Array) -> Array:
+    """Return the power of each order from 1 on, (K, *shape): the sum of c_jk^2 over j + k = n."""
+    rows, order = len(plane), plane.shape[1] - 1
+    return np.stack(
+        [
+            np.sum([plane[j, n - j] ** 2 for j in range(min(n, rows - 1) + 1)], axis=0)
+            for n in range(1, order + 1)
+        ]
+    )
