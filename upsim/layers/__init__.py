@@ -28,6 +28,7 @@ from upsim.layers.interpolation import (
     WindowedSinc,
 )
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
+from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -83,11 +84,14 @@ __all__ = [
     "GELU",
     "GLU",
     "Activation",
+    "Add",
+    "Average",
     "BatchNorm",
     "Bias",
     "Branch",
     "ChannelNormalisation",
     "Composed",
+    "Concatenate",
     "Conv",
     "Crop",
     "Cubic",
@@ -104,6 +108,7 @@ __all__ = [
     "LearnedInterpolation",
     "Linear",
     "LinearLayer",
+    "Merging",
     "Nearest",
     "Normalisation",
     "PReLU",

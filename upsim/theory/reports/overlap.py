@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers.base import LinearLayer
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.words.arguments import LARGEST_LINES, whole_number
@@ -128,17 +128,17 @@ class LayerOverlap:
         return float(np.ptp(self.phase_gains, axis=2).max()) / largest if largest else 0.0
 
 
-def overlap_report(stack: Stack) -> tuple[LayerOverlap, ...]:
-    """Return the overlap of each upsampling layer of a stack with drawn weights."""
+def overlap_report(graph: Graph) -> tuple[LayerOverlap, ...]:
+    """Return the overlap of each upsampling layer of a network with drawn weights."""
     found = []
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
+    for node, operator in zip(graph.nodes, graph.operators, strict=True):
         if isinstance(operator, StretchFIR) and operator.factor > 1:
-            assert isinstance(step.layer, LinearLayer)
-            taps, dilation = step.layer.taps_by_phase(operator)
+            assert isinstance(node.layer, LinearLayer)
+            taps, dilation = node.layer.taps_by_phase(operator)
             found.append(
                 LayerOverlap(
-                    step.label,
-                    step.name,
+                    node.name,
+                    node.title,
                     overlap(taps, operator.factor, dilation=dilation),
                     frozen(operator.phase_gains()),
                     frozen(operator.phase_powers()),
