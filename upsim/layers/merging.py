@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from upsim.errors import ShapeError
 from upsim.layers.base import Layer
@@ -21,7 +21,10 @@ class Merging(Layer):
     ``how`` is "sum", "mean" or "concatenate": all that a rule of the theory needs to know.
     """
 
-    how: ClassVar[str]
+    @property
+    @abstractmethod
+    def how(self) -> str:
+        """The word."""
 
     @abstractmethod
     def merged_channels(self, each: Sequence[int]) -> int:
@@ -62,7 +65,10 @@ class Add(_Elementwise):
     8
     """
 
-    how: ClassVar[str] = "sum"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "sum"
 
 
 @final
@@ -70,7 +76,10 @@ class Add(_Elementwise):
 class Average(_Elementwise):
     """The mean of all values."""
 
-    how: ClassVar[str] = "mean"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "mean"
 
 
 @final
@@ -84,7 +93,10 @@ class Concatenate(Merging):
     12
     """
 
-    how: ClassVar[str] = "concatenate"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "concatenate"
 
     def merged_channels(self, each: Sequence[int]) -> int:
         """Return the channels of all values together."""
