@@ -100,7 +100,9 @@ class Prediction:
     assumptions: tuple[str, ...]
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
-    cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
+    cyclic: Callable[[Array, Fraction], NDArray[np.complex128]] | None = field(
+        default=None, repr=False
+    )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
 
     @property
@@ -210,9 +212,9 @@ class Prediction:
                 given=f"signal {self.signal!r}",
                 fix="upsim.predict(stack, upsim.WhiteNoise())",
             )
-        spacing = self.sample_rate / repeats(self.stack)[0]
+        alpha = Fraction(order, repeats(self.stack)[0])
         turns = self.frequencies / float(self.sample_rate)
-        return float(order * spacing), self.cyclic(turns, order)
+        return float(alpha * self.sample_rate), self.cyclic(turns, alpha)
 
     @property
     def tone_power(self) -> Array:

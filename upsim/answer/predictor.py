@@ -207,7 +207,7 @@ def _read(
         tuple(assumptions),
         waveform,
         Panels(len(stack), _After(stack, signal, trace, frequencies, start)),
-        place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
+        place.density if isinstance(place, StationaryMoments) and place.place.linear else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
     )
 

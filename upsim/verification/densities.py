@@ -10,8 +10,7 @@ from upsim.answer.prediction import Prediction
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
 from upsim.network.stack import Stack
-from upsim.operators import Operator, StretchFIR
-from upsim.theory.moments.propagation import transfer_chain
+from upsim.theory.moments.windows import answered_samples
 from upsim.theory.reports.boundaries import boundary_report
 from upsim.verification.report import Check
 from upsim.verification.runner import Runner, refuse_normalisations, shortest_input, unit_length
@@ -41,7 +40,6 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
             given=f"{unit * channels}",
             expected=f"at most {_IMPULSES}",
         )
-    chain = transfer_chain(stack)
     whole = unit_length(stack)
     length = shortest_input(stack, whole, least=2 * shortest_input(stack, whole))
     while True:
@@ -49,7 +47,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
         centre = length // 2 // unit * unit
         steady = 2 * (edges.left + edges.right) < stack.output_length(length)
         ends = (centre, centre + unit - 1)
-        if steady and all(_answer_fits(chain, each, length) for each in ends):
+        if steady and all(_answer_fits(stack, each, length) for each in ends):
             break
         length = shortest_input(stack, whole, least=2 * length)
     samples = np.zeros((unit * channels + 1, channels, length))
@@ -75,7 +73,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     predicted = predict(stack, prediction.signal, frequencies=grid * rate, provenance=False).psd
     assert predicted is not None
     # |A|^2 has twice the relative error of A, whose sum runs over all taps of the response.
-    sums = sum(operator.terms + 1 for operator in chain)
+    sums = sum(operator.terms + 1 for operator in stack.operators if operator is not None)
     operations = 2 * (sums + responses.shape[-1] * unit)
     scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
     fed = f"{unit * channels} impulse response{'s' if unit * channels > 1 else ''}"
@@ -87,18 +85,17 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     )
 
 
-def _answer_fits(chain: tuple[Operator, ...], sample: int, length: int) -> bool:
+def _answer_fits(stack: Stack, sample: int, length: int) -> bool:
     """Tell whether the answer to an impulse at ``sample`` lies inside every layer's output."""
-    low = high = sample
-    for operator in chain:
-        if isinstance(operator, StretchFIR):
-            low = low * operator.factor + int(operator.positions.min())
-            high = high * operator.factor + int(operator.positions.max())
-        else:
-            blocks = operator.polyphase()
-            low = (low // blocks.down + blocks.first) * blocks.up
-            high = (high // blocks.down + blocks.first + len(blocks.blocks)) * blocks.up - 1
-        length = operator.output_length(length)
+    found = [(sample, sample, length)]
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
+        inputs = [found[value] for value in step.inputs]
+        low, high = min(each[0] for each in inputs), max(each[1] for each in inputs)
+        length = inputs[0][2]
+        if operator is not None:
+            low, high = answered_samples(operator, low, high)
+            length = operator.output_length(length)
         if low < 0 or high >= length:
             return False
+        found.append((low, high, length))
     return True

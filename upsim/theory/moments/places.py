@@ -28,7 +28,8 @@ from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.independent import IndependentCovariance, filters_each
 from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
-from upsim.theory.moments.windows import Window, Windows
+from upsim.theory.moments.transfer import Rows
+from upsim.theory.moments.windows import Window, Windows, answered_samples
 from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
@@ -179,6 +180,21 @@ class Place(ABC):
     def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
         """Return the covariance with a place that does not come later, by one step back."""
 
+    def answered(self, first: int, last: int) -> tuple[int, int]:
+        """Return between which samples here those between two of the first parent are answered."""
+        return first, last
+
+    @property
+    def linear(self) -> bool:
+        """Whether the input reaches it through operators and mergings alone."""
+        return not (self.activations or self.levelled)
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
+        """Return what rows here are at the parents; None where filters become too long."""
+        raise NotPredictableError(
+            "rows go back through operators and mergings alone", given=type(self).__name__
+        )
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -301,6 +317,15 @@ class Filtered(Place):
             return walk.unrelated(self, other)
         return walk.rules.on_the_left(walk.between(parent, other), self.operator)
 
+    def answered(self, first: int, last: int) -> tuple[int, int]:
+        """Return the samples that the operator makes of them."""
+        return answered_samples(self.operator, first, last)
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
+        """Carry the rows through the operator."""
+        before = rows.before(self.operator)
+        return None if before is None else [(self.parents[0], before)]
+
     @cached_property
     def halves(self) -> Covariance | None:
         """What two outputs of the operator have in common by its inputs."""
@@ -374,8 +399,21 @@ class Merged(Place):
             return walk.unrelated(self, other)
         if rules.apart and other.channels != self.channels:
             return walk.unrelated(self, other)
-        share = 1.0 if self.merging == "sum" else 1 / len(parts)
-        return rules.added([walk.between(part, other) for part in parts], share)
+        return rules.added([walk.between(part, other) for part in parts], self.share)
+
+    @property
+    def share(self) -> float:
+        """What each part is multiplied by."""
+        return 1 / len(self.parents) if self.merging == "mean" else 1.0
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]]:
+        """Give each part its rows: those of its channels where channels are stacked."""
+        found, first = [], 0
+        for part in self.parents:
+            last = first + part.channels
+            found.append((part, rows.part(slice(first, last), self.share)))
+            first = last if self.merging == "concatenate" else 0
+        return found
 
 
 def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:

@@ -26,7 +26,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.foresight import Foreseen, merged, releases
-from upsim.theory.moments.stationary import merged_operators
+from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.words.progress import Progress, silent
 
@@ -346,14 +346,35 @@ def fold(stack: Stack) -> Operator:
     return values[-1]
 
 
-def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
-    """Return a linear stack as the operators from its input to its output, branches folded."""
+def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
+    """Return the operator of branches that meet: sum, mean or concatenation of channels."""
+    count = len(operators)
+    if merging != "concatenate":
+        total = reduce(lambda first, second: first + second, operators)
+        if merging == "sum":
+            return total
+        scale = StretchFIR(
+            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
+        )
+        return total.then(scale)
+    sizes = [operator.out_channels for operator in operators]
+    widened = []
+    for position, operator in enumerate(operators):
+        # Each branch writes its own channels of the whole: a selection matrix after it.
+        select = np.zeros((sum(sizes), sizes[position], 1))
+        start = sum(sizes[:position])
+        select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
+        widened.append(operator.then(StretchFIR(select)))
+    return reduce(lambda first, second: first + second, widened)
+
+
+def transfer(stack: Stack, count: int) -> Transfer:
+    """Return the gains of a linear stack; ``count`` frequencies will be asked for, about."""
     silent = DeterministicMoments(np.zeros((stack.in_channels, 1)), provenance=False)
     start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
     end = propagate(stack, start).after(len(stack))
     assert isinstance(end, StationaryMoments)
-    assert end.chain is not None
-    return end.chain
+    return Transfer(end.place, count)
 
 
 def is_linear(stack: Stack) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
 from typing import Self
 
 import numpy as np
@@ -26,7 +25,7 @@ from upsim.gaussian import SIGMOID
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
-from upsim.operators import Operator, StretchFIR
+from upsim.operators import Operator
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -35,9 +34,9 @@ from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
-from upsim.theory.moments.power import noise_power
+from upsim.theory.moments.power import density_at_input, noise_power, response_span
 from upsim.theory.moments.rules import Nonlinearity
-from upsim.theory.moments.transfer import density_through
+from upsim.theory.moments.transfer import Transfer
 from upsim.theory.moments.trust import moments_note
 from upsim.words.arguments import MEMORY_BUDGET
 
@@ -60,8 +59,6 @@ class StationaryMoments(Moments):
     input_channels : int
     input_rate : Fraction
         In Hz.
-    chain : tuple of Operator or None
-        From the input to this place; None after an activation.
     notes : tuple of str
         How far off the levels may be that normalisations divide by.
     budget : float
@@ -76,7 +73,6 @@ class StationaryMoments(Moments):
     signal: Signal
     input_channels: int
     input_rate: Fraction
-    chain: tuple[Operator, ...] | None = ()
     notes: tuple[str, ...] = ()
     budget: float = MEMORY_BUDGET
     provenance: bool = True
@@ -98,7 +94,7 @@ class StationaryMoments(Moments):
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What is exact and what is closed."""
-        if self.chain is not None:
+        if self.place.linear:
             return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
         found = []
         if not self.place.activations:
@@ -126,10 +122,9 @@ class StationaryMoments(Moments):
         return (*found, *closure_note(self.place), *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
-        """Add the operator to the chain."""
+        """Go on to the operator's output."""
         mean = self.mean.through_operator(operator, label)
-        chain = None if self.chain is None else (*self.chain, operator)
-        return replace(self, mean=mean, chain=chain, place=Filtered(self.place, operator))
+        return replace(self, mean=mean, place=Filtered(self.place, operator))
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Map the mean and, by way of its place, every covariance."""
@@ -149,7 +144,7 @@ class StationaryMoments(Moments):
         )
         place = Activated(self.place, Nonlinearity.of(moments))
         notes = (*self.notes, *moments_note(moments.relative_error, activation, label))
-        return replace(self, mean=mean, chain=None, place=place, notes=notes)
+        return replace(self, mean=mean, place=place, notes=notes)
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
@@ -158,7 +153,6 @@ class StationaryMoments(Moments):
         return replace(
             self,
             mean=found.mean,
-            chain=None,
             notes=(*self.notes, found.note),
             place=Scaled(apart, found.gains),
         )
@@ -175,7 +169,6 @@ class StationaryMoments(Moments):
         return replace(
             self,
             mean=self.mean.normalised_by(layer, label, levels),
-            chain=None if self.chain is None else (*self.chain, operator),
             notes=(*self.notes, note) if error else self.notes,
             place=Filtered(self.place, operator),
         )
@@ -183,66 +176,48 @@ class StationaryMoments(Moments):
     def _levels(self) -> tuple[Levels, float]:
         """Return the levels, and the largest relative error of a channel's noise power."""
         steady = self.mean.levels()
-        if self.chain is None:
+        if not self.place.linear:
             power = self.place.covariance.variance().mean(axis=0)
             return Levels(steady.mean, steady.variance + power), 0.0
-        power, error = noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
+        power, error = noise_power(self.place, self.signal, self.input_rate)
         relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
         return Levels(steady.mean, steady.variance + power), float(relative.max())
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
-        """Merge the places; while all is linear, fold the branches into one operator."""
-        chains = [part.chain for part in parts if part.chain is not None]
+        """Merge the places."""
         return replace(
             parts[0],
             mean=DeterministicMoments.merged([part.mean for part in parts], merging),
-            chain=_joined(chains, parts[0].input_channels, merging)
-            if len(chains) == len(parts)
-            else None,
             place=Merged([part.place for part in parts], merging),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
 
     def noise_power(self) -> Array:
         """Return the power of the random part, averaged over time, (channels,)."""
-        if self.chain is None:
+        if not self.place.linear:
             # An average over time is even in the lag, and lag 0 stands in the middle.
             return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
-        return noise_power(self.chain, self.signal, self.input_channels, self.input_rate)[0]
+        return noise_power(self.place, self.signal, self.input_rate)[0]
 
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
-        if self.chain is None:
-            return len(self.place.averaged)
-        length = 1
-        for operator in self.chain:
-            if isinstance(operator, StretchFIR):
-                length = (length - 1) * operator.factor + operator.reach
-            else:
-                blocks = operator.polyphase()
-                length = (-(-length // blocks.down) + len(blocks.blocks)) * blocks.up
-        return length
+        return response_span(self.place) if self.place.linear else len(self.place.averaged)
 
-    def density(self, frequencies: Array, shift: int = 0) -> NDArray[np.complex128]:
+    def density(self, frequencies: Array, alpha: Fraction | int = 0) -> NDArray[np.complex128]:
         """Return the two-sided density per Hz, (channels, F), at cycles per sample.
 
-        ``shift`` numbers the cyclic frequency; 0 is the time average.
+        ``alpha`` is the cyclic frequency in cycles per sample; 0 is the time average.
         """
-        if self.chain is None:
-            return self._closed_density(frequencies, shift)
-        rate = float(self.input_rate)
+        if not self.place.linear:
+            return self._closed_density(frequencies, alpha)
+        level = density_at_input(self.signal, self.input_channels, self.input_rate)
+        return Transfer(self.place, frequencies.size).density(frequencies, level, alpha)
 
-        def at_input(turns: Array) -> Array:
-            found = self.signal.density(turns * rate, self.input_channels, self.input_rate)
-            return np.zeros((self.input_channels, turns.size)) if found is None else found
-
-        return density_through(self.chain, frequencies, at_input, self.input_channels, shift)
-
-    def _closed_density(self, frequencies: Array, shift: int) -> NDArray[np.complex128]:
+    def _closed_density(self, frequencies: Array, alpha: Fraction | int) -> NDArray[np.complex128]:
         r"""Return :math:`\frac{1}{F} \sum_d \bar R[d] e^{-j 2 \pi g d}`, F the rate here."""
-        if shift:
+        if alpha:
             raise NotPredictableError(
                 "cyclic densities are known for linear stacks only",
                 given="a stack with an activation",
@@ -260,47 +235,3 @@ class StationaryMoments(Moments):
             answer[:, start : start + block] += 2 * averaged[reach + 1 :].T @ waves
         rate = float(self.input_rate * self.place.rate)
         return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
-
-
-def _joined(
-    chains: Sequence[tuple[Operator, ...]], channels: int, merging: str
-) -> tuple[Operator, ...]:
-    """Fold each branch since the fork into one operator and merge the operators."""
-    shared = 0
-    while all(len(chain) > shared for chain in chains) and all(
-        chain[shared] is chains[0][shared] for chain in chains
-    ):
-        shared += 1
-    fork = chains[0][:shared]
-    width = fork[-1].out_channels if fork else channels
-    branches = [_folded(chain[shared:], width) for chain in chains]
-    return (*fork, merged_operators(branches, merging))
-
-
-def _folded(chain: Sequence[Operator], channels: int) -> Operator:
-    """Return a chain as one operator; an empty one is a wire."""
-    if not chain:
-        return StretchFIR(np.ones((channels, 1, 1)), groups=channels)
-    return reduce(lambda first, second: first.then(second), chain)
-
-
-def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
-    """Return the operator of branches that meet: sum, mean or concatenation of channels."""
-    count = len(operators)
-    if merging != "concatenate":
-        total = reduce(lambda first, second: first + second, operators)
-        if merging == "sum":
-            return total
-        scale = StretchFIR(
-            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
-        )
-        return total.then(scale)
-    sizes = [operator.out_channels for operator in operators]
-    widened = []
-    for position, operator in enumerate(operators):
-        # Each branch writes its own channels of the whole: a selection matrix after it.
-        select = np.zeros((sum(sizes), sizes[position], 1))
-        start = sum(sizes[:position])
-        select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
-        widened.append(operator.then(StretchFIR(select)))
-    return reduce(lambda first, second: first + second, widened)

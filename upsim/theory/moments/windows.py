@@ -187,3 +187,13 @@ def answered(operator: Operator) -> tuple[Fraction, Fraction]:
     pace = Fraction(matrix.up, matrix.down)
     found = [int(end) - int(part) * pace for end, part in zip(ends, used[:, 2], strict=True)]
     return min(found), max(found)
+
+
+def answered_samples(operator: Operator, first: int, last: int) -> tuple[int, int]:
+    """Return between which output samples the input samples from first to last are answered."""
+    if isinstance(operator, StretchFIR):
+        low, high = int(operator.positions[0]), int(operator.positions[-1])
+        return first * operator.factor + low, last * operator.factor + high
+    matrix = operator.polyphase()
+    low = (first // matrix.down + matrix.first) * matrix.up
+    return low, (last // matrix.down + matrix.first + len(matrix.blocks)) * matrix.up - 1

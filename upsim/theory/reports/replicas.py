@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from upsim.errors import TooLargeError
 from upsim.network.stack import Stack
 from upsim.operators.operator import frozen
-from upsim.theory.moments.propagation import transfer_chain
-from upsim.theory.moments.transfer import chain_gains
+from upsim.theory.moments.propagation import transfer
+from upsim.theory.moments.transfer import spread
 from upsim.words.arguments import refuse_beyond_memory
 
 #: Places in a band at which its gain is averaged.
@@ -199,10 +199,10 @@ def linear_gains(stack: Stack) -> Callable[[NDArray[np.float64]], NDArray[np.flo
     down = prod(layer.block[1] for layer in stack)
     count = 2 * _POINTS * stack.in_channels * widest * down
     refuse_beyond_memory(count, "the gains of all channel pairs", fix="fewer channels")
-    chain = transfer_chain(stack)
+    rows = transfer(stack, _POINTS * repeats(stack)[0])
 
     def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = chain_gains(chain, frequencies, stack.in_channels)
+        found = spread(rows.gains(frequencies), down)
         return np.asarray((np.abs(found) ** 2).sum(axis=3).transpose(2, 1, 0))
 
     return gains
