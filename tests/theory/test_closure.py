@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import upsim
+from theory.per_channel import per_channel_only
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.theory.moments.pointwise import ACCURACY
 from upsim.words.tolerance import rounding
@@ -288,7 +289,8 @@ def test_deeper_stacks_say_that_they_are_closed():
 def test_a_small_budget_takes_channels_as_independent_and_says_so():
     layers = [upsim.TransposedConv(8, 16, 8, 4), upsim.ReLU(), upsim.TransposedConv(16, 1, 4, 2)]
     assert not any("independent" in line for line in predicted(layers).assumptions)
-    made = predicted(layers, memory=60_000)
+    with per_channel_only():
+        made = upsim.predict(upsim.Stack(layers, RATE).draw(0), upsim.WhiteNoise())
     assert any("taken as independent" in line for line in made.assumptions)
     with pytest.raises(TooLargeError, match="would need"):
         predicted(layers, memory=1000)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import upsim
+from theory.per_channel import per_channel_only
 from upsim.theory.moments import StationaryMoments
 from upsim.theory.moments.narrow import (
     WORTH_SAYING,
@@ -100,7 +101,8 @@ def test_narrower_than_the_study_is_at_least():
 
 def test_channels_taken_as_independent_say_what_that_costs():
     stack = decoder(32, 3).draw(0)
-    answer = upsim.predict(stack, upsim.WhiteNoise(), frequencies=17, memory=2**18)
+    with per_channel_only():
+        answer = upsim.predict(stack, upsim.WhiteNoise())
     assert any("taken as independent" in each for each in answer.assumptions)
     (note,) = [each for each in answer.assumptions if each.startswith("narrow")]
     # Two taps of 32 channels; the closing sum has three.

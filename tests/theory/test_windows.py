@@ -1,15 +1,17 @@
 """Sizes of covariances, foreseen, against the arrays themselves."""
 
 import tracemalloc
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 import upsim
-from upsim.errors import TooLargeError
-from upsim.theory.moments import StationaryMoments, propagation
-from upsim.theory.moments.foresight import Foreseen, merged, releases
-from upsim.theory.moments.places import Place
+from theory.per_channel import per_channel_only, record_at_end
+from upsim.errors import NotPredictableError, TooLargeError
+from upsim.theory.moments import StationaryMoments
+from upsim.theory.moments.foresight import Foreseen, merged
+from upsim.theory.moments.places import PIECES, Place
 from upsim.theory.moments.propagation import propagate, starting_moments
 from upsim.theory.moments.rules import Covariances
 from upsim.theory.moments.windows import Windows
@@ -57,16 +59,6 @@ STACKS = {
 SPARE = {"levels": 2, "two rates": 4}
 
 
-def apart_only(monkeypatch):
-    """Let all pairs of channels pass every budget."""
-    plain = Windows.bytes_of
-
-    def size(self, between):
-        return plain(self, between) if self.apart else 10**18
-
-    monkeypatch.setattr(Windows, "bytes_of", size)
-
-
 def measured(stack):
     """Return the places of a stack that have a covariance, from a run of propagation."""
     start = starting_moments(stack, NOISE, provenance=True)
@@ -79,11 +71,10 @@ def measured(stack):
 
 @pytest.mark.parametrize("apart", [False, True], ids=["pairs", "apart"])
 @pytest.mark.parametrize("name", STACKS)
-def test_windows_bound_the_arrays_and_tightly(name, apart, monkeypatch):
-    if apart:
-        apart_only(monkeypatch)
+def test_windows_bound_the_arrays_and_tightly(name, apart):
     stack = upsim.Stack(STACKS[name], RATE).draw(1)
-    found = measured(stack)
+    with per_channel_only() if apart else nullcontext():
+        found = measured(stack)
     assert len(found) >= 2
     for place in found:
         plan, own = place.plan, place.covariance
@@ -99,15 +90,7 @@ def test_windows_bound_the_arrays_and_tightly(name, apart, monkeypatch):
 @pytest.mark.parametrize("name", STACKS)
 def test_what_is_foreseen_is_what_is_planned(name):
     stack = upsim.Stack(STACKS[name], RATE).draw(1)
-    steps, operators = stack.steps, stack.operators
-    start = starting_moments(stack, NOISE, provenance=True)
-    assert isinstance(start, StationaryMoments)
-    values = [Foreseen.at_input(start)]
-    for step, operator in zip(steps, operators, strict=True):
-        inputs = [values[value] for value in step.inputs]
-        after = merged(inputs, step.merging) if step.layer is None else None
-        values.append(after or inputs[0].after(step.layer, operator))
-    values[-1].settled()
+    values = foreseen(stack)
 
     def plans(last: Place):
         places = sorted({last} | last.ancestors, key=lambda p: (p.depth, p.channels))
@@ -116,41 +99,100 @@ def test_what_is_foreseen_is_what_is_planned(name):
     assert plans(values[-1].place) == plans(measured(stack)[-1])
 
 
-@pytest.mark.parametrize("name", STACKS)
-def test_covariances_that_no_later_layer_asks_for_are_let_go_and_nothing_changes(name, monkeypatch):
-    stack = upsim.Stack(STACKS[name], RATE).draw(1)
-
-    def held():
-        start = starting_moments(stack, NOISE, provenance=True)
-        places = [value.place for value in propagate(stack, start).values]
-        return {number for number, place in enumerate(places) if "covariance" in vars(place)}
-
-    before, kept = held(), upsim.predict(stack, NOISE)
-    monkeypatch.setattr(
-        propagation, "releases", lambda steps, foreseen, _: releases(steps, foreseen, 0)
-    )
-    # The last of them is what the answer is read from.
-    assert held() < before or len(before) == 1
-    found = upsim.predict(stack, NOISE)
-    assert np.array_equal(found.psd, kept.psd)
-    assert [t.power.tolist() for t in found.tones] == [t.power.tolist() for t in kept.tones]
-    for inner, again in zip(found.layers, kept.layers, strict=True):
-        assert np.array_equal(inner.psd, again.psd)
+DEEP = [upsim.TransposedConv(32, 16, 16, 8, 4), upsim.ReLU()]
+DEEP += [upsim.TransposedConv(16, 8, 16, 8, 4), upsim.LeakyReLU(0.1), upsim.Conv(8, 1, 7)]
+BODY = upsim.Residual(upsim.ReLU(), upsim.Conv(16, 16, 5, padding=2))
+LARGE = {
+    "decoder": DEEP,
+    "one channel": [upsim.TransposedConv(1, 1, 16, 8, 4), upsim.ReLU()] * 3,
+    "gate": [upsim.TransposedConv(8, 16, 16, 8, 4), upsim.GLU(), upsim.Conv(8, 2, 5), upsim.Tanh()],
+    "branches": [upsim.TransposedConv(4, 16, 8, 4, 2), BODY, BODY, upsim.Conv(16, 48, 5)],
+    "encoder": [upsim.Conv(4, 16, 8, 4, 2), upsim.ReLU(), *DEEP[2:]],
+}
 
 
-def test_memory_stays_near_what_was_foreseen():
-    layers = [upsim.TransposedConv(16, 32, 16, 8, 4), upsim.ReLU()]
-    layers += [upsim.TransposedConv(32, 32, 8, 4, 2), upsim.ReLU()]
-    stack = upsim.Stack(layers, RATE).draw(0)
-    place = measured(stack)[-2]
-    size = Windows(apart=False).bytes_of(place.plan.window)
-    del vars(place)["covariance"]
+def foreseen(stack):
+    """Return the values of a stack as they are laid out before anything is made."""
+    start = starting_moments(stack, NOISE, provenance=True, budget=2.0**40)
+    assert isinstance(start, StationaryMoments)
+    values = [Foreseen.at_input(start)]
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
+        inputs = [values[value] for value in step.inputs]
+        after = merged(inputs, step.merging) if step.layer is None else None
+        values.append(after or inputs[0].after(step.layer, operator))
+    values[-1].settled()
+    return values
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_memory_is_foreseen(name):
+    """A call takes no more than was foreseen, and with less it gives no density."""
+    stack = upsim.Stack(LARGE[name], RATE).draw(0)
+    last = foreseen(stack)[-1].place
+    # The lines' periods, the covariances and the density.
+    total = 2.0**40 - last.budget + 48 * 2049 * stack.out_channels
+    total += max(each.plan.total for each in {last} | last.ancestors if "plan" in vars(each))
     tracemalloc.start()
-    assert place.covariance is not None
+    answer = upsim.predict(stack, NOISE, memory=total)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # Three at once, as `predict` says, and one that is being turned.
-    assert size / 2 <= most <= 4 * size
+    assert answer.psd is not None
+    assert most <= total + PIECES
+    with pytest.raises(TooLargeError):
+        upsim.predict(stack, NOISE, memory=total - 1, frequencies=2049)
+
+
+@pytest.mark.parametrize("memory", [2**16, 2**20])
+def test_what_is_refused_takes_no_memory(memory):
+    layers = [*DEEP[:4], upsim.TransposedConv(8, 8, 16, 8, 4), upsim.ReLU()]
+    stack = upsim.Stack(layers, RATE).draw(0)
+    assert all(operator is None or operator.largest_gain() for operator in stack.operators)
+    tracemalloc.start()
+    with pytest.raises(TooLargeError, match="would need"):
+        upsim.predict(stack, NOISE, memory=memory)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Sizes are worked out with whole numbers: no array of phases or channels is among them.
+    assert most <= 2**18
+
+
+def test_a_density_that_is_asked_for_and_does_not_fit_is_refused_before_anything_is_made(
+    monkeypatch,
+):
+    def never(*_):
+        raise AssertionError("a covariance was made")
+
+    stack = upsim.Stack(DEEP, RATE).draw(0)
+    lines = upsim.predict(stack, NOISE, memory=2**25)
+    assert lines.psd is None
+    assert lines.noise_is_unknown
+    assert lines.tones
+    assert np.all(np.isnan(lines.noise_power))
+    monkeypatch.setattr(Covariances, "start", never)
+    with pytest.raises(TooLargeError, match="pairs of channels") as refusal:
+        upsim.predict(stack, NOISE, memory=2**25, frequencies=65)
+    for words in ("memory=<bytes>", "fewer channels", "upsim.neural.run", "stack.upto(n)"):
+        assert words in str(refusal.value)
+
+
+def test_lines_without_a_density_are_shown_and_kept():
+    with per_channel_only():
+        answer = upsim.predict(upsim.Stack(DEEP, RATE).draw(0), NOISE)
+    again = upsim.Prediction.from_dict(answer.to_dict())
+    for each in (answer, again):
+        assert each.psd is None
+        assert each.noise_is_unknown
+        assert "silent" not in repr(each)
+        assert "noise not given" in repr(each)
+        assert each.table().startswith("frequency")
+        assert np.all(np.isnan(each.noise_power))
+        for question in (each.audibility, lambda each=each: each.audio(0.1)):
+            with pytest.raises(NotPredictableError, match="noise of this prediction"):
+                question()
+    assert answer.to_dict()["noise_power"] is None
+    assert answer.plot() is not None
+    assert any("density: not given" in line for line in answer.assumptions)
+    assert not any("lines and density" in line for line in answer.assumptions)
 
 
 def test_a_decoder_that_does_not_fit_is_refused_before_anything_is_made(monkeypatch):
@@ -169,7 +211,7 @@ def test_a_decoder_that_does_not_fit_is_refused_before_anything_is_made(monkeypa
         layers += [upsim.Residual(*body), upsim.Residual(*body)]
     stack = upsim.Stack([*layers, upsim.ReLU()], RATE).draw(0)
     with pytest.raises(TooLargeError, match="channels would need") as refusal:
-        upsim.predict(stack, upsim.WhiteNoise(), memory=2**20)
+        upsim.predict(stack, upsim.WhiteNoise(), memory=2**26)
     text = str(refusal.value)
     for words in (
         "layer 4.1.1 of 17",
@@ -181,18 +223,19 @@ def test_a_decoder_that_does_not_fit_is_refused_before_anything_is_made(monkeypa
         assert words in text
 
 
-def test_a_residual_decoder_in_the_independent_form(monkeypatch):
+def test_a_residual_decoder_in_the_independent_form():
     # A wire around what a layer has mixed adds its power; a wire around a function of each
     # sample does not: x + max(x, 0) has 2.5 - 1 / (2 pi).
-    apart_only(monkeypatch)
     weights = np.random.default_rng(0).standard_normal((8, 8, 1)) / np.sqrt(8)
     mixed = upsim.Residual(upsim.Conv(8, 8, 1, bias=False, weight=weights))
     layers = [upsim.LeakyReLU(1.0), mixed, upsim.LeakyReLU(1.0)]
-    answer = upsim.predict(upsim.Stack(layers, RATE, in_channels=8), upsim.WhiteNoise())
+    with per_channel_only():
+        made = record_at_end(upsim.Stack(layers, RATE, in_channels=8), upsim.WhiteNoise())
     wanted = 1 + (weights**2).sum(axis=(1, 2))
     slack = 1e-12 * wanted.max()
-    assert np.abs(answer.noise_power - wanted).max() <= slack
-    assert any("of what a layer has mixed" in line for line in answer.assumptions)
+    assert np.abs(made.noise_power() - wanted).max() <= slack
+    assert any("of what a layer has mixed" in line for line in made.assumptions)
     layers = [upsim.LeakyReLU(1.0), upsim.Residual(upsim.ReLU())]
-    answer = upsim.predict(upsim.Stack(layers, RATE, in_channels=8), upsim.WhiteNoise())
-    assert np.abs(answer.noise_power - (2.5 - 1 / (2 * np.pi))).max() <= slack
+    with per_channel_only():
+        made = record_at_end(upsim.Stack(layers, RATE, in_channels=8), upsim.WhiteNoise())
+    assert np.abs(made.noise_power() - (2.5 - 1 / (2 * np.pi))).max() <= slack

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.answer.prediction import Panels, Prediction
-from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.errors import ArgumentError, ArgumentTypeError, TooLargeError
 from upsim.layers import Crop
 from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.network.stack import Stack
@@ -41,6 +41,9 @@ Array = NDArray[np.float64]
 
 #: Frequencies of a density, when the caller does not say: as many as welch of 4096 samples gives.
 _DEFAULT_COUNT = 2049
+
+#: Bytes of a density, a channel and frequency: complex, twice, and real, twice.
+_DENSITY = 48
 
 #: Points that a default grid may grow to for long responses.
 _MOST_POINTS = 2**16 + 1
@@ -73,10 +76,13 @@ def predict(
         Whether each line is split by its sources; the lines alone are faster, in expectation up
         to six times: there the walk is repeated without each cause (see `Contribution`).
     memory : float
-        Bytes that one covariance may take, where noise meets activations; up to five are held at
-        once while one is worked out.  2 GiB by default.  In expectation over networks the phases
-        of the noise's covariance take a thirty-second of it; the lines are the same whatever it
-        is.
+        Bytes that noise may take in all, 2 GiB by default: the periods of the lines, the
+        covariances, what is worked on beside them, and the density.  They are foreseen before
+        anything is made; some 32 MiB for pieces of work come on top.  Where the covariances of all
+        pairs of channels do not fit, channels are taken as independent: that gives the lines
+        alone, ``psd`` is None, and to ask for ``frequencies`` is refused.  What fits in no form is
+        refused.  In expectation over networks the phases of the noise's covariance take a
+        thirty-second of it; the lines are the same whatever it is.
     progress : callable, optional
         Called with the part that is done, 0 to 1, and the layer that comes next.  Noise through a
         drawn decoder of hundreds of channels takes minutes.
@@ -91,8 +97,8 @@ def predict(
         For noise and a recording together through an activation, an activation without moments,
         and, over networks, where given layers add channels that are not independent.
     TooLargeError
-        If the period of the signal, or a covariance in its least form, would not fit in memory;
-        before it is taken.
+        If the period of the signal, or the covariances in their least form, would not fit in
+        memory, or a density is asked for that does not; before any is taken.
 
     Examples
     --------
@@ -124,15 +130,19 @@ def predict(
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
     tell = progress or silent
     with in_range(), memory_refused():
-        start = starting_moments(stack, signal, provenance=provenance, budget=budget)
-        if isinstance(start, StationaryMoments):
-            count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
-            count = count if grid is None else grid.size
-            widest = max(stack.channel_counts())
-            refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
         asked = grid
         if grid is None and frequencies is not None:
             asked = int(frequencies)  # type: ignore[arg-type, assignment]
+        left = budget
+        if signal.density(np.zeros(1), stack.in_channels, stack.input_rate) is not None:
+            left -= _density_bytes(stack, asked, budget)
+        start = starting_moments(
+            stack,
+            signal,
+            provenance=provenance,
+            budget=left,
+            density_asked=frequencies is not None,
+        )
         if (
             isinstance(start, DeterministicMoments)
             and stack.is_drawn
@@ -147,6 +157,21 @@ def predict(
         if provenance:
             trace = with_repeats(stack, signal, trace)
         return _read(stack, signal, trace, asked)
+
+
+def _density_bytes(stack: Stack, frequencies: int | Array | None, budget: float) -> int:
+    """Return what the density takes; refuse one that does not fit."""
+    count = frequencies.size if isinstance(frequencies, np.ndarray) else frequencies
+    # Complex levels, real ones, and what one is made of on the way.
+    size = _DENSITY * stack.out_channels * (count or _DEFAULT_COUNT)
+    if size > budget:
+        raise TooLargeError(
+            f"the density would need {size / 2**20:.1f} MiB",
+            given=f"{count or _DEFAULT_COUNT} frequencies of {stack.out_channels} channels",
+            expected=f"at most memory={budget:g}, that is {budget / 2**20:.1f} MiB",
+            fix="frequencies=129",
+        )
+    return size
 
 
 def predict_input(stack: Stack, signal: Signal) -> Prediction:
@@ -184,7 +209,7 @@ def _read(
         assumptions.append("psd: of the recording's output without the listed lines")
     if grid is None or isinstance(grid, int):
         grid = np.linspace(0, rate / 2, grid or _points(place))
-    if isinstance(place, StationaryMoments):
+    if isinstance(place, StationaryMoments) and not place.place.per_channel:
         level = 2 * place.density(grid / rate).real
         if psd is not None and frequencies is None:
             # Among the bins of a DFT, those at 0 Hz and at Nyquist are half as wide.

@@ -15,13 +15,11 @@ import numpy as np
 
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Layer, Normalisation
-from upsim.network.stack import Step
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.levelling import centring
-from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Plan, Scaled
+from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled
 from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.moments.stationary import StationaryMoments
-from upsim.theory.moments.windows import Windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,51 +60,6 @@ class Foreseen:
     def settled(self) -> int:
         """Return the phases of the covariance here; refuse one that would not fit in any form."""
         return self.place.plan.window.phases
-
-
-def releases(
-    steps: Sequence[Step], foreseen: Sequence[Foreseen], budget: float
-) -> dict[int, list[int]]:
-    """Return, by step, the values whose covariances no later step asks for.
-
-    Empty where all of them together fit the budget: kept, they make panels of inner layers cheap.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-    foreseen : sequence of Foreseen
-        By value.
-    budget : float
-        In bytes.
-    """
-    planned = {value: vars(each.place).get("plan") for value, each in enumerate(foreseen)}
-    sizes = [Windows(apart=plan.apart).bytes_of(plan.window) for plan in planned.values() if plan]
-    if sum(sizes) <= budget:
-        return {}
-    numbers = {each.place: value for value, each in enumerate(foreseen)}
-    last_use = {value: number for number, step in enumerate(steps) for value in step.inputs}
-    needed: dict[int, int] = {}
-
-    def note(plan: Plan, step: int) -> None:
-        """Take down that a covariance is worked out at a step from those that its plan asks for."""
-        for first, second in plan.asked:
-            if first is second and first in numbers:
-                value = numbers[first]
-                needed[value] = max(needed.get(value, 0), step)
-
-    for value, each in enumerate(foreseen):
-        plan = planned[value]
-        if plan:
-            note(plan, last_use.get(value, len(steps)))
-        for parent in each.place.parents:
-            # What LayerNorm makes on the way to its own value.
-            if parent not in numbers and "plan" in vars(parent):
-                note(parent.plan, value - 1)
-    found: dict[int, list[int]] = {}
-    for value, step in needed.items():
-        if planned[value]:
-            found.setdefault(step, []).append(value)
-    return found
 
 
 def merged(parts: Sequence[Foreseen], merging: str) -> Foreseen:

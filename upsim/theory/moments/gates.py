@@ -32,7 +32,7 @@ from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
 from upsim.theory.moments.covariance import Covariance, aligned, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import bands, furthest
+from upsim.theory.moments.pointwise import bands, furthest, pieces
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -191,15 +191,15 @@ def _mapped(
     orders = _ORDERS[: min(len(one.tails), len(two.tails))]
     rests = [float(np.sqrt(x * y)) for x, y in zip(one.tails, two.tails, strict=False)]
     answer: Array = np.zeros_like(rho)
-    for order, chosen in bands(largest, orders, rests, 5 * rho[:, 0].size):
+    each = 5 * rho[:, 0].size + 4 * (orders[-1] + 1) * moments.shape[0] * right.shape[1]
+    for order, chosen in bands(largest, orders, rests, each):
         answer[:, chosen] = _summed(
             order,
             (*one.coefficients(order, chosen), *two.coefficients(order, chosen)),
             rho[:, chosen],
             *(None if each is None else each[:, chosen] for each in (u, v, w)),
         )
-    close = np.nonzero(reach > furthest(orders[-1], rests[-1], SLOWEST))
-    if close[0].size:
+    for close in pieces(np.nonzero(reach > furthest(orders[-1], rests[-1], SLOWEST))):
         _refuse_slow(left, right, float(reach[close].max()) ** orders[-1] * rests[-1])
         if isinstance(left, GatedMoments) and isinstance(right, GatedMoments):
             p, t, c, d = close

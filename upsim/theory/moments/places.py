@@ -38,8 +38,14 @@ Pair = tuple["Place", "Place"]
 
 _ONE = Fraction(1)
 
-#: Covariances of the largest size that are held at once.
-_AT_ONCE = 3
+#: Bytes of the pieces of work that a rule goes through; they do not grow with the question.
+PIECES = 32 * 2**20
+
+#: Arrays of the largest window's size that a rule makes on the way to its answer.
+WORK = 5
+
+#: Numbers that the moments of a layer take a phase and channel: a gate's coefficients, on the way.
+MOMENTS = 3 * 84
 
 
 class Place(ABC):
@@ -60,7 +66,7 @@ class Place(ABC):
     levelled : bool
         Whether a level that was taken as certain has scaled it on the way.
     budget : float
-        Bytes that one covariance may take.
+        Bytes that all covariances may take together.
     """
 
     depth: int
@@ -106,6 +112,8 @@ class Place(ABC):
     def plan(self) -> Plan:
         """What the covariance will take; refused if it fits in no form."""
         settled = [place for place in self.ancestors if "plan" in vars(place)]
+        # Each is kept, and with it the moments of the layer that asked for it.
+        held = sum(place.plan.kept for place in settled)
         forms = [True] if any(place.plan.apart for place in settled) else [False, True]
         for apart in forms:
             rules = Windows(apart=apart)
@@ -116,14 +124,16 @@ class Place(ABC):
             walk.between(self, self)
             # All pairs are asked to fit together, dropped or not: that also bounds the time.
             most = walk.most if apart else first.most
-            if rules.largest <= self.budget and most <= _AT_ONCE * self.budget:
-                return Plan(apart, window, first.asked)
-        largest = max(rules.largest, -(-most // _AT_ONCE))
+            moments = 8 * MOMENTS * window.phases * self.channels
+            total = held + most + max(WORK * rules.largest, moments)
+            if total <= self.budget:
+                kept = rules.bytes_of(window) + moments
+                return Plan(apart, window, first.asked, kept, total)
         raise TooLargeError(
-            f"the covariances of {self.channels} channels would need {largest / 2**20:.1f} MiB",
+            f"the covariances of {self.channels} channels would need {total / 2**20:.1f} MiB",
             given=f"each channel by itself, the least form: {window.phases} phases by "
             f"{window.width} lags",
-            expected=f"at most {self.budget / 2**20:.1f} MiB",
+            expected=f"at most {max(self.budget, 0) / 2**20:.1f} MiB beside lines and density",
             fix="predict(..., memory=<bytes>) for more, upsim.predict(stack.upto(n)) for the "
             "layers before, upsim.predict(stack, upsim.Constant(1.0)) for exact lines, or the "
             "stack before draw() for its expectation",
@@ -153,11 +163,6 @@ class Place(ABC):
     def averaged(self) -> Array:
         """Each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
         return self.covariance.averaged()
-
-    def release(self) -> None:
-        """Let the covariance go, but for its average; it is worked out anew if it is asked for."""
-        assert self.averaged.size
-        vars(self).pop("covariance", None)
 
     @property
     def halves(self) -> Covariance | None:
@@ -189,6 +194,11 @@ class Place(ABC):
         """Whether the input reaches it through operators and mergings alone."""
         return not (self.activations or self.levelled)
 
+    @property
+    def per_channel(self) -> bool:
+        """Whether its channels are taken as independent, which gives no density."""
+        return not self.linear and self.plan.apart
+
     def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
         """Return what rows here are at the parents; None where filters become too long."""
         raise NotPredictableError(
@@ -208,11 +218,17 @@ class Plan:
         What it will fill.
     asked : Counter
         How often each covariance on the way is needed.
+    kept : int
+        Bytes of the covariance, and of the moments of a layer that asks for it.
+    total : int
+        Bytes of all that is held while it is worked out, earlier covariances included.
     """
 
     apart: bool
     window: Window
     asked: Counter[Pair]
+    kept: int
+    total: int
 
 
 def _window(place: Place) -> Window | None:

@@ -34,8 +34,11 @@ ORDER = 40
 #: Orders in which lags are summed together.
 _ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, ORDER)
 
-#: Numbers in one piece of work (16 MiB).
-_PIECE = 2**21
+#: Numbers in one piece of work (4 MiB).
+_PIECE = 2**19
+
+#: Pairs that are worked out one by one, at once: their moments are two pieces of work.
+_PAIRS = 2**14
 
 
 def both_mapped(
@@ -96,20 +99,27 @@ def _mapped(
     # The rest beyond K terms is at most |rho|^(K+1) sqrt(tail tail'), tails over the variances.
     rests = [_rest(left, right, order) for order in _ORDERS]
     answer = np.zeros_like(rho)
-    for order, chosen in bands(largest, _ORDERS, rests, rho[:, 0].size):
+    # Each lag takes its numbers, and the coefficients at its moments.
+    each = rho[:, 0].size + (ORDER + 1) * moments.shape[0] * right.shape[1]
+    for order, chosen in bands(largest, _ORDERS, rests, each):
         answer[:, chosen] = _summed(
             rho[:, chosen],
             np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
             right.coefficients[: order + 1, moments[:, chosen]],
         )
     limit = furthest(_ORDERS[-1], rests[-1])
-    close = np.nonzero(np.abs(rho) > limit)
-    if close[0].size:
+    for close in pieces(np.nonzero(np.abs(rho) > limit)):
         p, t, c, d = close
         own = d if apart else c
         found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
         answer[close] = found.values
     return answer
+
+
+def pieces(found: tuple[NDArray[np.intp], ...]) -> Iterator[tuple[NDArray[np.intp], ...]]:
+    """Yield indices of single pairs, so many at once that their moments are a piece of work."""
+    for start in range(0, found[0].size, _PAIRS):
+        yield tuple(axis[start : start + _PAIRS] for axis in found)
 
 
 def bands(

@@ -25,7 +25,8 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
-from upsim.theory.moments.foresight import Foreseen, merged, releases
+from upsim.theory.moments.foresight import Foreseen, merged
+from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.words.progress import Progress, silent
@@ -72,7 +73,12 @@ class Trace:
 
 
 def starting_moments(
-    stack: Stack, signal: Signal, *, provenance: bool, budget: float = MEMORY_BUDGET
+    stack: Stack,
+    signal: Signal,
+    *,
+    provenance: bool,
+    budget: float = MEMORY_BUDGET,
+    density_asked: bool = False,
 ) -> Moments:
     """Choose the regime.
 
@@ -90,12 +96,22 @@ def starting_moments(
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
     # and one that does not fit by itself is refused by from_signal in the signal's words.
-    if period > 1 and period * channels * 8 <= MEMORY_BUDGET:
-        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
+    lines_take = 0
+    if (random or period > 1) and period * channels * 8 <= MEMORY_BUDGET:
+        lines_take = _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
     mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
     if not random:
         return mean
-    return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
+    left = budget - lines_take
+    return StationaryMoments(
+        mean,
+        signal,
+        channels,
+        rate,
+        budget=left,
+        provenance=provenance,
+        density_asked=density_asked,
+    )
 
 
 def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trace:
@@ -106,9 +122,8 @@ def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trac
     assert isinstance(mean, DeterministicMoments)
     causes = frozenset(source.cause for source in mean.sources)
     _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
-    released: dict[int, list[int]] = {}
     if isinstance(start, StationaryMoments) and _has_activation(stack):
-        released = releases(stack.steps, _foreseen(stack, start), start.budget)
+        _refuse_unforeseen(stack, start)
     values: list[Moments] = [start]
     for number, (step, operator) in enumerate(zip(stack.steps, stack.operators, strict=True)):
         progress(number / len(stack.steps), step.name)
@@ -116,10 +131,6 @@ def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trac
         with _Placed(step, len(stack)):
             made = _one_step(step, operator, inputs)
         values.append(made)
-        for value in released.get(number, ()):
-            record = values[value]
-            assert isinstance(record, StationaryMoments)
-            record.place.release()
     return Trace(stack.steps, tuple(values), stack.operators)
 
 
@@ -245,8 +256,10 @@ def _begins_drawn(stack: Stack) -> bool:
 
 def _refuse_long_periods(
     stack: Stack, period: int, causes: frozenset[str], *, provenance: bool
-) -> None:
+) -> int:
     """Refuse, before any array is made, a stack whose periods would not fit in memory together.
+
+    Returns the bytes that they take.
 
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
@@ -272,6 +285,7 @@ def _refuse_long_periods(
                 f"the periods up to {step.name}, {period} samples long,",
                 fix=_shorter(step, sines=sines, strides=period > periods[0]),
             )
+    return 8 * total
 
 
 def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
@@ -285,11 +299,8 @@ def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
     return ", or ".join(ways) or "fewer channels"
 
 
-def _foreseen(stack: Stack, start: StationaryMoments) -> list[Foreseen]:
-    """Return what each value's covariance will take; refuse one that fits in no form.
-
-    Before any of them is made.
-    """
+def _refuse_unforeseen(stack: Stack, start: StationaryMoments) -> None:
+    """Refuse covariances that fit in no form, before any of them is made."""
     foreseen = [Foreseen.at_input(start)]
     for step, operator in zip(stack.steps, stack.operators, strict=True):
         inputs = [foreseen[value] for value in step.inputs]
@@ -300,7 +311,8 @@ def _foreseen(stack: Stack, start: StationaryMoments) -> list[Foreseen]:
                 foreseen.append(inputs[0].after(step.layer, operator))
             if step is stack.steps[-1]:
                 foreseen[-1].settled()
-    return foreseen
+                if start.density_asked and foreseen[-1].place.per_channel:
+                    raise no_density(foreseen[-1].place)
 
 
 def has_bias(layer: Layer) -> bool:

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import NotPredictableError
+from upsim.errors import NotPredictableError, TooLargeError
 from upsim.gaussian import SIGMOID
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
@@ -42,8 +42,11 @@ from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
-#: Cosines in one block of a frequency sweep (32 MiB).
-_BLOCK = 2**22
+#: How the assumption begins that says why there is noise and no density.
+NO_DENSITY = "density: not given, all pairs of channels do not fit the memory"
+
+#: Cosines in one block of a frequency sweep (2 MiB).
+_BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +65,11 @@ class StationaryMoments(Moments):
     notes : tuple of str
         How far off the levels may be that normalisations divide by.
     budget : float
-        Bytes that one covariance may take.
+        Bytes that all covariances may take together.
     provenance : bool
         Whether tones are to be split by their sources.
+    density_asked : bool
+        Whether an answer without a density is none.
     place : Place
         The random part, for what comes after an activation.
     """
@@ -76,6 +81,7 @@ class StationaryMoments(Moments):
     notes: tuple[str, ...] = ()
     budget: float = MEMORY_BUDGET
     provenance: bool = True
+    density_asked: bool = False
     place: Place = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -109,12 +115,14 @@ class StationaryMoments(Moments):
                 f"{self.place.activations - 1} of {self.place.activations} activations in a row "
                 "are taken as jointly Gaussian"
             )
-        if self.place.plan.apart:
+        if self.place.per_channel:
+            found[0] = found[0].replace("lines and density", "lines")
             found.append(
                 f"channels: taken as independent of each other, and of what a layer has mixed, "
                 f"where all pairs would pass {self.budget / 2**20:.0f} MiB; lags with less than "
                 f"{SHARE:g} of the power are left out"
             )
+            found.append(f"{NO_DENSITY}: {no_density(self.place).fix}")
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
@@ -235,3 +243,15 @@ class StationaryMoments(Moments):
             answer[:, start : start + block] += 2 * averaged[reach + 1 :].T @ waves
         rate = float(self.input_rate * self.place.rate)
         return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
+
+
+def no_density(place: Place) -> TooLargeError:
+    """Return why there is no density at a place, and the ways out."""
+    return TooLargeError(
+        "the density needs the covariances of all pairs of channels",
+        given=f"{place.channels} channels, whose pairs do not fit beside all that came before",
+        expected=f"at most {place.budget / 2**20:.1f} MiB beside the lines and the density",
+        fix="predict(..., memory=<bytes>) for more, fewer channels, a run "
+        "(upsim.neural.run(stack, samples)), upsim.predict(stack.upto(n)) for the layers "
+        "before, or no frequencies= for the lines alone",
+    )

@@ -1,0 +1,27 @@
+"""The form of covariances in which channels are taken as independent, made on purpose."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from upsim.theory.moments.propagation import propagate, starting_moments
+from upsim.theory.moments.windows import Windows
+
+
+@contextmanager
+def per_channel_only():
+    """Let all pairs of channels pass every memory."""
+    plain = Windows.bytes_of
+
+    def size(self, between):
+        return plain(self, between) if self.apart else 10**18
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Windows, "bytes_of", size)
+        yield
+
+
+def record_at_end(stack, signal):
+    """Return what is known of the output, whose density `predict` does not give."""
+    start = starting_moments(stack, signal, provenance=True)
+    return propagate(stack, start).after(len(stack))
