@@ -23,5 +23,4 @@ def per_channel_only():
 
 def record_at_end(stack, signal):
     """Return what is known of the output, whose density `predict` does not give."""
-    start = starting_moments(stack, signal, provenance=True)
-    return propagate(stack, start).after(len(stack))
+    return propagate(stack, starting_moments(stack, [signal], provenance=True)).end

@@ -61,8 +61,8 @@ SPARE = {"levels": 2, "two rates": 4}
 
 def measured(stack):
     """Return the places of a stack that have a covariance, from a run of propagation."""
-    start = starting_moments(stack, NOISE, provenance=True)
-    end = propagate(stack, start).after(len(stack))
+    start = starting_moments(stack, [NOISE], provenance=True)
+    end = propagate(stack, start).end
     assert isinstance(end, StationaryMoments)
     assert end.place.covariance is not None
     places = {end.place} | end.place.ancestors
@@ -113,12 +113,12 @@ LARGE = {
 
 def foreseen(stack):
     """Return the values of a stack as they are laid out before anything is made."""
-    start = starting_moments(stack, NOISE, provenance=True, budget=2.0**40)
+    (start,) = starting_moments(stack, [NOISE], provenance=True, budget=2.0**40)
     assert isinstance(start, StationaryMoments)
     values = [Foreseen.at_input(start)]
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
+    for step, operator in zip(stack.nodes, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
-        after = merged(inputs, step.merging) if step.layer is None else None
+        after = merged(inputs, step.merging) if step.merging else None
         values.append(after or inputs[0].after(step.layer, operator))
     values[-1].settled()
     return values

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Sequence
 
 import numpy as np
 
 from upsim.answer.prediction import Prediction
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
-from upsim.network.stack import Stack
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph, Node, walk
 from upsim.theory.moments.windows import answered_samples
 from upsim.theory.reports.boundaries import boundary_report
+from upsim.theory.reports.replicas import repeats
 from upsim.verification.report import Check
 from upsim.verification.runner import Runner, refuse_normalisations, shortest_input, unit_length
 from upsim.words.tolerance import rounding
@@ -23,7 +25,7 @@ _POINTS = 65
 _IMPULSES = 4096
 
 
-def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Check:
+def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Check:
     r"""Compare the density with that of the witness's impulse responses, without statistics.
 
     With ``h_q`` the response to a unit impulse at input sample ``q = 0 … D - 1`` of a block, the
@@ -31,8 +33,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     :math:`\frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n] e^{-j 2\pi g n}`.
     """
     refuse_normalisations(stack, "level")
-    unit = prod(layer.block[1] for layer in stack)
-    ups = prod(layer.block[0] for layer in stack)
+    ups, unit = repeats(stack)
     channels = stack.in_channels
     if unit * channels > _IMPULSES:
         raise ArgumentError(
@@ -64,7 +65,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     inputs = (ups * grid[:, None] + np.arange(unit)) / unit
     ahead = np.exp(2j * np.pi * inputs[:, :, None] * np.arange(unit))
     gains = np.einsum("qcof,fkq->fkoc", turned, ahead) / ups
-    level = prediction.signal.density(
+    level = signals_of(stack, prediction.signal)[0].density(
         inputs.reshape(-1) * float(stack.input_rate), channels, stack.input_rate
     )
     assert level is not None
@@ -85,17 +86,15 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     )
 
 
-def _answer_fits(stack: Stack, sample: int, length: int) -> bool:
+def _answer_fits(graph: Graph, sample: int, length: int) -> bool:
     """Tell whether the answer to an impulse at ``sample`` lies inside every layer's output."""
-    found = [(sample, sample, length)]
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        inputs = [found[value] for value in step.inputs]
-        low, high = min(each[0] for each in inputs), max(each[1] for each in inputs)
-        length = inputs[0][2]
-        if operator is not None:
-            low, high = answered_samples(operator, low, high)
-            length = operator.output_length(length)
-        if low < 0 or high >= length:
-            return False
-        found.append((low, high, length))
-    return True
+
+    def answer(node: Node, inputs: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
+        lows, highs, (length, *_) = zip(*inputs, strict=True)
+        low, high, operator = min(lows), max(highs), graph.operators[node.output - 1]
+        if operator is None:
+            return low, high, length
+        return *answered_samples(operator, low, high), operator.output_length(length)
+
+    found = walk(graph, [(sample, sample, length)], answer)
+    return all(low >= 0 and high < length for low, high, length in found)
