@@ -4,20 +4,20 @@ from contextlib import contextmanager
 
 import pytest
 
+from upsim.theory.moments.lag_window import LagWindows
 from upsim.theory.moments.propagation import propagate, starting_moments
-from upsim.theory.moments.windows import Windows
 
 
 @contextmanager
 def per_channel_only():
     """Let all pairs of channels pass every memory."""
-    plain = Windows.bytes_of
+    plain = LagWindows.bytes_of
 
     def size(self, between):
-        return plain(self, between) if self.apart else 10**18
+        return plain(self, between) if self.per_channel else 10**18
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Windows, "bytes_of", size)
+        patch.setattr(LagWindows, "bytes_of", size)
         yield
 
 

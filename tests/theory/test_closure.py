@@ -10,6 +10,7 @@ import upsim
 from theory.per_channel import per_channel_only
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.theory.moments.pointwise import ACCURACY
+from upsim.theory.moments.propagation import propagate, starting_moments
 from upsim.words.tolerance import rounding
 
 RATE = 16000
@@ -305,3 +306,16 @@ def test_what_is_refused():
     assert "predict the recording alone" in str(refusal.value)
     with pytest.raises(NotPredictableError, match="no random part"):
         predicted([upsim.ReLU()]).cyclic_density(1)
+
+
+def test_terms_where_branches_merge_are_those_of_the_longest_way():
+    """Products and additions of one sample, counted by hand: what its rounding bound counts."""
+    front = upsim.TransposedConv(2, 4, 6, 3, bias=False)
+    short, long = upsim.Conv(4, 4, 3, padding=1), upsim.Conv(4, 4, 5, padding=2)
+    layers = [front, upsim.Parallel((short,), (long, short), merge="sum"), upsim.Conv(4, 1, 1)]
+    stack = upsim.Stack(layers, RATE).draw(0)
+    starts = starting_moments(stack, [upsim.WhiteNoise()], provenance=False)
+    place = propagate(stack, starts).end.place
+    # A sum of n products, and one more rounding a layer; two branches are one addition.
+    way = [2 * 6 + 1, 4 * 5 + 1, 4 * 3 + 1, 1, 4 * 1 + 1]
+    assert place.terms == sum(way)

@@ -11,7 +11,7 @@ from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
 from upsim.network.feed import signals_of
 from upsim.network.graph import Graph, Node, walk
-from upsim.theory.moments.windows import answered_samples
+from upsim.theory.moments.lag_window import answered_samples
 from upsim.theory.reports.boundaries import boundary_report
 from upsim.theory.reports.replicas import repeats
 from upsim.verification.report import Check

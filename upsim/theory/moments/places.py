@@ -6,8 +6,8 @@ mergings are exact, an activation is the Gaussian closure.  Two activations of d
 are taken together, so that what they have in common is not lost.  Thus all values that are alive
 are carried jointly, and a sum after an activation needs no independence.
 
-Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.windows`): whether
-all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
+Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.lag_window`):
+whether all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
-from upsim.theory.moments.independent import IndependentCovariance, filters_each
+from upsim.theory.moments.lag_window import LagWindow, LagWindows, answered_samples
+from upsim.theory.moments.per_channel import IndependentCovariance, filters_each
 from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
 from upsim.theory.moments.transfer import Rows
-from upsim.theory.moments.windows import Window, Windows, answered_samples
 from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
@@ -60,7 +60,7 @@ class Place(ABC):
     depth : int
         Steps from the input along the longest way.
     terms : int
-        Products that are added for one sample, along the longest way.
+        Products and sums that are added for one sample, along the longest way.
     activations : int
         Activations along the way with the most of them.
     levelled : bool
@@ -114,21 +114,21 @@ class Place(ABC):
         settled = [place for place in self.ancestors if "plan" in vars(place)]
         # Each is kept, and with it the moments of the layer that asked for it.
         held = sum(place.plan.kept for place in settled)
-        forms = [True] if any(place.plan.apart for place in settled) else [False, True]
-        for apart in forms:
-            rules = Windows(apart=apart)
+        forms = [True] if any(place.plan.per_channel for place in settled) else [False, True]
+        for per_channel in forms:
+            rules = LagWindows(per_channel=per_channel)
             first = _Walk(rules, _window)
             window = first.between(self, self)
             # Once more, as it will be: what is needed no more is dropped.
             walk = _Walk(rules, _window, first.asked)
             walk.between(self, self)
             # All pairs are asked to fit together, dropped or not: that also bounds the time.
-            most = walk.most if apart else first.most
+            most = walk.most if per_channel else first.most
             moments = 8 * MOMENTS * window.phases * self.channels
             total = held + most + max(WORK * rules.largest, moments)
             if total <= self.budget:
                 kept = rules.bytes_of(window) + moments
-                return Plan(apart, window, first.asked, kept, total)
+                return Plan(per_channel, window, first.asked, kept, total)
         raise TooLargeError(
             f"the covariances of {self.channels} channels would need {total / 2**20:.1f} MiB",
             given=f"each channel by itself, the least form: {window.phases} phases by "
@@ -142,7 +142,7 @@ class Place(ABC):
     @cached_property
     def covariance(self) -> Covariance:
         """The autocovariance."""
-        rules = Covariances(apart=self.plan.apart)
+        rules = Covariances(per_channel=self.plan.per_channel)
 
         def kept(place: Place) -> Covariance | None:
             return rules.kept(place.covariance) if "covariance" in vars(place) else None
@@ -197,7 +197,7 @@ class Place(ABC):
     @property
     def per_channel(self) -> bool:
         """Whether its channels are taken as independent, which gives no density."""
-        return not self.linear and self.plan.apart
+        return not self.linear and self.plan.per_channel
 
     def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
         """Return what rows here are at the parents; None where filters become too long."""
@@ -212,9 +212,9 @@ class Plan:
 
     Parameters
     ----------
-    apart : bool
+    per_channel : bool
         Whether channels are taken as independent.
-    window : Window
+    window : LagWindow
         What it will fill.
     asked : Counter
         How often each covariance on the way is needed.
@@ -224,14 +224,14 @@ class Plan:
         Bytes of all that is held while it is worked out, earlier covariances included.
     """
 
-    apart: bool
-    window: Window
+    per_channel: bool
+    window: LagWindow
     asked: Counter[Pair]
     kept: int
     total: int
 
 
-def _window(place: Place) -> Window | None:
+def _window(place: Place) -> LagWindow | None:
     """Return the window of a place whose covariance is planned already."""
     return place.plan.window if "plan" in vars(place) else None
 
@@ -328,7 +328,7 @@ class Filtered(Place):
         (parent,) = self.parents
         if other is self:
             return walk.rules.on_both_sides(walk.between(parent, parent), self.operator)
-        if walk.rules.apart and not filters_each(self.operator):
+        if walk.rules.per_channel and not filters_each(self.operator):
             # A sum over independent channels has little in common with any one of them.
             return walk.unrelated(self, other)
         return walk.rules.on_the_left(walk.between(parent, other), self.operator)
@@ -368,12 +368,14 @@ class Activated(Place):
             own = walk.between(parent, parent)
             return rules.activated(own, mine, lambda: parent.halves)
         if other in self.ancestors:
-            if rules.apart and mine.gate:
+            if rules.per_channel and mine.gate:
                 return walk.unrelated(self, other)
             return rules.left_activated(walk.between(parent, other), mine)
         if not isinstance(other, Activated):
             return rules.transposed(other.with_other(self, walk))
-        if rules.apart and (mine.gate != other.function.gate or mine.channels != other.channels):
+        if rules.per_channel and (
+            mine.gate != other.function.gate or mine.channels != other.channels
+        ):
             return walk.unrelated(self, other)
         between = walk.between(parent, other.parents[0])
         return rules.both_activated(between, mine, other.function)
@@ -403,17 +405,19 @@ class Merged(Place):
         whole = sum(counts) if merging == "concatenate" else counts[0]
         super().__init__(tuple(parts), whole)
         self.merging = merging
+        if merging != "concatenate":
+            self.terms += len(parts) - 1
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
         """Merge what each part has in common with the other."""
         rules, parts = walk.rules, self.parents
         if self.merging == "concatenate":
-            if not rules.apart:
+            if not rules.per_channel:
                 return rules.stacked([walk.between(part, other) for part in parts])
             if other is self:
                 return rules.stacked([walk.between(part, part) for part in parts])
             return walk.unrelated(self, other)
-        if rules.apart and other.channels != self.channels:
+        if rules.per_channel and other.channels != self.channels:
             return walk.unrelated(self, other)
         return rules.added([walk.between(part, other) for part in parts], self.share)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
 from upsim.theory.moments.covariance import Covariance, mirrored
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.per_channel import IndependentCovariance
 
 Array = NDArray[np.float64]
 
@@ -63,13 +63,13 @@ def both_mapped(
     values = record.values[:, half:]
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, half:] % right.shape[0]
-    apart = isinstance(record, IndependentCovariance)
-    mapped = _mapped(values, left, right, phases, moments, apart=apart)
+    per_channel = isinstance(record, IndependentCovariance)
+    mapped = _mapped(values, left, right, phases, moments, per_channel=per_channel)
     if not same:
         return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
-    mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
-    return replace(record, values=mirrored(mapped, apart=apart))
+    mapped[:, 0, 0 if per_channel else channels, channels] = left.variance[phases]
+    return replace(record, values=mirrored(mapped, per_channel=per_channel))
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:
@@ -84,14 +84,17 @@ def _mapped(
     phases: NDArray[np.intp],
     moments: NDArray[np.intp],
     *,
-    apart: bool,
+    per_channel: bool,
 ) -> Array:
     """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T).
 
-    Channels that are kept ``apart`` have windows (P, T, 1, C).
+    Channels that are kept ``per_channel`` have windows (P, T, 1, C).
     """
-    axis = 2 if apart else 3
-    inverse_left, inverse_right = _inverse(left), _inverse(right)
+    axis = 2 if per_channel else 3
+    inverse_left, inverse_right = (
+        reciprocal(left.input_deviation),
+        reciprocal(right.input_deviation),
+    )
     rho = values * np.expand_dims(inverse_left[phases], (1, axis))
     rho *= inverse_right[moments][:, :, None, :]
     np.clip(rho, -1.0, 1.0, out=rho)
@@ -110,7 +113,7 @@ def _mapped(
     limit = furthest(_ORDERS[-1], rests[-1])
     for close in pieces(np.nonzero(np.abs(rho) > limit)):
         p, t, c, d = close
-        own = d if apart else c
+        own = d if per_channel else c
         found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
         answer[close] = found.values
     return answer
@@ -162,8 +165,8 @@ def _summed(rho: Array, left: Array, right: Array) -> Array:
     return total
 
 
-def _inverse(moments: ActivationMoments) -> Array:
-    deviation = moments.input_deviation
+def reciprocal(deviation: Array) -> Array:
+    """Return one over deviations; zero for what does not vary."""
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 

@@ -25,7 +25,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
-from upsim.theory.moments.foresight import Foreseen, merged
+from upsim.theory.moments.memory_plan import Planned, merged
 from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
@@ -354,7 +354,7 @@ def _shorter(graph: Graph, node: Node, *, sines: bool, strides: bool) -> str:
 def _refuse_unforeseen(graph: Graph, start: StationaryMoments) -> None:
     """Refuse covariances that fit in no form, before any of them is made."""
 
-    def after(node: Node, inputs: Sequence[Foreseen]) -> Foreseen:
+    def after(node: Node, inputs: Sequence[Planned]) -> Planned:
         if isinstance(node.layer, Merging):
             made = merged(inputs, node.layer.how)
         else:
@@ -365,7 +365,7 @@ def _refuse_unforeseen(graph: Graph, start: StationaryMoments) -> None:
                 raise no_density(made.place)
         return made
 
-    walk(graph, [Foreseen.at_input(start)], after)
+    walk(graph, [Planned.at_input(start)], after)
 
 
 def has_bias(layer: Layer) -> bool:

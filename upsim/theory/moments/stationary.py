@@ -28,11 +28,11 @@ from upsim.network.signals import Signal
 from upsim.operators import Operator
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
+from upsim.theory.moments.closure_error import closure_note
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import SHARE
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
-from upsim.theory.moments.narrow import closure_note
+from upsim.theory.moments.per_channel import SHARE
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
 from upsim.theory.moments.power import density_at_input, noise_power, response_span
 from upsim.theory.moments.rules import Nonlinearity
@@ -156,13 +156,13 @@ class StationaryMoments(Moments):
 
     def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
-        apart = Filtered(self.place, centring(self.channels))
-        found = levelled(self.mean, apart, layer, label)
+        centred = Filtered(self.place, centring(self.channels))
+        found = levelled(self.mean, centred, layer, label)
         return replace(
             self,
             mean=found.mean,
             notes=(*self.notes, found.note),
-            place=Scaled(apart, found.gains),
+            place=Scaled(centred, found.gains),
         )
 
     def levels(self) -> Levels:

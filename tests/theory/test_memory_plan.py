@@ -10,11 +10,11 @@ import upsim
 from theory.per_channel import per_channel_only, record_at_end
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.theory.moments import StationaryMoments
-from upsim.theory.moments.foresight import Foreseen, merged
+from upsim.theory.moments.lag_window import LagWindows
+from upsim.theory.moments.memory_plan import Planned, merged
 from upsim.theory.moments.places import PIECES, Place
 from upsim.theory.moments.propagation import propagate, starting_moments
 from upsim.theory.moments.rules import Covariances
-from upsim.theory.moments.windows import Windows
 
 RATE = 16000
 NOISE = upsim.Constant(0.5) + upsim.WhiteNoise()
@@ -78,13 +78,13 @@ def test_windows_bound_the_arrays_and_tightly(name, apart):
     assert len(found) >= 2
     for place in found:
         plan, own = place.plan, place.covariance
-        assert plan.apart == apart
+        assert plan.per_channel == apart
         assert own.phases == plan.window.phases
         # Linear layers cut off what a phase does not need; with the lags of all phases, which
         # the next activation wants, the window is the one that was foreseen.
         spare = plan.window.centred().width - own.centred().width
         assert 0 <= spare <= SPARE.get(name, 0)
-        assert own.values.nbytes <= Windows(apart=apart).bytes_of(plan.window)
+        assert own.values.nbytes <= LagWindows(per_channel=apart).bytes_of(plan.window)
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -115,7 +115,7 @@ def foreseen(stack):
     """Return the values of a stack as they are laid out before anything is made."""
     (start,) = starting_moments(stack, [NOISE], provenance=True, budget=2.0**40)
     assert isinstance(start, StationaryMoments)
-    values = [Foreseen.at_input(start)]
+    values = [Planned.at_input(start)]
     for step, operator in zip(stack.nodes, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
         after = merged(inputs, step.merging) if step.merging else None

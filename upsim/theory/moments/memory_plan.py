@@ -23,7 +23,7 @@ from upsim.theory.moments.stationary import StationaryMoments
 
 
 @dataclass(frozen=True, eq=False)
-class Foreseen:
+class Planned:
     """A place, the period of the mean there, and whether an activation came before."""
 
     place: Place
@@ -31,11 +31,11 @@ class Foreseen:
     closed: bool = False
 
     @classmethod
-    def at_input(cls, start: StationaryMoments) -> Foreseen:
+    def at_input(cls, start: StationaryMoments) -> Planned:
         """Return that of a stack's input."""
         return cls(start.place, start.mean.period.shape[1])
 
-    def after(self, layer: Layer, operator: Operator | None) -> Foreseen:
+    def after(self, layer: Layer, operator: Operator | None) -> Planned:
         """Return what comes after a layer; refuse a covariance that the layer needs in vain."""
         channels = self.place.channels
         if operator is not None:
@@ -51,19 +51,19 @@ class Foreseen:
         if isinstance(layer, LayerNorm):
             centred = replace(self, place=Filtered(self.place, centring(channels)))
             period = lcm(self.period, centred.settled())
-            return Foreseen(Scaled(centred.place, np.ones((period, 1))), period, True)
+            return Planned(Scaled(centred.place, np.ones((period, 1))), period, True)
         period = lcm(self.period, self.settled())
         gate = isinstance(layer, GLU)
         function = Nonlinearity(period, layer.channels_out(channels), gate)
-        return Foreseen(Activated(self.place, function), period, True)
+        return Planned(Activated(self.place, function), period, True)
 
     def settled(self) -> int:
         """Return the phases of the covariance here; refuse one that would not fit in any form."""
         return self.place.plan.window.phases
 
 
-def merged(parts: Sequence[Foreseen], merging: str) -> Foreseen:
+def merged(parts: Sequence[Planned], merging: str) -> Planned:
     """Return what comes where branches meet."""
     period = lcm(*(part.period for part in parts))
     closed = any(part.closed for part in parts)
-    return Foreseen(Merged([part.place for part in parts], merging), period, closed)
+    return Planned(Merged([part.place for part in parts], merging), period, closed)
