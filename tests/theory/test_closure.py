@@ -319,3 +319,18 @@ def test_terms_where_branches_merge_are_those_of_the_longest_way():
     # A sum of n products, and one more rounding a layer; two branches are one addition.
     way = [2 * 6 + 1, 4 * 5 + 1, 4 * 3 + 1, 1, 4 * 1 + 1]
     assert place.terms == sum(way)
+
+
+def test_noise_goes_through_any_depth():
+    """A thousand wires, and thirty skips in a row: E max(z, 0) = sigma / sqrt(2 pi)."""
+    wire = upsim.Conv(1, 1, 1, bias=False, weight=np.ones((1, 1, 1)))
+    half = upsim.Residual(upsim.Conv(1, 1, 1, bias=False, weight=np.ones((1, 1, 1))))
+    for layers, power in (([wire] * 1000, 1.0), ([half] * 30, 4.0**30)):
+        stack = upsim.Stack([*layers, upsim.ReLU()], RATE)
+        answer = upsim.predict(stack, upsim.WhiteNoise(), frequencies=3)
+        (tone,) = answer.tones
+        # Each wire is a product, and each sum one more.
+        bound = rounding(2 * 1000 + 64, float(np.sqrt(power)))
+        assert abs(tone.amplitude[0] - np.sqrt(power / (2 * np.pi))) <= bound
+        again = upsim.predict(upsim.Stack([*layers, upsim.ReLU()] * 2, RATE), upsim.WhiteNoise())
+        assert any(line.startswith("closure error") for line in again.assumptions)

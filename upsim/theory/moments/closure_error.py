@@ -102,26 +102,19 @@ def expectation_note(terms: int | None) -> tuple[str, ...]:
 
 def narrowest_sum(place: Place) -> float:
     """Return the fewest terms in front of an activation that is not the first of its way."""
-    return min(
-        (
-            _terms(each.parents[0])
-            for each in (place, *place.ancestors)
-            if isinstance(each, Activated)
-        ),
-        default=inf,
-    )
-
-
-def _terms(place: Place) -> float:
-    """Return the terms that one sample adds up since the last activation; the input is Gaussian."""
-    if not place.activations:
-        return inf
-    if isinstance(place, Activated):
-        return 1
-    terms = min(_terms(parent) for parent in place.parents if parent.activations)
-    if not isinstance(place, Filtered):
-        return terms
-    operator = place.operator
-    # A stretch leaves each output sample one tap in ``up``.
-    shared = operator.up if isinstance(operator, StretchFIR) else 1
-    return max(terms, operator.terms // shared)
+    # What one sample adds up since the last activation; the input is Gaussian.
+    terms: dict[Place, float] = {}
+    narrowest = inf
+    for each in sorted((place, *place.ancestors), key=lambda each: each.depth):
+        before = min((terms[one] for one in each.parents if one.activations), default=inf)
+        if isinstance(each, Activated):
+            narrowest = min(narrowest, before)
+            terms[each] = 1
+        elif isinstance(each, Filtered) and each.activations:
+            operator = each.operator
+            # A stretch leaves each output sample one tap in ``up``.
+            shared = operator.up if isinstance(operator, StretchFIR) else 1
+            terms[each] = max(before, operator.terms // shared)
+        else:
+            terms[each] = before
+    return narrowest

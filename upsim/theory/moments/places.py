@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from upsim.words.arguments import MEMORY_BUDGET
 Array = NDArray[np.float64]
 Record = TypeVar("Record")
 Pair = tuple["Place", "Place"]
+
+#: Asks for the covariances of pairs, is sent each, and returns one.
+Asking = Generator[Pair, Record, Record]
 
 _ONE = Fraction(1)
 
@@ -182,7 +185,7 @@ class Place(ABC):
         return np.zeros((1, half)) if shared is None else shared.lagged(0)[:, 0]
 
     @abstractmethod
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Return the covariance with a place that does not come later, by one step back."""
 
     def answered(self, first: int, last: int) -> tuple[int, int]:
@@ -269,7 +272,25 @@ class _Walk(Generic[Record]):
         self._held = self.most = 0
 
     def between(self, first: Place, second: Place) -> Record:
-        """Return the covariance of two places."""
+        """Return the covariance of two places.
+
+        What a pair asks for waits on a list of our own, so that no depth is too deep.
+        """
+        open_pairs = [self._worked(first, second)]
+        answer: Any = None
+        while open_pairs:
+            try:
+                asked = open_pairs[-1].send(answer)
+            except StopIteration as done:
+                open_pairs.pop()
+                answer = done.value
+            else:
+                open_pairs.append(self._worked(*asked))
+                answer = None
+        return cast("Record", answer)
+
+    def _worked(self, first: Place, second: Place) -> Asking[Record]:
+        """Work out a pair, asking for others."""
         pair = (first, second)
         self.asked[pair] += 1
         if self._steps:
@@ -278,9 +299,11 @@ class _Walk(Generic[Record]):
             self._steps.append([])
             found = self._kept(first) if first is second else None
             if found is None and second.depth > first.depth:
-                found = self.rules.transposed(self.between(second, first))
-            self._known[pair] = first.with_other(second, self) if found is None else found
-            self._held += self.rules.bytes_of(self._known[pair])
+                found = self.rules.transposed((yield (second, first)))
+            elif found is None:
+                found = yield from first.with_other(second, self)
+            self._known[pair] = found
+            self._held += self.rules.bytes_of(found)
             self.most = max(self.most, self._held)
             for used in self._steps.pop():
                 self._drop(used)
@@ -310,8 +333,9 @@ class Start(Place):
     def _lags(self) -> Array:
         return self._make()
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Return the autocovariance: nothing else comes as early."""
+        yield from ()
         return walk.rules.start(self._lags)
 
 
@@ -323,15 +347,15 @@ class Filtered(Place):
         self.operator = operator
         self.terms += operator.terms + 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Apply the operator to one side or to both."""
         (parent,) = self.parents
         if other is self:
-            return walk.rules.on_both_sides(walk.between(parent, parent), self.operator)
+            return walk.rules.on_both_sides((yield (parent, parent)), self.operator)
         if walk.rules.per_channel and not filters_each(self.operator):
             # A sum over independent channels has little in common with any one of them.
             return walk.unrelated(self, other)
-        return walk.rules.on_the_left(walk.between(parent, other), self.operator)
+        return walk.rules.on_the_left((yield (parent, other)), self.operator)
 
     def answered(self, first: int, last: int) -> tuple[int, int]:
         """Return the samples that the operator makes of them."""
@@ -360,24 +384,24 @@ class Activated(Place):
         self.function = function
         self.activations += 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Map one side or both."""
         (parent,) = self.parents
         rules, mine = walk.rules, self.function
         if other is self:
-            own = walk.between(parent, parent)
+            own = yield (parent, parent)
             return rules.activated(own, mine, lambda: parent.halves)
         if other in self.ancestors:
             if rules.per_channel and mine.gate:
                 return walk.unrelated(self, other)
-            return rules.left_activated(walk.between(parent, other), mine)
+            return rules.left_activated((yield (parent, other)), mine)
         if not isinstance(other, Activated):
-            return rules.transposed(other.with_other(self, walk))
+            return rules.transposed((yield from other.with_other(self, walk)))
         if rules.per_channel and (
             mine.gate != other.function.gate or mine.channels != other.channels
         ):
             return walk.unrelated(self, other)
-        between = walk.between(parent, other.parents[0])
+        between = yield (parent, other.parents[0])
         return rules.both_activated(between, mine, other.function)
 
 
@@ -389,12 +413,12 @@ class Scaled(Place):
         self.gains = gains
         self.levelled = True
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Scale one side or both."""
         (parent,) = self.parents
         if other is self:
-            return walk.rules.scaled(walk.between(parent, parent), self.gains, self.gains)
-        return walk.rules.scaled(walk.between(parent, other), self.gains, None)
+            return walk.rules.scaled((yield (parent, parent)), self.gains, self.gains)
+        return walk.rules.scaled((yield (parent, other)), self.gains, None)
 
 
 class Merged(Place):
@@ -408,18 +432,18 @@ class Merged(Place):
         if merging != "concatenate":
             self.terms += len(parts) - 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Merge what each part has in common with the other."""
         rules, parts = walk.rules, self.parents
         if self.merging == "concatenate":
             if not rules.per_channel:
-                return rules.stacked([walk.between(part, other) for part in parts])
+                return rules.stacked((yield from _each([(part, other) for part in parts])))
             if other is self:
-                return rules.stacked([walk.between(part, part) for part in parts])
+                return rules.stacked((yield from _each([(part, part) for part in parts])))
             return walk.unrelated(self, other)
         if rules.per_channel and other.channels != self.channels:
             return walk.unrelated(self, other)
-        return rules.added([walk.between(part, other) for part in parts], self.share)
+        return rules.added((yield from _each([(part, other) for part in parts])), self.share)
 
     @property
     def share(self) -> float:
@@ -434,6 +458,14 @@ class Merged(Place):
             found.append((part, rows.part(slice(first, last), self.share)))
             first = last if self.merging == "concatenate" else 0
         return found
+
+
+def _each(pairs: Sequence[Pair]) -> Generator[Pair, Record, list[Record]]:
+    """Ask for several pairs."""
+    found = []
+    for pair in pairs:
+        found.append((yield pair))  # noqa: PERF401 - a comprehension cannot ask
+    return found
 
 
 def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:
