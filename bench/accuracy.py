@@ -10,8 +10,9 @@ activation meets a mean square of 1.  The input: a constant and white noise of p
 
 Three questions, each asked of the density and of the lines apart from the offset:
 
-* closure: weights drawn, one network at a time, in the memory form that ``predict`` chooses;
-* independent: the same with so little memory that channels are taken as independent;
+* closure: weights drawn, one network at a time;
+* independent: the same with channels taken as independent, measured when ``predict`` still gave
+  a density in this form (``bench/closure_elsewhere.py`` has its lines);
 * wide limit: weights not drawn, against the average over networks.
 
 Every run has two halves with independent noise.  With the errors e1 and e2 that they show, the mean
@@ -30,7 +31,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -40,7 +40,6 @@ from numpy.typing import NDArray
 import upsim
 from upsim.layers.base import Activation
 from upsim.neural import run
-from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
@@ -61,8 +60,6 @@ ACTIVATIONS = (
 #: The closure's work grows with the square of width x 2^depth.  How many networks for up to which
 #: of these; beyond the last but one only for the first activation, beyond the last not at all.
 CLOSURE_NETWORKS = {256: 8, 1024: 4, 4096: 3}
-#: Where channels are also taken as independent, for the first activation.
-APART = tuple(product((16, 32, 64, 128), (2, 3, 4)))
 WIDE_NETWORKS = {8: 300, 16: 200, 32: 160, 64: 96, 128: 48, 256: 20, 512: 10}
 
 #: What is measured first, should there not be time for all: cells up to this width x 2^depth for
@@ -142,28 +139,14 @@ def as_welch(prediction: upsim.Prediction) -> Array:
     return lags[:, :1] + 2 * lags[:, 1:] @ waves
 
 
-def least_memory(stack: upsim.Stack) -> float:
-    """Return about the least memory with which a stack is predicted at all."""
-    for power in range(12, 31):
-        try:
-            upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False, memory=2.0**power)
-        except upsim.errors.TooLargeError:
-            continue
-        return 2.0**power
-    raise AssertionError(stack)
-
-
 def closure(
-    activation: Activation, width: int, depth: int, networks: int, *, apart: bool = False
+    activation: Activation, width: int, depth: int, networks: int
 ) -> Iterator[tuple[str, Array, str]]:
     """Yield (quantity, squared error of each network, form of the channels)."""
-    memory = MEMORY_BUDGET
-    if apart:
-        memory = least_memory(network(activation, width, depth).draw(0))
     densities, lines = [], []
     for seed in range(networks):
         stack = network(activation, width, depth).draw(seed)
-        answer = upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False, memory=memory)
+        answer = upsim.predict(stack, SIGNAL, frequencies=GRID, provenance=False)
         made, power = measured(stack, LONG, seed)
         errors = DB * np.log(power / as_welch(answer))
         densities.append(np.mean(errors[0] * errors[1]))
@@ -175,10 +158,8 @@ def closure(
         missed = half - wanted
         shared = np.sum(missed[0] * missed[1].conj()).real
         lines.append(shared / np.sum(np.abs(wanted) ** 2))
-    said = any("independent" in each for each in answer.assumptions)
-    form = "independent" if said else "all pairs"
-    yield "density", np.array(densities), form
-    yield "lines", np.array(lines), form
+    yield "density", np.array(densities), "all pairs"
+    yield "lines", np.array(lines), "all pairs"
 
 
 def wide_limit(
@@ -220,16 +201,13 @@ def row(names: tuple[object, ...], square: float, deviation: float, *, relative:
     return Row(*names, *(round(float(level), 4) for level in levels))  # type: ignore[arg-type]
 
 
-def measure_closure(
-    activation: Activation, width: int, depth: int, networks: int, *, apart: bool = False
-) -> list[Row]:
+def measure_closure(activation: Activation, width: int, depth: int, networks: int) -> list[Row]:
     from scipy.stats import t
 
     rows = []
-    question = "independent" if apart else "closure"
-    for quantity, squares, form in closure(activation, width, depth, networks, apart=apart):
+    for quantity, squares, form in closure(activation, width, depth, networks):
         spread = t.ppf(0.975, networks - 1) * squares.std(ddof=1) / networks**0.5
-        names = (repr(activation), width, depth, question, quantity, form, networks)
+        names = (repr(activation), width, depth, "closure", quantity, form, networks)
         rows.append(row(names, squares.mean(), spread, relative=quantity == "lines"))
     return rows
 
@@ -302,11 +280,6 @@ def measure_all() -> list[Row]:
         for question, networks, measure in (
             ("closure", closure_networks(activation, width, depth), measure_closure),
             ("wide limit", WIDE_NETWORKS[width], measure_wide_limit),
-            (
-                "independent",
-                8 if activation == ACTIVATIONS[0] and (width, depth) in APART else 0,
-                partial(measure_closure, apart=True),
-            ),
         ):
             if not networks or (repr(activation), width, depth, question) in done:
                 continue

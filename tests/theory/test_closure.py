@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import upsim
+from theory.per_channel import per_channel_only
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.theory.moments.pointwise import ACCURACY
+from upsim.theory.moments.propagation import propagate, starting_moments
 from upsim.words.tolerance import rounding
 
 RATE = 16000
@@ -288,7 +290,8 @@ def test_deeper_stacks_say_that_they_are_closed():
 def test_a_small_budget_takes_channels_as_independent_and_says_so():
     layers = [upsim.TransposedConv(8, 16, 8, 4), upsim.ReLU(), upsim.TransposedConv(16, 1, 4, 2)]
     assert not any("independent" in line for line in predicted(layers).assumptions)
-    made = predicted(layers, memory=60_000)
+    with per_channel_only():
+        made = upsim.predict(upsim.Stack(layers, RATE).draw(0), upsim.WhiteNoise())
     assert any("taken as independent" in line for line in made.assumptions)
     with pytest.raises(TooLargeError, match="would need"):
         predicted(layers, memory=1000)
@@ -303,3 +306,31 @@ def test_what_is_refused():
     assert "predict the recording alone" in str(refusal.value)
     with pytest.raises(NotPredictableError, match="no random part"):
         predicted([upsim.ReLU()]).cyclic_density(1)
+
+
+def test_terms_where_branches_merge_are_those_of_the_longest_way():
+    """Products and additions of one sample, counted by hand: what its rounding bound counts."""
+    front = upsim.TransposedConv(2, 4, 6, 3, bias=False)
+    short, long = upsim.Conv(4, 4, 3, padding=1), upsim.Conv(4, 4, 5, padding=2)
+    layers = [front, upsim.Parallel((short,), (long, short), merge="sum"), upsim.Conv(4, 1, 1)]
+    stack = upsim.Stack(layers, RATE).draw(0)
+    starts = starting_moments(stack, [upsim.WhiteNoise()], provenance=False)
+    place = propagate(stack, starts).end.place
+    # A sum of n products, and one more rounding a layer; two branches are one addition.
+    way = [2 * 6 + 1, 4 * 5 + 1, 4 * 3 + 1, 1, 4 * 1 + 1]
+    assert place.terms == sum(way)
+
+
+def test_noise_goes_through_any_depth():
+    """A thousand wires, and thirty skips in a row: E max(z, 0) = sigma / sqrt(2 pi)."""
+    wire = upsim.Conv(1, 1, 1, bias=False, weight=np.ones((1, 1, 1)))
+    half = upsim.Residual(upsim.Conv(1, 1, 1, bias=False, weight=np.ones((1, 1, 1))))
+    for layers, power in (([wire] * 1000, 1.0), ([half] * 30, 4.0**30)):
+        stack = upsim.Stack([*layers, upsim.ReLU()], RATE)
+        answer = upsim.predict(stack, upsim.WhiteNoise(), frequencies=3)
+        (tone,) = answer.tones
+        # Each wire is a product, and each sum one more.
+        bound = rounding(2 * 1000 + 64, float(np.sqrt(power)))
+        assert abs(tone.amplitude[0] - np.sqrt(power / (2 * np.pi))) <= bound
+        again = upsim.predict(upsim.Stack([*layers, upsim.ReLU()] * 2, RATE), upsim.WhiteNoise())
+        assert any(line.startswith("closure error") for line in again.assumptions)

@@ -19,7 +19,7 @@ from upsim.network.signals import Density, WhiteNoise
 from upsim.operators import StretchFIR
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.covariance import Covariance, added, stacked, white
-from upsim.theory.moments.independent import SHARE, IndependentCovariance, filters_each
+from upsim.theory.moments.per_channel import SHARE, IndependentCovariance, filters_each
 from upsim.words.tolerance import rounding
 
 POWERS = np.array([1.0, 2.0])

@@ -12,6 +12,7 @@ import pytest
 
 import upsim
 from theory import by_hand
+from upsim.theory.moments.transfer import FilterRows
 from upsim.words.tolerance import rounding, sampling
 
 
@@ -46,6 +47,31 @@ STACKS = {
             upsim.TransposedConv(3, 1, 4, 2, 1),
         ],
         16000,
+    ),
+    "groups and dilation in branches": drawn(
+        [
+            upsim.TransposedConv(2, 4, 4, 2, groups=2),
+            upsim.Residual(
+                upsim.Conv(4, 4, 3, padding=2, dilation=2, groups=4),
+                upsim.Residual(upsim.Conv(4, 4, 3, padding=1, groups=2)),
+            ),
+            upsim.Parallel(upsim.Conv(4, 4, 3, 1, 1), (), merge="concatenate"),
+            upsim.Conv(8, 1, 3),
+        ],
+        4000,
+    ),
+    "one rate by four ways": drawn(
+        [
+            upsim.Parallel(
+                (),
+                (upsim.Decimate(2), upsim.Nearest(2)),
+                (upsim.Decimate(3), upsim.Nearest(3)),
+                (upsim.Nearest(2), upsim.Decimate(2)),
+                merge="mean",
+            ),
+            upsim.TransposedConv(1, 2, 3, 2),
+        ],
+        2000,
     ),
     "up and down": drawn(
         [
@@ -95,6 +121,13 @@ class TestExactSecondMoments:
         averaged = covariances.mean(axis=1)
         expected = 2 * transformed(averaged, lags, prediction.frequencies / rate).real / rate
         assert np.abs(prediction.psd - expected).max() <= 2 * bound / rate
+
+    @pytest.mark.parametrize("name", STACKS)
+    def test_density_by_gains_alone(self, name, monkeypatch):
+        """The rows as gains at the frequencies, where they would be filters."""
+        monkeypatch.setattr(FilterRows, "before", lambda *_: None)
+        self.test_density(name)
+        self.test_cyclic_densities(name)
 
     @pytest.mark.parametrize("name", STACKS)
     def test_cyclic_densities(self, name):
@@ -170,29 +203,27 @@ class TestTeeth:
         assert self.error(STACKS["fig8-left"]) > 1e6
 
     def test_a_dropped_conjugate(self, monkeypatch):
-        from upsim.theory.moments import transfer
+        from upsim.theory.moments.transfer import Transfer
 
-        right = transfer.chain_gains
+        right = Transfer._gains
         calls = []
 
-        def broken(*arguments):
-            calls.append(arguments)
-            gains = right(*arguments)
-            return gains.conj() if len(calls) % 2 == 0 else gains
+        def broken(self, frequencies):
+            calls.append(frequencies)
+            for gains in right(self, frequencies):
+                yield gains.conj() if len(calls) % 2 == 0 else gains
 
-        monkeypatch.setattr(transfer, "chain_gains", broken)
+        monkeypatch.setattr(Transfer, "_gains", broken)
         assert self.error(STACKS["fig8-left"], 1) > 1e6
 
     def test_a_cyclic_shift_to_the_wrong_side(self, monkeypatch):
-        from upsim.theory.moments import transfer
+        from upsim.theory.moments.transfer import Transfer
 
-        right = transfer.density_through
-        from upsim.theory.moments import stationary
-
+        right = Transfer.density
         monkeypatch.setattr(
-            stationary,
-            "density_through",
-            lambda chain, f, density, channels, shift: right(chain, f, density, channels, -shift),
+            Transfer,
+            "density",
+            lambda self, f, density, alpha: right(self, f, density, -alpha),
         )
         assert self.error(STACKS["fig8-left"], 1) > 1e6
 

@@ -1,6 +1,7 @@
 """Normalisations in all regimes, against statistics taken by hand, long runs and fixed gains."""
 
 from fractions import Fraction
+from functools import reduce
 from itertools import pairwise
 from math import prod
 
@@ -13,6 +14,7 @@ from upsim import neural
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Normalisation
 from upsim.operators import StretchFIR
+from upsim.theory.moments.places import Filtered, Merged, Start
 from upsim.theory.moments.power import noise_power, response_span
 from upsim.theory.moments.propagation import is_linear, propagate, starting_moments
 from upsim.theory.reports.boundaries import boundary_report
@@ -222,8 +224,8 @@ def test_noise_in_branches_is_divided_by_the_powers_there():
         if isinstance(step.layer, Normalisation):
             before = trace.values[step.inputs[0]]
             levels = before.levels()
-            # The chain as one matrix on impulses: A A^T over one period of its outputs.
-            power = impulse_power(before.chain)
+            # All layers as one matrix on impulses: A A^T over one period of its outputs.
+            power = impulse_power(before.place)
             steady = before.mean.period
             assert np.abs(levels.mean - steady.mean(axis=1)).max() <= rounding(99, 1.0)
             expected = steady.var(axis=1) + power
@@ -241,17 +243,26 @@ def test_noise_in_branches_is_divided_by_the_powers_there():
     assert len(found.tones) == len(expected.tones)
 
 
-def impulse_power(chain):
+def behind(chain):
+    """Return the place behind operators, one after another."""
+    start = Start(chain[0].in_channels, lambda: np.ones((1, chain[0].in_channels)), 0.0)
+    return reduce(Filtered, chain, start)
+
+
+def answer_at(place, samples):
+    """Return what reaches a place of linear layers, step by step."""
+    parts = [answer_at(parent, samples) for parent in place.parents]
+    if not parts:
+        return samples
+    return sum(parts) * place.share if isinstance(place, Merged) else place.operator.apply(parts[0])
+
+
+def impulse_power(place):
     length = 64
-    samples = np.eye(2 * length).reshape(2 * length, 2, length)
-    made = []
-    for each in samples:
-        for operator in chain:
-            each = operator.apply(each)  # noqa: PLW2901
-        made.append(each)
+    made = [answer_at(place, each) for each in np.eye(2 * length).reshape(2 * length, 2, length)]
     powers = (np.array(made) ** 2).sum(axis=0)
     middle = powers.shape[1] // 2
-    # Every chain here doubles the rate once.
+    # Every way here doubles the rate once.
     return powers[:, middle : middle + 2].mean(axis=1)
 
 
@@ -261,7 +272,7 @@ COLOURED = upsim.Density(CORNERS, [1e-3, 4e-3, 0.0, 2e-3])
 
 def test_the_power_of_other_densities_is_within_its_bound():
     chain = [StretchFIR(np.random.default_rng(5).normal(size=(1, 1, 13)), 3)]
-    (power,), (error,) = noise_power(chain, COLOURED, 1, Fraction(4000))
+    (power,), (error,) = noise_power(behind(chain), COLOURED, Fraction(4000))
 
     def density(frequency):
         gain = chain[0].gains([frequency / RATE])[0, 0, 0, 0]
@@ -303,7 +314,7 @@ def test_the_span_covers_the_response_of_any_chain():
             touched = np.flatnonzero(samples[0])
             if touched.size:
                 longest = max(longest, touched[-1] - touched[0] + 1)
-        assert 0 < longest <= response_span(chain[:count])
+        assert 0 < longest <= response_span(behind(chain[:count]))
 
 
 def test_simulated_noise_has_the_predicted_power():
@@ -319,7 +330,7 @@ def test_simulated_noise_has_the_predicted_power():
     # A mean square of Gaussian samples that are correlated over a span S has the variance
     # 2 sigma^4 S / T (and 4 mu^2 sigma^2 S / T from the mean) at most; the group's levels, taken
     # over T / 3 samples, add as much again.
-    span = response_span([stack[0].operator(2), stack[2].operator(4)])
+    span = response_span(behind([stack[0].operator(2), stack[2].operator(4)]))
     deviation = 4 * power[0] * np.sqrt(3 * span / made.shape[1])
     assert abs((made**2).mean() - power[0]) <= 5 * deviation
     assert 5 * deviation < 0.2 * power[0]

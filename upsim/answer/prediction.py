@@ -20,6 +20,7 @@ from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
 from upsim.theory.lines.tones import Tone
 from upsim.theory.moments.propagation import is_linear
+from upsim.theory.moments.stationary import NO_DENSITY
 from upsim.theory.reports.boundaries import Boundaries, boundary_report
 from upsim.theory.reports.cost import Cost, cost
 from upsim.theory.reports.filtering import Filtering, filtering_report
@@ -74,7 +75,8 @@ class Prediction:
     frequencies : array (F,)
         In Hz.
     psd : array (channels, F) or None
-        One-sided density, power per Hz, of all that is not a line; None if there is no such part.
+        One-sided density, power per Hz, of all that is not a line; None if there is no such part,
+        or if it does not fit the memory: :attr:`noise_is_unknown`.
         ``scipy.signal.welch`` of the output lies on it.
     tones : tuple of Tone
         All lines, in ascending frequency.
@@ -103,7 +105,9 @@ class Prediction:
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
     inputs: Sequence[Prediction] = ()
-    cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
+    cyclic: Callable[[Array, Fraction], NDArray[np.complex128]] | None = field(
+        default=None, repr=False
+    )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
 
     @property
@@ -180,6 +184,7 @@ class Prediction:
                 expected=f"0 to {self.channels - 1}",
                 fix="channel=0",
             )
+        self._refuse_unknown_noise()
         return judge_tones(
             self.tones,
             self.frequencies,
@@ -213,9 +218,9 @@ class Prediction:
                 given=f"signal {self.signal!r}",
                 fix="upsim.predict(stack, upsim.WhiteNoise())",
             )
-        spacing = self.sample_rate / repeats(self.stack)[0]
+        alpha = Fraction(order, repeats(self.stack)[0])
         turns = self.frequencies / float(self.sample_rate)
-        return float(order * spacing), self.cyclic(turns, order)
+        return float(alpha * self.sample_rate), self.cyclic(turns, alpha)
 
     @property
     def tone_power(self) -> Array:
@@ -223,11 +228,28 @@ class Prediction:
         powers = [np.zeros(self.channels), *(tone.power for tone in self.tones)]
         return np.asarray(np.sum(powers, axis=0))
 
+    @property
+    def noise_is_unknown(self) -> bool:
+        """Whether there is noise whose density is not given; `assumptions` says why."""
+        return any(each.startswith(NO_DENSITY) for each in self.assumptions)
+
+    def _refuse_unknown_noise(self) -> None:
+        if self.noise_is_unknown:
+            raise NotPredictableError(
+                "the noise of this prediction is not known",
+                given=next(each for each in self.assumptions if each.startswith(NO_DENSITY)),
+                expected="a density",
+                fix="upsim.predict(stack, signal, memory=<more bytes>)",
+            )
+
     @cached_property
     def noise_power(self) -> Array:
-        """Power of all that is not a line, (channels,), whatever frequencies were asked for."""
+        """Power of all that is not a line, (channels,), whatever frequencies were asked for.
+
+        NaN where the density is not given because it does not fit the memory.
+        """
         if self.psd is None:
-            return np.zeros(self.channels)
+            return np.full(self.channels, np.nan if self.noise_is_unknown else 0.0)
         if self.waveform is not None:
             # The bins of a DFT are a sum, not points of a curve.
             width = np.append(self.frequencies, float(self.sample_rate))[1]
@@ -293,6 +315,7 @@ class Prediction:
         count = round(seconds * float(self.sample_rate))
         if count < 1:
             raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
+        self._refuse_unknown_noise()
         if self.waveform is not None:
             return self.waveform[:, :count].copy()
         # The samples, a line's wave, and the noise with its spectrum: some eight arrays in all.
@@ -351,7 +374,7 @@ class Prediction:
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
-            silent = self.psd is None and not self.tones
+            silent = self.psd is None and not self.tones and not self.noise_is_unknown
             lines.append(
                 "no tones: this output is silent"
                 if silent
@@ -366,6 +389,8 @@ class Prediction:
         if self.psd is not None:
             kind = "recording" if self.waveform is not None else "noise"
             parts.append(f"{kind} {format_decibels(float(self.noise_power.max()))}")
+        if self.noise_is_unknown:
+            parts.append("noise not given: see assumptions")
         images = sum(each.is_image for each in find_bands(self.stack))
         if images:
             band = format_hertz(self.stack.input_rate / 2)

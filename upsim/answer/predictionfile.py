@@ -34,7 +34,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "sample_rate": str(prediction.sample_rate),
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
-        "noise_power": prediction.noise_power.tolist(),
+        "noise_power": None if prediction.noise_is_unknown else prediction.noise_power.tolist(),
         "tones": [_tone_to_dict(tone) for tone in prediction.tones],
         "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.answer.prediction import Panels, Prediction
-from upsim.errors import ArgumentError
+from upsim.errors import ArgumentError, TooLargeError
 from upsim.layers import Crop
 from upsim.network.feed import Feed, signals_of
 from upsim.network.graph import Graph, needs_network
@@ -45,6 +45,9 @@ Array = NDArray[np.float64]
 #: Frequencies of a density, when the caller does not say: as many as welch of 4096 samples gives.
 _DEFAULT_COUNT = 2049
 
+#: Bytes of a density, a channel and frequency: complex, twice, and real, twice.
+_DENSITY = 48
+
 #: Points that a default grid may grow to for long responses.
 _MOST_POINTS = 2**16 + 1
 
@@ -76,10 +79,13 @@ def predict(
         Whether each line is split by its sources; the lines alone are faster, in expectation up
         to six times: there the walk is repeated without each cause (see `Contribution`).
     memory : float
-        Bytes that one covariance may take, where noise meets activations; up to five are held at
-        once while one is worked out.  2 GiB by default.  In expectation over networks the phases
-        of the noise's covariance take a thirty-second of it; the lines are the same whatever it
-        is.
+        Bytes that noise may take in all, 2 GiB by default: the periods of the lines, the
+        covariances, what is worked on beside them, and the density.  They are foreseen before
+        anything is made; some 32 MiB for pieces of work come on top.  Where the covariances of all
+        pairs of channels do not fit, channels are taken as independent: that gives the lines
+        alone, ``psd`` is None, and to ask for ``frequencies`` is refused.  What fits in no form is
+        refused.  In expectation over networks the phases of the noise's covariance take a
+        thirty-second of it; the lines are the same whatever it is.
     progress : callable, optional
         Called with the part that is done, 0 to 1, and the layer that comes next.  Noise through a
         drawn decoder of hundreds of channels takes minutes.
@@ -94,8 +100,8 @@ def predict(
         For noise and a recording together through an activation, an activation without moments,
         and, over networks, where given layers add channels that are not independent.
     TooLargeError
-        If the period of the signal, or a covariance in its least form, would not fit in memory;
-        before it is taken.
+        If the period of the signal, or the covariances in their least form, would not fit in
+        memory, or a density is asked for that does not; before any is taken.
 
     Examples
     --------
@@ -116,15 +122,22 @@ def predict(
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
     tell = progress or silent
     with in_range(), memory_refused():
-        starts = starting_moments(graph, signals, provenance=provenance, budget=budget)
-        if isinstance(starts[0], StationaryMoments):
-            count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
-            count = count if grid is None else grid.size
-            widest = max(graph.value_channels)
-            refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
         asked = grid
         if grid is None and frequencies is not None:
             asked = int(frequencies)  # type: ignore[arg-type, assignment]
+        left = budget
+        if any(
+            each.density(np.zeros(1), own.channels, rate) is not None
+            for each, own, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
+        ):
+            left -= _density_bytes(graph, asked, budget)
+        starts = starting_moments(
+            graph,
+            signals,
+            provenance=provenance,
+            budget=left,
+            density_asked=frequencies is not None,
+        )
         steady = [start for start in starts if isinstance(start, DeterministicMoments)]
         if (
             len(steady) == len(starts)
@@ -140,6 +153,21 @@ def predict(
         if provenance:
             trace = with_repeats(signals[0], trace)
         return _read(Asked(graph, signal, asked), trace)
+
+
+def _density_bytes(graph: Graph, frequencies: int | Array | None, budget: float) -> int:
+    """Return what the density takes; refuse one that does not fit."""
+    count = frequencies.size if isinstance(frequencies, np.ndarray) else frequencies
+    # Complex levels, real ones, and what one is made of on the way.
+    size = _DENSITY * graph.out_channels * (count or _DEFAULT_COUNT)
+    if size > budget:
+        raise TooLargeError(
+            f"the density would need {size / 2**20:.1f} MiB",
+            given=f"{count or _DEFAULT_COUNT} frequencies of {graph.out_channels} channels",
+            expected=f"at most memory={budget:g}, that is {budget / 2**20:.1f} MiB",
+            fix="frequencies=129",
+        )
+    return size
 
 
 def _predict_input(asked: Asked, number: int) -> Prediction:
@@ -198,7 +226,7 @@ def _read(
         assumptions.append("psd: of the recording's output without the listed lines")
     if grid is None or isinstance(grid, int):
         grid = np.linspace(0, rate / 2, grid or _points(place))
-    if isinstance(place, StationaryMoments):
+    if isinstance(place, StationaryMoments) and not place.place.per_channel:
         level = 2 * place.density(grid / rate).real
         if psd is not None and frequencies is None:
             # Among the bins of a DFT, those at 0 Hz and at Nyquist are half as wide.
@@ -222,7 +250,7 @@ def _read(
         waveform,
         Panels(len(graph), _After(asked, trace, starts)),
         Panels(len(graph.inputs), partial(_predict_input, asked)),
-        place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
+        place.density if isinstance(place, StationaryMoments) and place.place.linear else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
     )
 

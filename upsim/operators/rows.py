@@ -1,8 +1,15 @@
-"""Rows of gains, carried from an operator's output back to its input."""
+"""Rows carried from an operator's output back to its input: of taps, and of gains.
+
+What one output of a linear network makes of a signal inside it is a row: one filter, or one gain
+a frequency, for each channel of that signal.  A row behind an operator times the operator is the
+row before it.  Where outputs are few this costs a vector-matrix product a layer, and no matrix of
+the layer at any frequency is formed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +17,98 @@ from numpy.typing import NDArray
 from upsim.operators.operator import Operator
 from upsim.operators.stretch_fir import StretchFIR
 
+Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Whole = NDArray[np.intp]
 
+#: Numbers in one piece of work (16 MiB).
+_PIECE = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class RowFilter:
+    r"""What outputs make of a signal, as filters.
+
+    .. math:: y_o[n] = \sum_{c, m, r} h_{ocr}\, x_c[m], \qquad n = m L + s + r
+
+    Parameters
+    ----------
+    taps : array (out, C, R)
+        ``h``.
+    start : int
+        ``s``: output sample of the first tap.
+    factor : int
+        ``L``: output samples per sample of x.
+
+    Examples
+    --------
+    >>> held = StretchFIR(np.ones((1, 1, 2)), 2)
+    >>> RowFilter.identity(1).before(held).before(held).taps
+    array([[[1., 1., 1., 1.]]])
+    """
+
+    taps: Real
+    start: int = 0
+    factor: int = 1
+
+    @classmethod
+    def identity(cls, channels: int) -> RowFilter:
+        """Return the rows of a signal in itself."""
+        return cls(np.eye(channels)[:, :, None])
+
+    @property
+    def reach(self) -> int:
+        """Output samples that one sample of x touches."""
+        return int(self.taps.shape[2])
+
+    def before(self, operator: StretchFIR) -> RowFilter:
+        r"""Return the rows before an operator.
+
+        .. math:: h'_{oc}[\,p_k L + r\,] \mathrel{+}= \sum_m h_{omr}\, g_{mck}
+
+        g the operator's taps and :math:`p_k` their positions: sample j of its input lands at
+        ``j L' + p_k`` of its output, and that at ``(j L' + p_k) L + s + r`` (the noble identity,
+        Vaidyanathan 1993, section 4.2).  Groups stay groups.
+        """
+        out, _, reach = self.taps.shape
+        groups, taps = operator.groups, operator.taps
+        made, given, count = taps.shape[0] // groups, taps.shape[1], taps.shape[2]
+        # (groups, out R, m) times (groups, m, c), one tap after another.
+        rows = self.taps.reshape(out, groups, made, reach).transpose(1, 0, 3, 2)
+        flat = rows.reshape(groups, out * reach, made)
+        step = operator.dilation * self.factor
+        span = (count - 1) * step + reach
+        answer = np.zeros((groups, out, span, given))
+        for tap in range(count):
+            kernel = taps[:, :, tap].reshape(groups, made, given)
+            piece = (flat @ kernel).reshape(groups, out, reach, given)
+            answer[:, :, tap * step : tap * step + reach] += piece
+        ordered = answer.transpose(1, 0, 3, 2).reshape(out, groups * given, span)
+        start = self.start - operator.crop[0] * self.factor
+        return RowFilter(np.ascontiguousarray(ordered), start, self.factor * operator.factor)
+
+    def __add__(self, other: RowFilter) -> RowFilter:
+        """Return the rows of a signal that is read twice."""
+        start = min(self.start, other.start)
+        end = max(self.start + self.reach, other.start + other.reach)
+        taps = np.zeros((*self.taps.shape[:2], end - start))
+        for part in (self, other):
+            taps[:, :, part.start - start : part.start - start + part.reach] += part.taps
+        return RowFilter(taps, start, self.factor)
+
+    def part(self, channels: slice, share: float = 1.0) -> RowFilter:
+        """Return ``share`` times the rows of some channels of x."""
+        taps = self.taps[:, channels]
+        return RowFilter(taps if share == 1 else share * taps, self.start, self.factor)
+
+    def gains(self, frequencies: Real, channels: slice) -> Complex:
+        """Return the gains from channels of x at output frequencies, (F, out, C)."""
+        chosen = StretchFIR(self.taps[:, channels], self.factor, crop=(-self.start, 0))
+        return chosen.gains(frequencies)[:, 0]
+
 
 def rows_back(operator: Operator, rows: Complex, numbers: Whole, span: int) -> Complex:
-    r"""Return what rows at the output of an operator are at its input.
-
-    .. math:: r'_k = r_k\, G(k / N)
-
-    with ``G(g)`` the gains of the operator at ``g`` cycles per output sample
-    (:meth:`Operator.gains`): the line ``k`` of a signal ``y`` is ``r_k . Y`` and that of ``x``,
-    behind which ``y`` stands, ``r'_k . X``.
+    r"""Return what rows at the output of an operator are at its input, for lines ``k / N``.
 
     Parameters
     ----------
@@ -45,47 +132,120 @@ def rows_back(operator: Operator, rows: Complex, numbers: Whole, span: int) -> C
     >>> rows_back(held, np.ones((2, 1, 1), complex), np.array([0, 1]), 2)[:, 0, 0].real.round(12)
     array([1., 0.])
     """
-    turns, place = np.unique(numbers % span, return_inverse=True)
-    if not isinstance(operator, StretchFIR) or operator.groups > 1:
-        return _by_line(rows, place, operator.gains(turns / span)[:, 0])
+    return rows_at(operator, rows, (numbers % span) / span)[:, 0]
+
+
+def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
+    r"""Return what rows at the output of an operator are at its input.
+
+    .. math:: r'_l(g) = r(g)\, G_l(g)
+
+    with :math:`G_l(g)` the gains from the input frequency :math:`f_l = (U g + l) / D`
+    (:meth:`Operator.gains`): one row for each of the D aliases.
+
+    Parameters
+    ----------
+    operator : Operator
+    rows : array (n, m, out)
+    frequencies : array (n,)
+        Cycles per output sample; they may lie beyond one turn, from which aliases are counted.
+
+    Returns
+    -------
+    array (n, D, m, in)
+    """
+    turns, place = np.unique(frequencies % operator.down, return_inverse=True)
+    if not isinstance(operator, StretchFIR):
+        return _by_frequency(rows, place, _matrices(operator, turns), operator)
     taps, positions = operator.taps, operator.positions
     if taps.strides[2] < 0:
         taps, positions = taps[:, :, ::-1], positions[::-1]
-    # The axes as they lie in memory, so that no reshape copies: (out, in, K) or (in, out, K).
-    out_first = taps.strides[0] >= taps.strides[1]
-    stored = taps if out_first else taps.swapaxes(0, 1)
     count = positions.size
     # Products a pair of channels: real waves times taps, then complex rows times their sums; or
-    # two real rows a line times all taps.
-    if 2 * count * turns.size + 4 * len(rows) < 2 * count * len(rows):
-        angles = 2 * np.pi * (turns[:, None] * positions % span) / span
-        waves = np.concatenate([np.cos(angles), -np.sin(angles)])
-        parts = (waves @ stored.reshape(-1, count).T).reshape(2, turns.size, *stored.shape[:2])
-        gains = (real + 1j * imaginary for real, imaginary in zip(*parts, strict=True))
-        matrices = gains if out_first else (gain.T for gain in gains)
-        return _by_line(rows, place, matrices) / operator.factor
-    pair = np.stack([rows.real, rows.imag]).reshape(-1, rows.shape[2])
-    if out_first:
-        apart = (pair @ stored.reshape(stored.shape[0], -1)).reshape(len(pair), -1, count)
-    else:
-        apart = (pair @ stored).swapaxes(0, 1)
-    real, imaginary = apart.reshape(2, *rows.shape[:2], -1, count)
-    angles = 2 * np.pi * (numbers[:, None] * positions % span) / span
-    waves = np.exp(-1j * angles)[:, None, :, None] / operator.factor
-    return np.asarray(((real + 1j * imaginary) @ waves)[..., 0])
-
-
-def _by_line(rows: Complex, place: Whole, matrices: Iterable[Complex]) -> Complex:
-    """Return rows (lines, m, out) times the matrix of each line's frequency.
-
-    Lines that are one frequency share a matrix.
-    """
-    order = np.argsort(place, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(place))[:-1])
+    # two real rows a frequency times all taps.
+    if 2 * count * turns.size + 4 * rows.shape[0] * rows.shape[1] < (
+        2 * count * rows.shape[0] * rows.shape[1]
+    ):
+        return _by_frequency(rows, place, _responses(operator, taps, positions, turns), operator)
     made = [
-        (rows[chosen].reshape(-1, rows.shape[2]) @ matrix).reshape(chosen.size, rows.shape[1], -1)
-        for chosen, matrix in zip(groups, matrices, strict=True)
+        _by_taps(operator, taps, rows[part], _waves(frequencies[part], positions))
+        for part in _parts(len(rows), 2 * rows.shape[1] * operator.in_channels * count)
     ]
-    answer = np.concatenate(made)
-    answer[order] = answer.copy()
+    return np.concatenate(made)[:, None] / operator.factor
+
+
+def _waves(frequencies: Real, positions: Whole) -> Real:
+    """Return the real and imaginary parts of ``exp(-j 2 pi f p)``, (F, K, 2)."""
+    angles = 2 * np.pi * ((frequencies[:, None] * positions) % 1.0)
+    return np.stack([np.cos(angles), -np.sin(angles)], axis=2)
+
+
+def _by_taps(operator: StretchFIR, taps: Real, rows: Complex, waves: Real) -> Complex:
+    """Return real rows times all taps, then the sum over the taps with a wave: (n, m, in)."""
+    n, m, out = rows.shape
+    groups, count = operator.groups, taps.shape[2]
+    made, given = out // groups, taps.shape[1]
+    pair = np.stack([rows.real, rows.imag]).reshape(-1, out)
+    if groups == 1 and taps.strides[0] < taps.strides[1]:
+        # Stored input first: as it lies in memory, so that no reshape copies.
+        apart = (pair @ taps.swapaxes(0, 1)).swapaxes(0, 1)
+    else:
+        split = pair.reshape(-1, groups, made).swapaxes(0, 1)
+        kernels = taps.reshape(groups, made, given * count)
+        apart = (split @ kernels).swapaxes(0, 1)
+    real, imaginary = apart.reshape(2, n, m * groups * given, count) @ waves
+    answer = np.empty(real.shape[:2], dtype=np.complex128)
+    answer.real = real[..., 0] - imaginary[..., 1]
+    answer.imag = real[..., 1] + imaginary[..., 0]
+    return answer.reshape(n, m, groups * given)
+
+
+def _responses(
+    operator: StretchFIR, taps: Real, positions: Whole, turns: Real
+) -> Iterator[Complex]:
+    """Yield each frequency's matrix of each group, (1, groups, out, in), a piece at a time."""
+    groups, count = operator.groups, positions.size
+    out_first = taps.strides[0] >= taps.strides[1] or groups > 1
+    stored = taps if out_first else taps.swapaxes(0, 1)
+    shape = (groups, stored.shape[0] // groups, stored.shape[1])
+    for part in _parts(turns.size, 2 * stored.shape[0] * stored.shape[1]):
+        waves = np.moveaxis(_waves(turns[part], positions), 2, 0).reshape(-1, count)
+        real, imaginary = (waves @ stored.reshape(-1, count).T).reshape(2, -1, *shape)
+        for one, other in zip(real, imaginary, strict=True):
+            gain = (one + 1j * other)[None] / operator.factor
+            yield gain if out_first else gain.swapaxes(2, 3)
+
+
+def _matrices(operator: Operator, turns: Real) -> Iterator[Complex]:
+    """Yield each frequency's matrices, (D, 1, out, in), a piece at a time."""
+    for part in _parts(turns.size, operator.down * operator.out_channels * operator.in_channels):
+        yield from operator.gains(turns[part])[:, :, None]
+
+
+def _by_frequency(
+    rows: Complex, place: Whole, matrices: Iterator[Complex], operator: Operator
+) -> Complex:
+    """Return rows (n, m, out) times the matrices of their frequencies.
+
+    Rows of one frequency share its matrices, (aliases, groups, out, in).
+    """
+    n, m, out = rows.shape
+    order = np.argsort(place, kind="stable")
+    edges = np.concatenate([[0], np.cumsum(np.bincount(place))])
+    sorted_rows = rows if np.array_equal(order, np.arange(n)) else rows[order]
+    answer = np.empty((n, operator.down, m, operator.in_channels), dtype=np.complex128)
+    for number, matrix in enumerate(matrices):
+        chosen = sorted_rows[edges[number] : edges[number + 1]]
+        groups = matrix.shape[1]
+        # (1, groups, rows, out) times (aliases, groups, out, in).
+        split = chosen.reshape(-1, groups, out // groups).swapaxes(0, 1)
+        made = (split[None] @ matrix).swapaxes(1, 2).reshape(operator.down, -1, m, answer.shape[3])
+        answer[order[edges[number] : edges[number + 1]]] = made.swapaxes(0, 1)
     return answer
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    """Yield slices of a range, each of at most a piece of work where one has ``size`` numbers."""
+    step = max(1, _PIECE // max(1, size))
+    for start in range(0, count, step):
+        yield slice(start, start + step)

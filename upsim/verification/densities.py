@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from upsim.answer.prediction import Prediction
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
 from upsim.network.feed import signals_of
-from upsim.network.graph import Graph
-from upsim.operators import Operator, StretchFIR
-from upsim.theory.moments.propagation import transfer_chain
+from upsim.network.graph import Graph, Node, walk
+from upsim.theory.moments.lag_window import answered_samples
 from upsim.theory.reports.boundaries import boundary_report
 from upsim.theory.reports.replicas import repeats
 from upsim.verification.report import Check
@@ -40,7 +41,6 @@ def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Che
             given=f"{unit * channels}",
             expected=f"at most {_IMPULSES}",
         )
-    chain = transfer_chain(stack)
     whole = unit_length(stack)
     length = shortest_input(stack, whole, least=2 * shortest_input(stack, whole))
     while True:
@@ -48,7 +48,7 @@ def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Che
         centre = length // 2 // unit * unit
         steady = 2 * (edges.left + edges.right) < stack.output_length(length)
         ends = (centre, centre + unit - 1)
-        if steady and all(_answer_fits(chain, each, length) for each in ends):
+        if steady and all(_answer_fits(stack, each, length) for each in ends):
             break
         length = shortest_input(stack, whole, least=2 * length)
     samples = np.zeros((unit * channels + 1, channels, length))
@@ -74,7 +74,7 @@ def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Che
     predicted = predict(stack, prediction.signal, frequencies=grid * rate, provenance=False).psd
     assert predicted is not None
     # |A|^2 has twice the relative error of A, whose sum runs over all taps of the response.
-    sums = sum(operator.terms + 1 for operator in chain)
+    sums = sum(operator.terms + 1 for operator in stack.operators if operator is not None)
     operations = 2 * (sums + responses.shape[-1] * unit)
     scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
     fed = f"{unit * channels} impulse response{'s' if unit * channels > 1 else ''}"
@@ -86,18 +86,15 @@ def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Che
     )
 
 
-def _answer_fits(chain: tuple[Operator, ...], sample: int, length: int) -> bool:
+def _answer_fits(graph: Graph, sample: int, length: int) -> bool:
     """Tell whether the answer to an impulse at ``sample`` lies inside every layer's output."""
-    low = high = sample
-    for operator in chain:
-        if isinstance(operator, StretchFIR):
-            low = low * operator.factor + int(operator.positions.min())
-            high = high * operator.factor + int(operator.positions.max())
-        else:
-            blocks = operator.polyphase()
-            low = (low // blocks.down + blocks.first) * blocks.up
-            high = (high // blocks.down + blocks.first + len(blocks.blocks)) * blocks.up - 1
-        length = operator.output_length(length)
-        if low < 0 or high >= length:
-            return False
-    return True
+
+    def answer(node: Node, inputs: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
+        lows, highs, (length, *_) = zip(*inputs, strict=True)
+        low, high, operator = min(lows), max(highs), graph.operators[node.output - 1]
+        if operator is None:
+            return low, high, length
+        return *answered_samples(operator, low, high), operator.output_length(length)
+
+    found = walk(graph, [(sample, sample, length)], answer)
+    return all(low >= 0 and high < length for low, high, length in found)

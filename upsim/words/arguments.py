@@ -212,7 +212,7 @@ def memory_refused() -> Iterator[None]:
     except MemoryError as error:
         raise TooLargeError(
             "the machine has not enough memory for this prediction",
-            given=str(error) or "less memory than `memory=` allows, up to five times over",
+            given=str(error) or "less memory than `memory=` allows",
             fix="predict(..., memory=<fewer bytes>), fewer channels, or "
             "upsim.predict(stack, upsim.Constant(1.0)) for exact lines",
         ) from None

@@ -101,7 +101,7 @@ class Covariance:
         span = (width - 1) * factor + operator.reach
         answer = np.zeros((count, span, *self.values.shape[2:]))
         for tap in range(operator.taps.shape[2]):
-            # Window sample t lands at t L + d k.
+            # LagWindow sample t lands at t L + d k.
             begin = step * tap
             place = slice(begin, begin + (width - 1) * factor + 1, factor)
             answer[:, place] += self.values * operator.taps[:, 0, tap]
@@ -113,7 +113,7 @@ class Covariance:
         matrix = operator.polyphase()
         up, down, out = matrix.up, matrix.down, matrix.out_channels
         count, width, rows, inward = self.values.shape
-        # Windows begin anywhere; blocks begin at multiples of `down`.
+        # LagWindows begin anywhere; blocks begin at multiples of `down`.
         lead = self.starts % down
         blocks = -(-(int(lead.max()) + width) // down)
         padded = self.values
@@ -198,7 +198,7 @@ class Covariance:
     def centred(self) -> Self:
         """Return an autocovariance with windows from ``p - D`` to ``p + D``, D as small as it may.
 
-        Windows that were cut hold zeros at their ends, which are no lags to keep.
+        LagWindows that were cut hold zeros at their ends, which are no lags to keep.
         """
         lags = self.moments() - np.arange(self.phases)[:, None]
         used = np.asarray(self.values.any(axis=(2, 3)))
@@ -229,7 +229,7 @@ def stationary(autocovariance: Array) -> Covariance:
     return Covariance(values, np.array([-(count // 2)]), 1)
 
 
-def mirrored(later: Array, *, apart: bool) -> Array:
+def mirrored(later: Array, *, per_channel: bool) -> Array:
     """Return an autocovariance at lags -D to D from its lags 0 to D.
 
     Cov(y[p], y[p - d]) is Cov(y[p - d], y[p]) with the channels exchanged.
@@ -239,7 +239,7 @@ def mirrored(later: Array, *, apart: bool) -> Array:
     whole[:, width - 1 :] = later
     for lag in range(1, width):
         before = later[(np.arange(phases) - lag) % phases, lag]
-        whole[:, width - 1 - lag] = before if apart else before.swapaxes(1, 2)
+        whole[:, width - 1 - lag] = before if per_channel else before.swapaxes(1, 2)
     return whole
 
 

@@ -40,9 +40,9 @@ from upsim.theory.moments.channels import (
     shortest,
     split_at,
 )
+from upsim.theory.moments.closure_error import expectation_note
 from upsim.theory.moments.entrance import left_of_signal, of_network, of_signal
-from upsim.theory.moments.given import GivenLayer
-from upsim.theory.moments.narrow import expectation_note
+from upsim.theory.moments.fixed_weight import GivenLayer
 from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
 from upsim.words.arguments import MEMORY_BUDGET
 

@@ -15,7 +15,7 @@ from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channels import Channels, shortest
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.per_channel import IndependentCovariance
 from upsim.theory.moments.stationary import StationaryMoments
 
 Array = NDArray[np.float64]

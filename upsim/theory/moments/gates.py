@@ -32,8 +32,8 @@ from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
 from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.theory.moments.covariance import Covariance, aligned, mirrored
-from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import bands
+from upsim.theory.moments.per_channel import IndependentCovariance
+from upsim.theory.moments.pointwise import bands, pieces, reciprocal
 from upsim.theory.moments.products import products_mapped
 
 Array = NDArray[np.float64]
@@ -51,8 +51,8 @@ _ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 40, 56, ORDER)
 #: What a series may leave out where nothing better is known: -120 dB.
 _LEAST = 1e-6
 
-#: A carrier that the gate tells but for this share of its power is told whole.
-_TOLD = 64 * float(np.finfo(np.float64).eps)
+#: A carrier that follows from its gate but for this share of its power follows wholly.
+_WHOLE = 64 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +78,14 @@ class _Side:
             return np.expand_dims(values[places], axis)
 
         if isinstance(moments, ActivationMoments):
-            eta, inverse = moments.coefficients, spread(_inverse(moments.input_deviation))
+            eta, inverse = moments.coefficients, spread(reciprocal(moments.input_deviation))
             tails = tail_shares(eta[1:] ** 2, moments.variance, _ORDERS)
             none = np.zeros_like(inverse)
             return cls(places, axis, False, eta, np.zeros_like(eta), none, none, inverse, tails)
         eta, beta = moments.coefficients
-        told = moments.remainder <= _TOLD * moments.carrier_deviation**2
-        remainder = np.where(told, 0.0, moments.remainder)
-        inverse = spread(_inverse(moments.gate[0].input_deviation))
+        follows = moments.remainder <= _WHOLE * moments.carrier_deviation**2
+        remainder = np.where(follows, 0.0, moments.remainder)
+        inverse = spread(reciprocal(moments.gate[0].input_deviation))
         tails = tail_shares(eta[1:] ** 2 + remainder * beta[:-1] ** 2, moments.variance, _ORDERS)
         return cls(
             places, axis, True, eta, beta, spread(moments.lean), spread(remainder), inverse, tails
@@ -130,11 +130,11 @@ def gates_mapped(
     if same:
         record = record.centred()
     start = record.width // 2 if same else 0
-    apart = isinstance(record, IndependentCovariance)
+    per_channel = isinstance(record, IndependentCovariance)
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, start:] % right.shape[0]
     values = record.values[:, start:]
-    if apart:
+    if per_channel:
         n = left.shape[1]
         none = np.zeros((*values.shape[:3], n))
         ab, ba = (each[:, start:] for each in crossed) if crossed else (none, none)
@@ -143,14 +143,16 @@ def gates_mapped(
         aa, ab, ba, bb = _quarters(values, left, right)
     given = (aa, ab, ba, bb)
     if isinstance(left, ProductMoments) or isinstance(right, ProductMoments):
-        mapped = products_mapped(given, left, right, phases, moments, apart=apart, same=same)
+        mapped = products_mapped(
+            given, left, right, phases, moments, per_channel=per_channel, same=same
+        )
     else:
-        mapped = _mapped(given, left, right, phases, moments, apart=apart)
+        mapped = _mapped(given, left, right, phases, moments, per_channel=per_channel)
     if not same:
         return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
-    mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
-    return replace(record, values=mirrored(mapped, apart=apart))
+    mapped[:, 0, 0 if per_channel else channels, channels] = left.variance[phases]
+    return replace(record, values=mirrored(mapped, per_channel=per_channel))
 
 
 def gate_mapped(between: Covariance, gate: Gate) -> Covariance:
@@ -181,12 +183,12 @@ def _mapped(
     phases: Whole,
     moments: Whole,
     *,
-    apart: bool,
+    per_channel: bool,
 ) -> Array:
     """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T)."""
     aa, ab, ba, bb = given
-    # x has an axis for the window and one for the channels of y; apart, its own place.
-    one = _Side.at(left, phases[:, None], 2 if apart else 3)
+    # x has an axis for the window and one for the channels of y; per channel, its own place.
+    one = _Side.at(left, phases[:, None], 2 if per_channel else 3)
     two = _Side.at(right, moments, 2)
     rho = np.clip(bb * one.inverse * two.inverse, -1.0, 1.0)
     square = rho**2
@@ -203,19 +205,19 @@ def _mapped(
     orders = _ORDERS[: min(len(one.tails), len(two.tails))]
     rests = [float(np.sqrt(x * y)) for x, y in zip(one.tails, two.tails, strict=False)]
     answer: Array = np.zeros_like(rho)
-    for order, chosen in bands(largest, orders, rests, 5 * rho[:, 0].size):
+    each = 5 * rho[:, 0].size + 4 * (orders[-1] + 1) * moments.shape[0] * right.shape[1]
+    for order, chosen in bands(largest, orders, rests, each):
         answer[:, chosen] = _summed(
             order,
             (*one.coefficients(order, chosen), *two.coefficients(order, chosen)),
             rho[:, chosen],
             *(None if each is None else each[:, chosen] for each in (u, v, w)),
         )
-    close = np.nonzero(reach > furthest(orders[-1], rests[-1], SLOWEST))
-    if close[0].size:
+    for close in pieces(np.nonzero(reach > furthest(orders[-1], rests[-1], SLOWEST))):
         _refuse_slow(left, right, float(reach[close].max()) ** orders[-1] * rests[-1])
         if isinstance(left, GatedMoments) and isinstance(right, GatedMoments):
             p, t, c, d = close
-            x, y = left[phases[p], d if apart else c], right[moments[p, t], d]
+            x, y = left[phases[p], d if per_channel else c], right[moments[p, t], d]
             answer[close] = _combined(x, y, *(quarter[close] for quarter in given))
     return answer
 
@@ -267,8 +269,8 @@ def _combined(
     x: GatedMoments, y: GatedMoments, aa: Array, ab: Array, ba: Array, bb: Array
 ) -> Array:
     """Return the covariance of pairs entry by entry, by sums over what is common."""
-    carriers = _inverse(x.carrier_deviation), _inverse(y.carrier_deviation)
-    gates = _inverse(x.gate[0].input_deviation), _inverse(y.gate[0].input_deviation)
+    carriers = reciprocal(x.carrier_deviation), reciprocal(y.carrier_deviation)
+    gates = reciprocal(x.gate[0].input_deviation), reciprocal(y.gate[0].input_deviation)
     parts = [
         np.clip(values * first * second, -1.0, 1.0)
         for values, first, second in (
@@ -299,7 +301,3 @@ def _refuse_slow(
             expected=f"at most {_LEAST:g} of the deviations",
             fix="normalise what opens the gate, or upsim.predict(stack, upsim.Constant(1.0))",
         )
-
-
-def _inverse(deviation: Array) -> Array:
-    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)

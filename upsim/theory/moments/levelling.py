@@ -28,8 +28,8 @@ from upsim.layers import ChannelNormalisation
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import IndependentCovariance
 from upsim.theory.moments.modulation import over_one_period, split, with_bias
+from upsim.theory.moments.per_channel import IndependentCovariance
 from upsim.theory.moments.places import Place
 from upsim.words.tolerance import rounding
 

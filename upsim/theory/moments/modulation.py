@@ -60,7 +60,7 @@ def activated(
     steady, average, equal = _levelled(variance, operations, variance)
     deviation = np.sqrt(steady)
     found = form.moments(before, deviation, order=ORDER)
-    total = _told(found)  # odd functions of symmetric noise have none
+    total = _significant(found)  # odd functions of symmetric noise have none
     flat = total
     if not np.all(equal):
         made = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
@@ -90,12 +90,12 @@ def gated(
         *(_levelled(each, operations, scale) for each in given), strict=True
     )
     found = _pairs(gate, before, steady, order=gates.ORDER + 1)
-    total = _told(found)
+    total = _significant(found)
     equal = np.all(levels, axis=0)
     flat = total
     if not np.all(equal):
         flat = np.where(equal, total, _pairs(gate, before, averages, order=2).mean)
-    silent = _told(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
+    silent = _significant(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
     slope = max(1.0, sum(float(np.abs(each).max()) for each in found.slopes))
     error = slope * mean.error + float(found.mean_error.max())
     error += rounding(operations, float(np.sqrt(variance.max())))
@@ -119,8 +119,8 @@ def _pairs(
     return product_moments(gate, *given, rho=rho, order=min(order, products.ORDER))
 
 
-def _told(found: ActivationMoments | GatedMoments | ProductMoments) -> Array:
-    """Return the means; one that is not told from its error is none."""
+def _significant(found: ActivationMoments | GatedMoments | ProductMoments) -> Array:
+    """Zero the means that do not exceed their error bound."""
     return np.where(np.abs(found.mean) > found.mean_error, found.mean, 0.0)
 
 

@@ -6,19 +6,19 @@ mergings are exact, an activation is the Gaussian closure.  Two activations of d
 are taken together, so that what they have in common is not lost.  Thus all values that are alive
 are carried jointly, and a sum after an activation needs no independence.
 
-Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.windows`): whether
-all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
+Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.lag_window`):
+whether all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,19 +26,29 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.covariance import Covariance
-from upsim.theory.moments.independent import IndependentCovariance, filters_each
+from upsim.theory.moments.lag_window import LagWindow, LagWindows, answered_samples
+from upsim.theory.moments.per_channel import IndependentCovariance, filters_each
 from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
-from upsim.theory.moments.windows import Window, Windows
+from upsim.theory.moments.transfer import Rows
 from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 Record = TypeVar("Record")
 Pair = tuple["Place", "Place"]
 
+#: Asks for the covariances of pairs, is sent each, and returns one.
+Asking = Generator[Pair, Record, Record]
+
 _ONE = Fraction(1)
 
-#: Covariances of the largest size that are held at once.
-_AT_ONCE = 3
+#: Bytes of the pieces of work that a rule goes through; they do not grow with the question.
+PIECES = 32 * 2**20
+
+#: Arrays of the largest window's size that a rule makes on the way to its answer.
+WORK = 5
+
+#: Numbers that the moments of a layer take a phase and channel: a gate's coefficients, on the way.
+MOMENTS = 3 * 84
 
 
 class Place(ABC):
@@ -53,13 +63,13 @@ class Place(ABC):
     depth : int
         Steps from the input along the longest way.
     terms : int
-        Products that are added for one sample, along the longest way.
+        Products and sums that are added for one sample, along the longest way.
     activations : int
         Activations along the way with the most of them.
     levelled : bool
         Whether a level that was taken as certain has scaled it on the way.
     budget : float
-        Bytes that one covariance may take.
+        Bytes that all covariances may take together.
     """
 
     depth: int
@@ -105,24 +115,28 @@ class Place(ABC):
     def plan(self) -> Plan:
         """What the covariance will take; refused if it fits in no form."""
         settled = [place for place in self.ancestors if "plan" in vars(place)]
-        forms = [True] if any(place.plan.apart for place in settled) else [False, True]
-        for apart in forms:
-            rules = Windows(apart=apart)
+        # Each is kept, and with it the moments of the layer that asked for it.
+        held = sum(place.plan.kept for place in settled)
+        forms = [True] if any(place.plan.per_channel for place in settled) else [False, True]
+        for per_channel in forms:
+            rules = LagWindows(per_channel=per_channel)
             first = _Walk(rules, _window)
             window = first.between(self, self)
             # Once more, as it will be: what is needed no more is dropped.
             walk = _Walk(rules, _window, first.asked)
             walk.between(self, self)
             # All pairs are asked to fit together, dropped or not: that also bounds the time.
-            most = walk.most if apart else first.most
-            if rules.largest <= self.budget and most <= _AT_ONCE * self.budget:
-                return Plan(apart, window, first.asked)
-        largest = max(rules.largest, -(-most // _AT_ONCE))
+            most = walk.most if per_channel else first.most
+            moments = 8 * MOMENTS * window.phases * self.channels
+            total = held + most + max(WORK * rules.largest, moments)
+            if total <= self.budget:
+                kept = rules.bytes_of(window) + moments
+                return Plan(per_channel, window, first.asked, kept, total)
         raise TooLargeError(
-            f"the covariances of {self.channels} channels would need {largest / 2**20:.1f} MiB",
+            f"the covariances of {self.channels} channels would need {total / 2**20:.1f} MiB",
             given=f"each channel by itself, the least form: {window.phases} phases by "
             f"{window.width} lags",
-            expected=f"at most {self.budget / 2**20:.1f} MiB",
+            expected=f"at most {max(self.budget, 0) / 2**20:.1f} MiB beside lines and density",
             fix="predict(..., memory=<bytes>) for more, upsim.predict(stack.upto(n)) for the "
             "layers before, upsim.predict(stack, upsim.Constant(1.0)) for exact lines, or the "
             "stack before draw() for its expectation",
@@ -131,7 +145,7 @@ class Place(ABC):
     @cached_property
     def covariance(self) -> Covariance:
         """The autocovariance."""
-        rules = Covariances(apart=self.plan.apart)
+        rules = Covariances(per_channel=self.plan.per_channel)
 
         def kept(place: Place) -> Covariance | None:
             return rules.kept(place.covariance) if "covariance" in vars(place) else None
@@ -153,11 +167,6 @@ class Place(ABC):
         """Each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
         return self.covariance.averaged()
 
-    def release(self) -> None:
-        """Let the covariance go, but for its average; it is worked out anew if it is asked for."""
-        assert self.averaged.size
-        vars(self).pop("covariance", None)
-
     @property
     def halves(self) -> Covariance | None:
         """The covariance of channel c of the first half and of the second, for independent ones.
@@ -176,8 +185,28 @@ class Place(ABC):
         return np.zeros((1, half)) if shared is None else shared.lagged(0)[:, 0]
 
     @abstractmethod
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Return the covariance with a place that does not come later, by one step back."""
+
+    def answered(self, first: int, last: int) -> tuple[int, int]:
+        """Return between which samples here those between two of the first parent are answered."""
+        return first, last
+
+    @property
+    def linear(self) -> bool:
+        """Whether the input reaches it through operators and mergings alone."""
+        return not (self.activations or self.levelled)
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether its channels are taken as independent, which gives no density."""
+        return not self.linear and self.plan.per_channel
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
+        """Return what rows here are at the parents; None where filters become too long."""
+        raise NotPredictableError(
+            "rows go back through operators and mergings alone", given=type(self).__name__
+        )
 
 
 @dataclass(frozen=True)
@@ -186,20 +215,26 @@ class Plan:
 
     Parameters
     ----------
-    apart : bool
+    per_channel : bool
         Whether channels are taken as independent.
-    window : Window
+    window : LagWindow
         What it will fill.
     asked : Counter
         How often each covariance on the way is needed.
+    kept : int
+        Bytes of the covariance, and of the moments of a layer that asks for it.
+    total : int
+        Bytes of all that is held while it is worked out, earlier covariances included.
     """
 
-    apart: bool
-    window: Window
+    per_channel: bool
+    window: LagWindow
     asked: Counter[Pair]
+    kept: int
+    total: int
 
 
-def _window(place: Place) -> Window | None:
+def _window(place: Place) -> LagWindow | None:
     """Return the window of a place whose covariance is planned already."""
     return place.plan.window if "plan" in vars(place) else None
 
@@ -237,7 +272,25 @@ class _Walk(Generic[Record]):
         self._held = self.most = 0
 
     def between(self, first: Place, second: Place) -> Record:
-        """Return the covariance of two places."""
+        """Return the covariance of two places.
+
+        What a pair asks for waits on a list of our own, so that no depth is too deep.
+        """
+        open_pairs = [self._worked(first, second)]
+        answer: Any = None
+        while open_pairs:
+            try:
+                asked = open_pairs[-1].send(answer)
+            except StopIteration as done:
+                open_pairs.pop()
+                answer = done.value
+            else:
+                open_pairs.append(self._worked(*asked))
+                answer = None
+        return cast("Record", answer)
+
+    def _worked(self, first: Place, second: Place) -> Asking[Record]:
+        """Work out a pair, asking for others."""
         pair = (first, second)
         self.asked[pair] += 1
         if self._steps:
@@ -246,9 +299,11 @@ class _Walk(Generic[Record]):
             self._steps.append([])
             found = self._kept(first) if first is second else None
             if found is None and second.depth > first.depth:
-                found = self.rules.transposed(self.between(second, first))
-            self._known[pair] = first.with_other(second, self) if found is None else found
-            self._held += self.rules.bytes_of(self._known[pair])
+                found = self.rules.transposed((yield (second, first)))
+            elif found is None:
+                found = yield from first.with_other(second, self)
+            self._known[pair] = found
+            self._held += self.rules.bytes_of(found)
             self.most = max(self.most, self._held)
             for used in self._steps.pop():
                 self._drop(used)
@@ -278,8 +333,9 @@ class Start(Place):
     def _lags(self) -> Array:
         return self._make()
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Return the autocovariance: nothing else comes as early."""
+        yield from ()
         return walk.rules.start(self._lags)
 
 
@@ -291,15 +347,24 @@ class Filtered(Place):
         self.operator = operator
         self.terms += operator.terms + 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Apply the operator to one side or to both."""
         (parent,) = self.parents
         if other is self:
-            return walk.rules.on_both_sides(walk.between(parent, parent), self.operator)
-        if walk.rules.apart and not filters_each(self.operator):
+            return walk.rules.on_both_sides((yield (parent, parent)), self.operator)
+        if walk.rules.per_channel and not filters_each(self.operator):
             # A sum over independent channels has little in common with any one of them.
             return walk.unrelated(self, other)
-        return walk.rules.on_the_left(walk.between(parent, other), self.operator)
+        return walk.rules.on_the_left((yield (parent, other)), self.operator)
+
+    def answered(self, first: int, last: int) -> tuple[int, int]:
+        """Return the samples that the operator makes of them."""
+        return answered_samples(self.operator, first, last)
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]] | None:
+        """Carry the rows through the operator."""
+        before = rows.before(self.operator)
+        return None if before is None else [(self.parents[0], before)]
 
     @cached_property
     def halves(self) -> Covariance | None:
@@ -319,22 +384,24 @@ class Activated(Place):
         self.function = function
         self.activations += 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Map one side or both."""
         (parent,) = self.parents
         rules, mine = walk.rules, self.function
         if other is self:
-            own = walk.between(parent, parent)
+            own = yield (parent, parent)
             return rules.activated(own, mine, lambda: parent.halves)
         if other in self.ancestors:
-            if rules.apart and mine.gate:
+            if rules.per_channel and mine.gate:
                 return walk.unrelated(self, other)
-            return rules.left_activated(walk.between(parent, other), mine)
+            return rules.left_activated((yield (parent, other)), mine)
         if not isinstance(other, Activated):
-            return rules.transposed(other.with_other(self, walk))
-        if rules.apart and (mine.gate != other.function.gate or mine.channels != other.channels):
+            return rules.transposed((yield from other.with_other(self, walk)))
+        if rules.per_channel and (
+            mine.gate != other.function.gate or mine.channels != other.channels
+        ):
             return walk.unrelated(self, other)
-        between = walk.between(parent, other.parents[0])
+        between = yield (parent, other.parents[0])
         return rules.both_activated(between, mine, other.function)
 
 
@@ -346,12 +413,12 @@ class Scaled(Place):
         self.gains = gains
         self.levelled = True
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Scale one side or both."""
         (parent,) = self.parents
         if other is self:
-            return walk.rules.scaled(walk.between(parent, parent), self.gains, self.gains)
-        return walk.rules.scaled(walk.between(parent, other), self.gains, None)
+            return walk.rules.scaled((yield (parent, parent)), self.gains, self.gains)
+        return walk.rules.scaled((yield (parent, other)), self.gains, None)
 
 
 class Merged(Place):
@@ -362,20 +429,43 @@ class Merged(Place):
         whole = sum(counts) if merging == "concatenate" else counts[0]
         super().__init__(tuple(parts), whole)
         self.merging = merging
+        if merging != "concatenate":
+            self.terms += len(parts) - 1
 
-    def with_other(self, other: Place, walk: _Walk[Record]) -> Record:
+    def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Merge what each part has in common with the other."""
         rules, parts = walk.rules, self.parents
         if self.merging == "concatenate":
-            if not rules.apart:
-                return rules.stacked([walk.between(part, other) for part in parts])
+            if not rules.per_channel:
+                return rules.stacked((yield from _each([(part, other) for part in parts])))
             if other is self:
-                return rules.stacked([walk.between(part, part) for part in parts])
+                return rules.stacked((yield from _each([(part, part) for part in parts])))
             return walk.unrelated(self, other)
-        if rules.apart and other.channels != self.channels:
+        if rules.per_channel and other.channels != self.channels:
             return walk.unrelated(self, other)
-        share = 1.0 if self.merging == "sum" else 1 / len(parts)
-        return rules.added([walk.between(part, other) for part in parts], share)
+        return rules.added((yield from _each([(part, other) for part in parts])), self.share)
+
+    @property
+    def share(self) -> float:
+        """What each part is multiplied by."""
+        return 1 / len(self.parents) if self.merging == "mean" else 1.0
+
+    def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]]:
+        """Give each part its rows: those of its channels where channels are stacked."""
+        found, first = [], 0
+        for part in self.parents:
+            last = first + part.channels
+            found.append((part, rows.part(slice(first, last), self.share)))
+            first = last if self.merging == "concatenate" else 0
+        return found
+
+
+def _each(pairs: Sequence[Pair]) -> Generator[Pair, Record, list[Record]]:
+    """Ask for several pairs."""
+    found = []
+    for pair in pairs:
+        found.append((yield pair))  # noqa: PERF401 - a comprehension cannot ask
+    return found
 
 
 def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from upsim.gaussian import ActivationMoments, covariance
 from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.theory.moments.covariance import Covariance, mirrored
-from upsim.theory.moments.independent import IndependentCovariance
+from upsim.theory.moments.per_channel import IndependentCovariance
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,11 @@ ORDER = 40
 #: Orders in which lags are summed together.
 _ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, ORDER)
 
-#: Numbers in one piece of work (16 MiB).
-_PIECE = 2**21
+#: Numbers in one piece of work (4 MiB).
+_PIECE = 2**19
+
+#: Pairs that are worked out one by one, at once: their moments are two pieces of work.
+_PAIRS = 2**14
 
 
 def both_mapped(
@@ -58,13 +61,13 @@ def both_mapped(
     values = record.values[:, half:]
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, half:] % right.shape[0]
-    apart = isinstance(record, IndependentCovariance)
-    mapped = _mapped(values, left, right, phases, moments, apart=apart)
+    per_channel = isinstance(record, IndependentCovariance)
+    mapped = _mapped(values, left, right, phases, moments, per_channel=per_channel)
     if not same:
         return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
-    mapped[:, 0, 0 if apart else channels, channels] = left.variance[phases]
-    return replace(record, values=mirrored(mapped, apart=apart))
+    mapped[:, 0, 0 if per_channel else channels, channels] = left.variance[phases]
+    return replace(record, values=mirrored(mapped, per_channel=per_channel))
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:
@@ -79,14 +82,17 @@ def _mapped(
     phases: NDArray[np.intp],
     moments: NDArray[np.intp],
     *,
-    apart: bool,
+    per_channel: bool,
 ) -> Array:
     """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T).
 
-    Channels that are kept ``apart`` have windows (P, T, 1, C).
+    Channels that are kept ``per_channel`` have windows (P, T, 1, C).
     """
-    axis = 2 if apart else 3
-    inverse_left, inverse_right = _inverse(left), _inverse(right)
+    axis = 2 if per_channel else 3
+    inverse_left, inverse_right = (
+        reciprocal(left.input_deviation),
+        reciprocal(right.input_deviation),
+    )
     rho = values * np.expand_dims(inverse_left[phases], (1, axis))
     rho *= inverse_right[moments][:, :, None, :]
     np.clip(rho, -1.0, 1.0, out=rho)
@@ -96,20 +102,27 @@ def _mapped(
     ]
     rests = [float(np.sqrt(one * two)) for one, two in zip(*tails, strict=True)]
     answer = np.zeros_like(rho)
-    for order, chosen in bands(largest, _ORDERS, rests, rho[:, 0].size):
+    # Each lag takes its numbers, and the coefficients at its moments.
+    each = rho[:, 0].size + (ORDER + 1) * moments.shape[0] * right.shape[1]
+    for order, chosen in bands(largest, _ORDERS, rests, each):
         answer[:, chosen] = _summed(
             rho[:, chosen],
             np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
             right.coefficients[: order + 1, moments[:, chosen]],
         )
     limit = furthest(_ORDERS[-1], rests[-1], ACCURACY)
-    close = np.nonzero(np.abs(rho) > limit)
-    if close[0].size:
+    for close in pieces(np.nonzero(np.abs(rho) > limit)):
         p, t, c, d = close
-        own = d if apart else c
+        own = d if per_channel else c
         found = covariance(left[phases[p], own], right[moments[p, t], d], rho[close])
         answer[close] = found.values
     return answer
+
+
+def pieces(found: tuple[NDArray[np.intp], ...]) -> Iterator[tuple[NDArray[np.intp], ...]]:
+    """Yield indices of single pairs, so many at once that their moments are a piece of work."""
+    for start in range(0, found[0].size, _PAIRS):
+        yield tuple(axis[start : start + _PAIRS] for axis in found)
 
 
 def bands(
@@ -143,6 +156,6 @@ def _summed(rho: Array, left: Array, right: Array) -> Array:
     return summed(lambda k: left[k] * right[k][:, :, None, :], rho, len(left) - 1)
 
 
-def _inverse(moments: ActivationMoments) -> Array:
-    deviation = moments.input_deviation
+def reciprocal(deviation: Array) -> Array:
+    """Return one over deviations; zero for what does not vary."""
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)

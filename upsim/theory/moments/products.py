@@ -88,7 +88,7 @@ def products_mapped(
     phases: Whole,
     moments: Whole,
     *,
-    apart: bool,
+    per_channel: bool,
     same: bool,
 ) -> Array:
     """Map windows (P, T, C, C') of (a, a'), (a, b'), (b, a') and (b, b').
@@ -97,7 +97,7 @@ def products_mapped(
     is left to the caller, who knows it.  x is at ``phases`` (P,), y at ``moments`` (P, T); what is
     not a gate has b only.
     """
-    one = _Side.at(left, phases[:, None], 2 if apart else 3)
+    one = _Side.at(left, phases[:, None], 2 if per_channel else 3)
     two = _Side.at(right, moments, 2)
     bb = given[3]
     aa, ab, ba = (np.zeros_like(bb) if each is None else each for each in given[:3])
@@ -112,7 +112,7 @@ def products_mapped(
     reach: Array = np.minimum(np.sqrt(sum(each**2 for each in between)), 1.0)
     if same:
         channels = np.arange(reach.shape[3])
-        reach[:, 0, 0 if apart else channels, channels] = 0.0
+        reach[:, 0, 0 if per_channel else channels, channels] = 0.0
     largest = reach.max(axis=(0, 2, 3), initial=0.0)
     rests = [float(np.sqrt(x * y)) for x, y in zip(one.tails, two.tails, strict=True)]
     _refuse_slow(float(largest.max(initial=0.0)), rests[-1])

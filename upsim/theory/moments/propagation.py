@@ -23,8 +23,9 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
-from upsim.theory.moments.foresight import Foreseen, merged, releases
-from upsim.theory.moments.stationary import merged_operators
+from upsim.theory.moments.memory_plan import Planned, merged
+from upsim.theory.moments.stationary import no_density
+from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.words.progress import Progress, silent
 
@@ -78,7 +79,12 @@ class Trace:
 
 
 def starting_moments(
-    graph: Graph, signals: Sequence[Signal], *, provenance: bool, budget: float = MEMORY_BUDGET
+    graph: Graph,
+    signals: Sequence[Signal],
+    *,
+    provenance: bool,
+    budget: float = MEMORY_BUDGET,
+    density_asked: bool = False,
 ) -> tuple[Moments, ...]:
     """Choose the regime; return the record at each input.
 
@@ -116,9 +122,10 @@ def starting_moments(
         period * each.channels * 8 <= MEMORY_BUDGET
         for period, each in zip(periods, graph.inputs, strict=True)
     )
-    if max(periods) > 1 and fits:
+    lines_take = 0
+    if (random or max(periods) > 1) and fits:
         causes = [frozenset({"input"})] * len(periods)
-        _refuse_long_periods(graph, periods, causes, provenance=shared)
+        lines_take = _refuse_long_periods(graph, periods, causes, provenance=shared)
     several = len(graph.inputs) > 1
     means = [
         DeterministicMoments.from_signal(
@@ -133,8 +140,9 @@ def starting_moments(
         signals[0],
         graph.in_channels,
         graph.input_rate,
-        budget=budget,
+        budget=budget - lines_take,
         provenance=provenance,
+        density_asked=density_asked,
     )
     return (first,)
 
@@ -159,21 +167,12 @@ def propagate(graph: Graph, starts: Sequence[Moments], progress: Progress = sile
         causes.append(frozenset(source.cause for source in mean.sources))
         provenance = provenance or mean.provenance
     _refuse_long_periods(graph, periods, causes, provenance=provenance)
-    released: dict[int, list[int]] = {}
     first = starts[0]
     if isinstance(first, StationaryMoments) and has_activation(graph):
-        released = releases(graph, _foreseen(graph, first), first.budget)
-    values: list[Moments] = list(starts)
+        _refuse_unforeseen(graph, first)
 
     def rule(node: Node, inputs: Sequence[Moments]) -> Moments:
-        number = node.output - len(starts)
-        made = _one_step(node, graph.operators[number], inputs)
-        values.append(made)
-        for value in released.get(number, ()):
-            record = values[value]
-            assert isinstance(record, StationaryMoments)
-            record.place.release()
-        return made
+        return _one_step(node, graph.operators[node.output - len(starts)], inputs)
 
     return Trace(graph, tuple(walk(graph, list(starts), rule, progress)), graph.operators)
 
@@ -305,8 +304,10 @@ def _refuse_long_periods(
     causes: Sequence[frozenset[str]],
     *,
     provenance: bool,
-) -> None:
+) -> int:
     """Refuse, before any array is made, a graph whose periods would not fit in memory together.
+
+    Returns the bytes that they take.
 
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
@@ -334,6 +335,7 @@ def _refuse_long_periods(
         return period, found
 
     walk(graph, list(zip(periods, causes, strict=True)), after)
+    return 8 * total
 
 
 def _shorter(graph: Graph, node: Node, *, sines: bool, strides: bool) -> str:
@@ -347,22 +349,21 @@ def _shorter(graph: Graph, node: Node, *, sines: bool, strides: bool) -> str:
     return ", or ".join(ways) or "fewer channels"
 
 
-def _foreseen(graph: Graph, start: StationaryMoments) -> list[Foreseen]:
-    """Return what each value's covariance will take; refuse one that fits in no form.
+def _refuse_unforeseen(graph: Graph, start: StationaryMoments) -> None:
+    """Refuse covariances that fit in no form, before any of them is made."""
 
-    Before any of them is made.
-    """
-
-    def after(node: Node, inputs: Sequence[Foreseen]) -> Foreseen:
+    def after(node: Node, inputs: Sequence[Planned]) -> Planned:
         if isinstance(node.layer, Merging):
             made = merged(inputs, node.layer.how)
         else:
             made = inputs[0].after(node.layer, graph.operators[node.output - 1])
         if node.output == graph.end:
             made.settled()
+            if start.density_asked and made.place.per_channel:
+                raise no_density(made.place)
         return made
 
-    return walk(graph, [Foreseen.at_input(start)], after)
+    walk(graph, [Planned.at_input(start)], after)
 
 
 def fold(graph: Graph) -> Operator:
@@ -403,14 +404,35 @@ def fold(graph: Graph) -> Operator:
     return walk(graph, [wire], folded)[graph.end]
 
 
-def transfer_chain(graph: Graph) -> tuple[Operator, ...]:
-    """Return a linear graph as the operators from its input to its output, branches folded."""
+def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
+    """Return the operator of branches that meet: sum, mean or concatenation of channels."""
+    count = len(operators)
+    if merging != "concatenate":
+        total = reduce(lambda first, second: first + second, operators)
+        if merging == "sum":
+            return total
+        scale = StretchFIR(
+            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
+        )
+        return total.then(scale)
+    sizes = [operator.out_channels for operator in operators]
+    widened = []
+    for position, operator in enumerate(operators):
+        # Each branch writes its own channels of the whole: a selection matrix after it.
+        select = np.zeros((sum(sizes), sizes[position], 1))
+        start = sum(sizes[:position])
+        select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
+        widened.append(operator.then(StretchFIR(select)))
+    return reduce(lambda first, second: first + second, widened)
+
+
+def transfer(graph: Graph, count: int) -> Transfer:
+    """Return the gains of a linear network; ``count`` frequencies will be asked for, about."""
     silent = DeterministicMoments(np.zeros((graph.in_channels, 1)), provenance=False)
     start = StationaryMoments(silent, Silence(), graph.in_channels, graph.input_rate)
     end = propagate(graph, [start]).end
     assert isinstance(end, StationaryMoments)
-    assert end.chain is not None
-    return end.chain
+    return Transfer(end.place, count)
 
 
 def is_linear(graph: Graph) -> bool:

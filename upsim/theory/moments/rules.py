@@ -2,8 +2,8 @@
 
 :mod:`~upsim.theory.moments.places` walks back through a stack and asks them.  There are two kinds
 of answers: covariances (:class:`Covariances`), and the windows that they would fill
-(:class:`~upsim.theory.moments.windows.Windows`), so that a question which does not fit in memory
-is refused before the memory is taken.
+(:class:`~upsim.theory.moments.lag_window.LagWindows`), so that a question which does not fit in
+memory is refused before the memory is taken.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from upsim.gaussian import ActivationMoments, GatedMoments, ProductMoments
 from upsim.operators import Operator
 from upsim.theory.moments.covariance import Covariance, added, stacked, stationary
 from upsim.theory.moments.gates import gate_mapped, gates_mapped
-from upsim.theory.moments.independent import IndependentCovariance, independent, side_by_side
+from upsim.theory.moments.per_channel import IndependentCovariance, independent, side_by_side
 from upsim.theory.moments.pointwise import both_mapped, left_mapped
 
 Array = NDArray[np.float64]
@@ -52,12 +52,12 @@ class Rules(ABC, Generic[Record]):
 
     Parameters
     ----------
-    apart : bool
+    per_channel : bool
         Whether channels are taken as independent.
     """
 
-    def __init__(self, *, apart: bool) -> None:
-        self.apart = apart
+    def __init__(self, *, per_channel: bool) -> None:
+        self.per_channel = per_channel
 
     @abstractmethod
     def bytes_of(self, between: Record) -> int:
@@ -115,7 +115,7 @@ class Covariances(Rules[Covariance]):
 
     def kept(self, own: Covariance) -> Covariance:
         """Return a covariance that is known, in the form of this walk."""
-        return IndependentCovariance.of(own) if self.apart else own
+        return IndependentCovariance.of(own) if self.per_channel else own
 
     def bytes_of(self, between: Covariance) -> int:
         """Return the size of the array."""
@@ -123,7 +123,7 @@ class Covariances(Rules[Covariance]):
 
     def start(self, lags: Array) -> Covariance:
         """Return what the signal makes."""
-        return independent(lags) if self.apart else stationary(lags)
+        return independent(lags) if self.per_channel else stationary(lags)
 
     def transposed(self, between: Covariance) -> Covariance:
         """Exchange the signals."""
@@ -144,7 +144,7 @@ class Covariances(Rules[Covariance]):
         moments = function.moments
         assert moments is not None
         if not isinstance(moments, ActivationMoments):
-            crossed = halves() if self.apart else None
+            crossed = halves() if self.per_channel else None
             return gates_mapped(own, moments, moments, same=True, halves=crossed)
         return both_mapped(own, moments, moments, same=True)
 
@@ -178,7 +178,7 @@ class Covariances(Rules[Covariance]):
 
     def stacked(self, parts: Sequence[Covariance]) -> Covariance:
         """Stack the parts' channels."""
-        return side_by_side(parts) if self.apart else stacked(parts)
+        return side_by_side(parts) if self.per_channel else stacked(parts)
 
     def unrelated(self, channels: int, ratio: Fraction) -> Covariance:
         """Return zero."""

@@ -15,35 +15,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import NotPredictableError
+from upsim.errors import NotPredictableError, TooLargeError
 from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
-from upsim.operators import Operator, StretchFIR
+from upsim.operators import Operator
 from upsim.theory.moments.autocovariance import from_density
 from upsim.theory.moments.base import Levels, Moments
+from upsim.theory.moments.closure_error import closure_note
 from upsim.theory.moments.deterministic import DeterministicMoments
-from upsim.theory.moments.independent import SHARE
 from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
-from upsim.theory.moments.narrow import closure_note
+from upsim.theory.moments.per_channel import SHARE
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
-from upsim.theory.moments.power import noise_power
+from upsim.theory.moments.power import density_at_input, noise_power, response_span
 from upsim.theory.moments.rules import Nonlinearity
-from upsim.theory.moments.transfer import density_through
+from upsim.theory.moments.transfer import Transfer
 from upsim.theory.moments.trust import moments_note
 from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
-#: Cosines in one block of a frequency sweep (32 MiB).
-_BLOCK = 2**22
+#: How the assumption begins that says why there is noise and no density.
+NO_DENSITY = "density: not given, all pairs of channels do not fit the memory"
+
+#: Cosines in one block of a frequency sweep (2 MiB).
+_BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +61,14 @@ class StationaryMoments(Moments):
     input_channels : int
     input_rate : Fraction
         In Hz.
-    chain : tuple of Operator or None
-        From the input to this place; None after an activation.
     notes : tuple of str
         How far off the levels may be that normalisations divide by.
     budget : float
-        Bytes that one covariance may take.
+        Bytes that all covariances may take together.
     provenance : bool
         Whether tones are to be split by their sources.
+    density_asked : bool
+        Whether an answer without a density is none.
     place : Place
         The random part, for what comes after an activation.
     """
@@ -75,10 +77,10 @@ class StationaryMoments(Moments):
     signal: Signal
     input_channels: int
     input_rate: Fraction
-    chain: tuple[Operator, ...] | None = ()
     notes: tuple[str, ...] = ()
     budget: float = MEMORY_BUDGET
     provenance: bool = True
+    density_asked: bool = False
     place: Place = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -97,7 +99,7 @@ class StationaryMoments(Moments):
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What is exact and what is closed."""
-        if self.chain is not None:
+        if self.place.linear:
             return (*self.mean.assumptions, "density: exact, averaged over time", *self.notes)
         found = []
         if not self.place.activations:
@@ -112,12 +114,14 @@ class StationaryMoments(Moments):
                 f"{self.place.activations - 1} of {self.place.activations} activations in a row "
                 "are taken as jointly Gaussian"
             )
-        if self.place.plan.apart:
+        if self.place.per_channel:
+            found[0] = found[0].replace("lines and density", "lines")
             found.append(
                 f"channels: taken as independent of each other, and of what a layer has mixed, "
                 f"where all pairs would pass {self.budget / 2**20:.0f} MiB; lags with less than "
                 f"{SHARE:g} of the power are left out"
             )
+            found.append(f"{NO_DENSITY}: {no_density(self.place).fix}")
         cut = from_density(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
@@ -125,10 +129,9 @@ class StationaryMoments(Moments):
         return (*found, *closure_note(self.place), *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
-        """Add the operator to the chain."""
+        """Go on to the operator's output."""
         mean = self.mean.through_operator(operator, label)
-        chain = None if self.chain is None else (*self.chain, operator)
-        return replace(self, mean=mean, chain=chain, place=Filtered(self.place, operator))
+        return replace(self, mean=mean, place=Filtered(self.place, operator))
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Map the mean and, by way of its place, every covariance."""
@@ -148,18 +151,17 @@ class StationaryMoments(Moments):
         )
         place = Activated(self.place, Nonlinearity.of(moments))
         notes = (*self.notes, *moments_note(moments.relative_error, activation, label))
-        return replace(self, mean=mean, chain=None, place=place, notes=notes)
+        return replace(self, mean=mean, place=place, notes=notes)
 
     def _through_channel_normalisation(self, layer: ChannelNormalisation, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
-        apart = Filtered(self.place, centring(layer, self.channels))
-        found = levelled(self.mean, apart, layer, label)
+        centred = Filtered(self.place, centring(layer, self.channels))
+        found = levelled(self.mean, centred, layer, label)
         return replace(
             self,
             mean=found.mean,
-            chain=None,
             notes=(*self.notes, found.note),
-            place=Scaled(apart, found.gains),
+            place=Scaled(centred, found.gains),
         )
 
     def levels(self) -> Levels:
@@ -174,7 +176,6 @@ class StationaryMoments(Moments):
         return replace(
             self,
             mean=self.mean.normalised_by(layer, label, levels),
-            chain=None if self.chain is None else (*self.chain, operator),
             notes=(*self.notes, note) if error else self.notes,
             place=Filtered(self.place, operator),
         )
@@ -182,66 +183,48 @@ class StationaryMoments(Moments):
     def _levels(self) -> tuple[Levels, float]:
         """Return the levels, and the largest relative error of a channel's noise power."""
         steady = self.mean.levels()
-        if self.chain is None:
+        if not self.place.linear:
             power = self.place.covariance.variance().mean(axis=0)
             return Levels(steady.mean, steady.variance + power), 0.0
-        power, error = noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
+        power, error = noise_power(self.place, self.signal, self.input_rate)
         relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
         return Levels(steady.mean, steady.variance + power), float(relative.max())
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
-        """Merge the places; while all is linear, fold the branches into one operator."""
-        chains = [part.chain for part in parts if part.chain is not None]
+        """Merge the places."""
         return replace(
             parts[0],
             mean=DeterministicMoments.merged([part.mean for part in parts], merging),
-            chain=_joined(chains, parts[0].input_channels, merging)
-            if len(chains) == len(parts)
-            else None,
             place=Merged([part.place for part in parts], merging),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
 
     def noise_power(self) -> Array:
         """Return the power of the random part, averaged over time, (channels,)."""
-        if self.chain is None:
+        if not self.place.linear:
             # An average over time is even in the lag, and lag 0 stands in the middle.
             return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
-        return noise_power(self.chain, self.signal, self.input_channels, self.input_rate)[0]
+        return noise_power(self.place, self.signal, self.input_rate)[0]
 
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
-        if self.chain is None:
-            return len(self.place.averaged)
-        length = 1
-        for operator in self.chain:
-            if isinstance(operator, StretchFIR):
-                length = (length - 1) * operator.factor + operator.reach
-            else:
-                blocks = operator.polyphase()
-                length = (-(-length // blocks.down) + len(blocks.blocks)) * blocks.up
-        return length
+        return response_span(self.place) if self.place.linear else len(self.place.averaged)
 
-    def density(self, frequencies: Array, shift: int = 0) -> NDArray[np.complex128]:
+    def density(self, frequencies: Array, alpha: Fraction | int = 0) -> NDArray[np.complex128]:
         """Return the two-sided density per Hz, (channels, F), at cycles per sample.
 
-        ``shift`` numbers the cyclic frequency; 0 is the time average.
+        ``alpha`` is the cyclic frequency in cycles per sample; 0 is the time average.
         """
-        if self.chain is None:
-            return self._closed_density(frequencies, shift)
-        rate = float(self.input_rate)
+        if not self.place.linear:
+            return self._closed_density(frequencies, alpha)
+        level = density_at_input(self.signal, self.input_channels, self.input_rate)
+        return Transfer(self.place, frequencies.size).density(frequencies, level, alpha)
 
-        def at_input(turns: Array) -> Array:
-            found = self.signal.density(turns * rate, self.input_channels, self.input_rate)
-            return np.zeros((self.input_channels, turns.size)) if found is None else found
-
-        return density_through(self.chain, frequencies, at_input, self.input_channels, shift)
-
-    def _closed_density(self, frequencies: Array, shift: int) -> NDArray[np.complex128]:
+    def _closed_density(self, frequencies: Array, alpha: Fraction | int) -> NDArray[np.complex128]:
         r"""Return :math:`\frac{1}{F} \sum_d \bar R[d] e^{-j 2 \pi g d}`, F the rate here."""
-        if shift:
+        if alpha:
             raise NotPredictableError(
                 "cyclic densities are known for linear stacks only",
                 given="a stack with an activation",
@@ -261,45 +244,13 @@ class StationaryMoments(Moments):
         return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
 
 
-def _joined(
-    chains: Sequence[tuple[Operator, ...]], channels: int, merging: str
-) -> tuple[Operator, ...]:
-    """Fold each branch since the fork into one operator and merge the operators."""
-    shared = 0
-    while all(len(chain) > shared for chain in chains) and all(
-        chain[shared] is chains[0][shared] for chain in chains
-    ):
-        shared += 1
-    fork = chains[0][:shared]
-    width = fork[-1].out_channels if fork else channels
-    branches = [_folded(chain[shared:], width) for chain in chains]
-    return (*fork, merged_operators(branches, merging))
-
-
-def _folded(chain: Sequence[Operator], channels: int) -> Operator:
-    """Return a chain as one operator; an empty one is a wire."""
-    if not chain:
-        return StretchFIR(np.ones((channels, 1, 1)), groups=channels)
-    return reduce(lambda first, second: first.then(second), chain)
-
-
-def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
-    """Return the operator of branches that meet: sum, mean or concatenation of channels."""
-    count = len(operators)
-    if merging != "concatenate":
-        total = reduce(lambda first, second: first + second, operators)
-        if merging == "sum":
-            return total
-        scale = StretchFIR(
-            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
-        )
-        return total.then(scale)
-    sizes = [operator.out_channels for operator in operators]
-    widened = []
-    for position, operator in enumerate(operators):
-        # Each branch writes its own channels of the whole: a selection matrix after it.
-        select = np.zeros((sum(sizes), sizes[position], 1))
-        start = sum(sizes[:position])
-        select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
-        widened.append(operator.then(StretchFIR(select)))
-    return reduce(lambda first, second: first + second, widened)
+def no_density(place: Place) -> TooLargeError:
+    """Return why there is no density at a place, and the ways out."""
+    return TooLargeError(
+        "the density needs the covariances of all pairs of channels",
+        given=f"{place.channels} channels, whose pairs do not fit beside all that came before",
+        expected=f"at most {place.budget / 2**20:.1f} MiB beside the lines and the density",
+        fix="predict(..., memory=<bytes>) for more, fewer channels, a run "
+        "(upsim.neural.run(stack, samples)), upsim.predict(stack.upto(n)) for the layers "
+        "before, or no frequencies= for the lines alone",
+    )

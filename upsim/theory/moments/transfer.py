@@ -1,20 +1,31 @@
-"""A chain of operators in the frequency domain: from the output back to the input.
+r"""A linear network in the frequency domain: rows from the output back to the input.
 
-An output exponential at ``g`` (cycles per output sample) comes from the input frequencies
-``f_K = (U g + K) / D``, ``U`` and ``D`` being the products of the chain's ``up`` and ``down``.
-Paths through different aliases on the way that reach the same ``K`` are one input frequency and
-add as amplitudes.
+The value behind a place is ``rho`` output samples to each of its own, so an output exponential at
+``g`` (cycles per output sample) is made of exponentials at :math:`f_k = g \rho + k / D` there, D
+the aliases that decimations on the way make.  A row of gains, one a channel, is carried back from
+place to place; a value that is read twice adds up its readers' rows, so branches need no folding.
+
+As long as no layer decimates, and as long as it costs less, the rows are carried as filters
+(:class:`~upsim.operators.rows.RowFilter`), once for all frequencies; from there on as gains at the
+frequencies (:func:`~upsim.operators.rows.rows_at`).  No layer's response matrix is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.rows import RowFilter, rows_at
+
+if TYPE_CHECKING:
+    from upsim.theory.moments.places import Place
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -22,154 +33,245 @@ Real = NDArray[np.float64]
 #: Complex numbers in one block of a frequency sweep (32 MiB).
 _BLOCK = 2**21
 
+#: Products in the time that a call takes.
+_CALL = 2**12
 
-def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> Complex:
-    """Return the gains of a chain, shape (F, D, out, in).
+
+@dataclass(frozen=True, eq=False)
+class FilterRows:
+    """Rows at a place, as filters; ``count`` frequencies will be asked for."""
+
+    filters: RowFilter
+    count: int
+
+    def before(self, operator: Operator) -> FilterRows | None:
+        """Return the rows before an operator; None where gains cost less.
+
+        Products: a fold takes ``out m c K R``, for groups as many times less.  Gains take one wave
+        a tap, frequency and pair of channels, and a row times a matrix at each frequency.
+        """
+        if not isinstance(operator, StretchFIR):
+            return None
+        out, reach = self.filters.taps.shape[0], self.filters.reach
+        pairs, count = operator.taps.shape[0] * operator.taps.shape[1], operator.taps.shape[2]
+        folding = out * pairs * count * reach
+        apart = 2 * self.count * (_CALL + pairs * min(count * out, count + 2 * out))
+        if folding > apart:
+            return None
+        return replace(self, filters=self.filters.before(operator))
+
+    def part(self, channels: slice, share: float) -> FilterRows:
+        """Return ``share`` times the rows of some channels."""
+        return replace(self, filters=self.filters.part(channels, share))
+
+    def __add__(self, other: FilterRows) -> FilterRows:
+        """Return the rows of a value that is read twice."""
+        return replace(self, filters=self.filters + other.filters)
+
+
+@dataclass(frozen=True, eq=False)
+class GainRows:
+    r"""Rows at a place, as gains.
 
     Parameters
     ----------
-    chain : sequence of Operator
-        From the input to the output; may be empty.
-    frequencies : array (F,)
-        Output frequencies, cycles per output sample.
-    channels : int
-        Input channels, for an empty chain.
-
-    Notes
-    -----
-    The product is taken from the output back: the row of the output (few channels) times one
-    layer's matrix after another, where it is not cheaper to fold the layers first.  A lower-rate
-    layer sees each of its frequencies many times (``L g`` modulo 1); its matrix is made once for
-    each different one.
+    grid : array (F,)
+        Output frequencies ``g``.
+    pace : Fraction
+        ``rho``: output samples per sample here.
+    gains : array (F, D, out, C)
+        Of :math:`g \rho + k / D`.
     """
-    count = frequencies.size
-    chain = shortened(chain, count)
-    if len(chain) == 1 and chain[0].down == 1:
-        return chain[0].gains(frequencies)
-    out = chain[-1].out_channels if chain else channels
-    # paths: (F, D so far) frequencies, unreduced; rows: their gains.
-    paths = frequencies.reshape(count, 1)
-    rows = np.broadcast_to(np.eye(out, dtype=np.complex128), (count, 1, out, out))
-    ups = 1
-    for operator in reversed(chain):
-        before, down, up = paths.shape[1], operator.down, operator.up
-        moved = _times_gains(operator, rows.reshape(-1, out, rows.shape[3]), paths.reshape(-1))
-        moved = moved.reshape(count, before, down, out, operator.in_channels)
-        # f = (up (U g + K) / D + l) / down = (U up g + up K + D l) / (D down).
-        total = before * down
-        index = (up * np.arange(before)[:, None] + before * np.arange(down)) % total
-        rows = np.zeros((count, total, out, operator.in_channels), dtype=np.complex128)
-        for k in range(before):
-            for alias in range(down):
-                rows[:, index[k, alias]] += moved[:, k, alias]
-        ups *= up
-        paths = (ups * frequencies[:, None] + np.arange(total)) / total
-    return np.asarray(rows)
+
+    grid: Real
+    pace: Fraction
+    gains: Complex
+
+    def before(self, operator: Operator) -> GainRows | None:
+        r"""Return the rows before an operator.
+
+        Alias l of :math:`f_k` is :math:`(U f_k + l) / d = g \rho U / d + (U k + D l) / (D d)`.
+        What two of them have in common is one frequency, and its amplitudes add.
+        """
+        count, before, out, _ = self.gains.shape
+        paces = float(self.pace) * self.grid
+        here = (paces[:, None] + np.arange(before) / before).reshape(-1)
+        rows = self.gains.reshape(count * before, out, -1)
+        moved = rows_at(operator, rows, here)
+        moved = moved.reshape(count, before, operator.down, out, operator.in_channels)
+        index = operator.up * np.arange(before)[:, None] + before * np.arange(operator.down)
+        shared = int(np.gcd.reduce([before * operator.down, *index.flat]))
+        total = before * operator.down // shared
+        pace = self.pace * operator.up / operator.down
+        if total == 1:
+            return replace(self, pace=pace, gains=moved.sum(axis=(1, 2))[:, None])
+        gains = np.zeros((count, total, out, operator.in_channels), dtype=np.complex128)
+        for k, alias in np.ndindex(before, operator.down):
+            gains[:, index[k, alias] // shared % total] += moved[:, k, alias]
+        return replace(self, pace=pace, gains=gains)
+
+    def part(self, channels: slice, share: float) -> GainRows:
+        """Return ``share`` times the rows of some channels."""
+        return replace(self, gains=share * self.gains[..., channels])
+
+    def __add__(self, other: GainRows) -> GainRows:
+        """Return the rows of a value that is read twice, over the aliases of both."""
+        whole = lcm(self.gains.shape[1], other.gains.shape[1])
+        return replace(self, gains=spread(self.gains, whole) + spread(other.gains, whole))
 
 
-def shortened(chain: Sequence[Operator], count: int) -> tuple[Operator, ...]:
-    """Return a chain with neighbours folded where that costs less than ``count`` evaluations.
+Rows = TypeVar("Rows", FilterRows, GainRows)
 
-    Products, with ``o`` channels at the chain's end, ``m`` between the two and ``c`` before them:
-    folding K taps into R costs ``o m c K R``; keeping them apart costs a sum of K terms for each
-    of ``m c`` pairs and a product with ``o`` rows, at each frequency, in complex numbers.
+
+def spread(gains: Complex, aliases: int) -> Complex:
+    """Return gains (F, D, out, C) over a multiple of their aliases, zero at the new ones."""
+    count, before, *rest = gains.shape
+    if before == aliases:
+        return gains
+    whole = np.zeros((count, aliases, *rest), dtype=np.complex128)
+    whole[:, :: aliases // before] = gains
+    return whole
+
+
+class Transfer:
+    """The gains from the input of a linear network to one of its places.
+
+    Parameters
+    ----------
+    place : Place
+        Behind linear layers only.
+    count : int
+        Frequencies that will be asked for, about; it decides what is folded.
+
+    Attributes
+    ----------
+    aliases : int
+        Input frequencies that an output frequency comes from, ``D``.
     """
-    kept: list[Operator] = []
-    for operator in reversed(chain):
-        later = kept[-1] if kept else None
-        if isinstance(operator, StretchFIR) and isinstance(later, StretchFIR):
-            pairs = operator.out_channels * operator.in_channels
-            folding = later.out_channels * pairs * operator.taps.shape[2] * later.reach
-            apart = pairs * count * (2 * operator.taps.shape[2] + 4 * later.out_channels)
-            if folding <= apart:
-                kept[-1] = operator.then(later)
+
+    def __init__(self, place: Place, count: int) -> None:
+        self._order = sorted((place, *place.ancestors), key=lambda each: -each.depth)
+        self._start = self._order[-1]
+        self.pace = place.rate
+        self.channels, self.inputs = place.channels, self._start.channels
+        identity = FilterRows(RowFilter.identity(place.channels), count)
+        rows: dict[Place, FilterRows] = {place: identity}
+        #: Places from which rows go on as gains; their filters, if a reader had any.
+        self._frontier: dict[Place, FilterRows | None] = {}
+        for each in self._order:
+            if not each.parents:
+                break
+            found = rows.pop(each, None)
+            sent = None if each in self._frontier or found is None else each.rows_back(found)
+            if sent is None:
+                self._frontier[each] = found
+                self._frontier.update(dict.fromkeys(each.parents))
                 continue
-        kept.append(operator)
-    return tuple(reversed(kept))
+            for parent, part in sent:
+                rows[parent] = rows[parent] + part if parent in rows else part
+        self._rows = rows.get(self._start)
+        if self._start in self._frontier:
+            self._frontier[self._start] = self._rows
+            self._rows = None
+        self.aliases = 1
+        if self._frontier:
+            self.aliases = next(self._gains(np.zeros(1))).shape[1]
 
+    def gains(self, frequencies: Real) -> Complex:
+        """Return the gains at output frequencies, (F, D, out, in).
 
-def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
-    """Return rows (n, out, mid) times the gains at n frequencies: (n, down, out, in)."""
-    turns, place = np.unique(frequencies % 1.0, return_inverse=True)
-    gains = operator.gains(turns)
-    # The frequencies of a block differ by whole turns from those asked for; an alias is counted
-    # from the frequency itself, so whole turns shift the alias number.
-    answer = np.empty(
-        (rows.shape[0], operator.down, rows.shape[1], operator.in_channels), dtype=np.complex128
-    )
-    whole = np.rint(frequencies - turns[place]).astype(np.intp)
-    shift = (whole * operator.up) % operator.down
-    if 4 * turns.size <= frequencies.size:
-        order = np.argsort(place, kind="stable")
-        edges = np.searchsorted(place[order], np.arange(turns.size + 1))
-        for unique in range(turns.size):
-            chosen = order[edges[unique] : edges[unique + 1]]
-            stacked = rows[chosen].reshape(-1, rows.shape[2])
-            for alias in range(operator.down):
-                piece = (stacked @ gains[unique, alias]).reshape(chosen.size, rows.shape[1], -1)
-                answer[chosen, (alias - shift[chosen]) % operator.down] = piece
+        Alias k is the input frequency ``g rate_out / rate_in + k / D``.
+        """
+        if self._rows is not None:
+            return self._rows.filters.gains(frequencies, slice(None))[:, None]
+        return np.concatenate(list(self._gains(frequencies)))
+
+    def _gains(self, frequencies: Real) -> Iterator[Complex]:
+        """Yield the gains, a block of frequencies at a time."""
+        for part in self._blocks(frequencies.size):
+            grid = frequencies[part]
+            if self._rows is not None:
+                yield self._rows.filters.gains(grid, slice(None))[:, None]
+                continue
+            rows: dict[Place, GainRows] = {}
+            for each in self._order:
+                if each not in self._frontier:
+                    continue
+                filters, found = self._frontier[each], rows.pop(each, None)
+                if filters is not None:
+                    made = filters.filters.gains(grid, slice(None))[:, None]
+                    own = GainRows(grid, self._order[0].rate / each.rate, made)
+                    found = own if found is None else found + own
+                assert found is not None
+                if each is self._start:
+                    yield spread(found.gains, max(self.aliases, found.gains.shape[1]))
+                    break
+                sent = each.rows_back(found)
+                assert sent is not None
+                for parent, one in sent:
+                    rows[parent] = rows[parent] + one if parent in rows else one
+
+    def _blocks(self, count: int) -> Iterator[slice]:
+        widest = max(each.channels for each in self._order)
+        step = max(1, _BLOCK // (self.aliases * self.channels * widest))
+        for start in range(0, count, step):
+            yield slice(start, start + step)
+
+    def density(
+        self, frequencies: Real, density: Callable[[Real], Real], alpha: Fraction | int = 0
+    ) -> Complex:
+        r"""Return the cyclic density of the output for a stationary input.
+
+        .. math:: S^{\alpha}_y(g) = \sum_k A_k(g)\, S_x(f_k)\, A_{k + s}(g - \alpha)^*,
+                  \qquad s = \rho\, \alpha\, D
+
+        It is zero where s is no whole number, and the time-averaged density for
+        :math:`\alpha = 0`.  Densities are per Hz on both sides: a stretch spreads a density over a
+        band ``L`` times as wide and samples ``L`` times as many, and the two cancel (for one
+        stretch-FIR this is :math:`\frac1L |H|^2 S_x(L f)` per cycle per sample).  Source: Sathe &
+        Vaidyanathan, IEEE Trans. SP 41 (1993), section III.
+
+        Parameters
+        ----------
+        frequencies : array (F,)
+            Cycles per output sample.
+        density : callable
+            Input frequencies (n,) in cycles per input sample to (channels, n), independent
+            channels.
+        alpha : Fraction
+            The cyclic frequency, cycles per output sample.
+
+        Returns
+        -------
+        array (out, F)
+            Complex for a cyclic density; the imaginary part is zero for ``alpha = 0``.
+        """
+        answer = np.zeros((self.channels, frequencies.size), dtype=np.complex128)
+        pace = float(self.pace)
+        if self._rows is not None and not alpha:
+            # Channels are independent: their powers are added up, a few at a time.
+            step = max(1, _BLOCK // (frequencies.size * self.channels))
+            levels = density(pace * frequencies)
+            for start in range(0, self.inputs, step):
+                part = slice(start, start + step)
+                gains = self._rows.filters.gains(frequencies, part)
+                power = gains.real**2 + gains.imag**2
+                answer += (power * levels[part].T[:, None]).sum(axis=2).T
+            return answer
+        shift = self.pace * alpha * self.aliases
+        if shift.denominator != 1:
+            return answer
+        others = self._gains(frequencies - float(alpha)) if alpha else iter(())
+        blocks = zip(self._blocks(frequencies.size), self._gains(frequencies), strict=True)
+        for part, gains in blocks:
+            inputs = pace * frequencies[part, None] + np.arange(self.aliases) / self.aliases
+            levels = density(inputs.reshape(-1)).reshape(self.inputs, -1, self.aliases)
+            if not alpha:
+                power = gains.real**2 + gains.imag**2
+                weighted = power * levels.transpose(1, 2, 0)[:, :, None]
+                answer[:, part] = weighted.sum(axis=(1, 3)).T
+                continue
+            other = np.roll(next(others), -int(shift), axis=1)
+            product = gains * other.conj()
+            answer[:, part] = np.einsum("fkoc,cfk->of", product, levels, optimize=True)
         return answer
-    for alias in range(operator.down):
-        answer[np.arange(rows.shape[0]), (alias - shift) % operator.down] = (
-            rows @ gains[place, alias]
-        )
-    return answer
-
-
-def density_through(
-    chain: Sequence[Operator],
-    frequencies: Real,
-    density: Callable[[Real], Real],
-    channels: int,
-    shift: int = 0,
-) -> Complex:
-    r"""Return the cyclic density of a chain's output for a stationary input.
-
-    .. math:: S^{\alpha}_y(g) = \sum_K A_K(g)\, S_x(f_K)\, A_{K + s}(g - s / U)^*,
-              \qquad \alpha = s / U
-
-    and, for ``shift`` s = 0, the time-averaged density.  Densities are per Hz on both sides: a
-    stretch spreads a density over a band ``L`` times as wide and samples ``L`` times as many, and
-    the two cancel (for one stretch-FIR this is :math:`\frac1L |H|^2 S_x(L f)` per cycle per
-    sample).  Source: Sathe & Vaidyanathan, IEEE Trans. SP 41 (1993), section III.
-
-    Parameters
-    ----------
-    chain : sequence of Operator
-    frequencies : array (F,)
-        Cycles per output sample.
-    density : callable
-        Input frequencies (n,) in cycles per input sample to (channels, n), channels independent.
-    channels : int
-        Input channels.
-    shift : int
-        Number of the cyclic frequency.
-
-    Returns
-    -------
-    array (out, F)
-        Complex for a cyclic density; the imaginary part is zero for ``shift = 0``.
-    """
-    ups = prod(operator.up for operator in chain)
-    downs = prod(operator.down for operator in chain)
-    out = chain[-1].out_channels if chain else channels
-    widest = max([channels, *(operator.in_channels for operator in chain)])
-    # One layer's matrices of a block, and the rows that pass through them.
-    matrices = [each.down * each.out_channels * each.in_channels for each in chain]
-    block = max(1, _BLOCK // max([downs * out * widest, *matrices]))
-    answer = np.empty((out, frequencies.size), dtype=np.complex128)
-    for start in range(0, frequencies.size, block):
-        grid = frequencies[start : start + block]
-        gains = chain_gains(chain, grid, channels)
-        inputs = (ups * grid[:, None] + np.arange(downs)) / downs
-        levels = density(inputs.reshape(-1)).reshape(channels, grid.size, downs)
-        if not shift:
-            squared = (gains.real**2 + gains.imag**2) * levels.transpose(1, 2, 0)[:, :, None]
-            answer[:, start : start + block] = squared.sum(axis=(1, 3)).T
-            continue
-        moved = chain_gains(chain, grid - shift / ups, channels)
-        other = np.roll(moved, -shift, axis=1)
-        answer[:, start : start + block] = np.einsum(
-            "fkoc,cfk,fkoc->of", gains, levels, other.conj(), optimize=True
-        )
-    return answer

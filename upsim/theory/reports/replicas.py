@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from upsim.errors import TooLargeError
 from upsim.network.graph import Graph, Node, walk, walk_back
 from upsim.operators.operator import frozen
-from upsim.theory.moments.propagation import transfer_chain
-from upsim.theory.moments.transfer import chain_gains
+from upsim.theory.moments.propagation import transfer
+from upsim.theory.moments.transfer import spread
 from upsim.words.arguments import refuse_beyond_memory
 
 #: Places in a band at which its gain is averaged.
@@ -225,10 +225,10 @@ def linear_gains(graph: Graph) -> Callable[[NDArray[np.float64]], NDArray[np.flo
     down = repeats(graph)[1]
     count = 2 * _POINTS * graph.in_channels * widest * down
     refuse_beyond_memory(count, "the gains of all channel pairs", fix="fewer channels")
-    chain = transfer_chain(graph)
+    rows = transfer(graph, _POINTS * repeats(graph)[0])
 
     def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = chain_gains(chain, frequencies, graph.in_channels)
+        found = spread(rows.gains(frequencies), down)
         return np.asarray((np.abs(found) ** 2).sum(axis=3).transpose(2, 1, 0))
 
     return gains

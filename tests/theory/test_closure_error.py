@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import upsim
+from theory.per_channel import per_channel_only
 from upsim.theory.moments import StationaryMoments
-from upsim.theory.moments.narrow import (
+from upsim.theory.moments.closure_error import (
     WORTH_SAYING,
     closure_error,
     closure_note,
     expectation_error,
     expectation_note,
-    independent_error,
     narrowest_sum,
 )
 from upsim.theory.moments.propagation import propagate, starting_moments
@@ -35,20 +35,16 @@ def study(question):
         ]
 
 
-@pytest.mark.parametrize("question", ["closure", "independent", "wide limit"])
+@pytest.mark.parametrize("question", ["closure", "wide limit"])
 def test_the_rule_is_that_of_the_study(question):
     rows, near = study(question), 0
-    assert len({row["activation"] for row in rows}) >= (1 if question == "independent" else 5)
+    assert len({row["activation"] for row in rows}) >= 5
     for row in rows:
-        assert row["channels"] == {"closure": "all pairs", "wide limit": "alike"}.get(
-            question, question
-        )
+        assert row["channels"] == {"closure": "all pairs", "wide limit": "alike"}[question]
         # A transposed convolution of 4 taps and a stride of 2 adds two taps of each channel.
         terms, depth = 2 * int(row["width"]), int(row["depth"])
         if question == "closure":
             said = closure_error(terms, depth)
-        elif question == "independent":
-            said = independent_error(terms)
         else:
             said = (depth - 1) * expectation_error(terms)
         # Not better than what was seen, and not ten times worse where anything was seen.
@@ -70,15 +66,16 @@ def said(stack):
     return [
         each
         for each in upsim.predict(stack, upsim.WhiteNoise(), frequencies=17).assumptions
-        if each.startswith("narrow")
+        if each.startswith("closure error")
     ]
 
 
 def test_a_narrow_network_says_so_and_a_wide_one_does_not():
     (note,) = said(decoder(8, 4).draw(0))
-    assert "has only 16 terms" in note
-    assert f"networks were off by about {closure_error(16, 4):.1f} dB" in note
-    assert said(decoder(128, 3).draw(0)) == []
+    assert "has 16 terms" in note
+    assert f"closure error: about {closure_error(16, 4):.1f} dB" in note
+    (note,) = said(decoder(128, 3).draw(0))
+    assert f"closure error: below {WORTH_SAYING} dB" in note
     (note,) = said(decoder(8, 4))
     assert "sums of 16 terms, the average over networks was off by about" in note
     assert f"{expectation_error(16):.1g} dB for each activation after the first" in note
@@ -100,12 +97,21 @@ def test_narrower_than_the_study_is_at_least():
 
 def test_channels_taken_as_independent_say_what_that_costs():
     stack = decoder(32, 3).draw(0)
-    answer = upsim.predict(stack, upsim.WhiteNoise(), frequencies=17, memory=2**18)
+    with per_channel_only():
+        answer = upsim.predict(stack, upsim.WhiteNoise())
     assert any("taken as independent" in each for each in answer.assumptions)
-    (note,) = [each for each in answer.assumptions if each.startswith("narrow")]
-    # Two taps of 32 channels; the closing sum has three.
-    assert "independent has only 64 terms" in note
-    assert f"about {independent_error(64):.1f} dB" in note
+    (note,) = [each for each in answer.assumptions if each.startswith("closure error")]
+    assert "lines of channels taken as independent were off by" in note
+    assert "nothing was fitted to" in note
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_few_inputs_say_that_the_study_has_none_like_them(width):
+    layers = [upsim.TransposedConv(1, width, 8, 4, 2), upsim.ReLU()]
+    layers += [upsim.TransposedConv(width, width, 4, 2, 1), upsim.ReLU(), upsim.Conv(width, 1, 3)]
+    (note,) = said(upsim.Stack(layers, 16000).draw(0))
+    for words in ("random weights", "as many inputs as channels", "does not hold for few inputs"):
+        assert words in note
 
 
 def narrowest(layers, **settings):
@@ -149,7 +155,8 @@ def test_notes_end_where_nothing_is_worth_saying():
         return propagate(stack, start).values[stack.ends[4]].place
 
     for terms in (16, 32, 64, 128):
-        assert bool(closure_note(place(terms))) == (closure_error(terms, 2) >= WORTH_SAYING)
+        (note,) = closure_note(place(terms))
+        assert ("below" in note) == (closure_error(terms, 2) < WORTH_SAYING)
     spoken = [bool(expectation_note(terms)) for terms in (None, 8, 10**2, 10**4)]
     assert spoken == [False, True, True, False]
     assert np.all(np.diff([expectation_error(n) for n in (16, 64, 256)]) < 0)

@@ -155,7 +155,7 @@ class IndependentCovariance(Covariance):
             answer[lead::factor, lags][:, : made.shape[1]] += made[:before_end]
             answer[lead % factor : lead : factor, lags][:, : made.shape[1]] += made[before_end:]
         if same:
-            answer = mirrored(answer[:, :, None], apart=True)[:, :, 0]
+            answer = mirrored(answer[:, :, None], per_channel=True)[:, :, 0]
         starts = np.arange(phases) - far
         return IndependentCovariance(answer[:, :, None], starts, phases)
 

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Window:
+class LagWindow:
     """One window: phases of x, samples of y in a period, lags, and channels of both.
 
     Examples
@@ -37,8 +37,10 @@ class Window:
     White noise, each sample held twice:
 
     >>> held = StretchFIR(np.ones((1, 1, 2)), 2)
-    >>> Windows(apart=False).on_both_sides(Window(1, 1, Fraction(0), Fraction(0), 1, 1), held)
-    Window(phases=2, period=2, low=Fraction(-1, 1), high=Fraction(1, 1), rows=1, columns=1)
+    >>> LagWindows(per_channel=False).on_both_sides(
+    ...     LagWindow(1, 1, Fraction(0), Fraction(0), 1, 1), held
+    ... )
+    LagWindow(phases=2, period=2, low=Fraction(-1, 1), high=Fraction(1, 1), rows=1, columns=1)
     """
 
     phases: int
@@ -53,45 +55,45 @@ class Window:
         """Samples in the widest window."""
         return floor(self.high - self.low) + 1
 
-    def over(self, phases: int, period: int) -> Window:
+    def over(self, phases: int, period: int) -> LagWindow:
         """Return it over the shortest span that holds whole periods of both arguments."""
         times = lcm(
             lcm(self.phases, phases) // self.phases, lcm(self.period, period) // self.period
         )
         return replace(self, phases=self.phases * times, period=self.period * times)
 
-    def centred(self) -> Window:
+    def centred(self) -> LagWindow:
         """Return it with lags from -D to D."""
         reach = Fraction(ceil(max(-self.low, self.high)))
         return replace(self, low=-reach, high=reach)
 
 
-class Windows(Rules[Window]):
+class LagWindows(Rules[LagWindow]):
     """The windows, and the bytes of the largest array on the way (``largest``)."""
 
-    def __init__(self, *, apart: bool) -> None:
-        super().__init__(apart=apart)
+    def __init__(self, *, per_channel: bool) -> None:
+        super().__init__(per_channel=per_channel)
         self.largest = 0
 
-    def bytes_of(self, between: Window) -> int:
+    def bytes_of(self, between: LagWindow) -> int:
         """Return what the window takes in memory."""
         rows, columns = between.rows, between.columns
-        channels = max(rows, columns) if self.apart else rows * columns
+        channels = max(rows, columns) if self.per_channel else rows * columns
         return 8 * between.phases * between.width * channels
 
-    def _noted(self, window: Window) -> Window:
+    def _noted(self, window: LagWindow) -> LagWindow:
         self.largest = max(self.largest, self.bytes_of(window))
         return window
 
-    def start(self, lags: Array) -> Window:
+    def start(self, lags: Array) -> LagWindow:
         """Return that of the signal."""
         reach, channels = Fraction(len(lags) // 2), lags.shape[1]
-        return self._noted(Window(1, 1, -reach, reach, channels, channels))
+        return self._noted(LagWindow(1, 1, -reach, reach, channels, channels))
 
-    def transposed(self, between: Window) -> Window:
+    def transposed(self, between: LagWindow) -> LagWindow:
         """Exchange the signals."""
         pace = Fraction(between.phases, between.period)
-        return Window(
+        return LagWindow(
             between.period,
             between.phases,
             -between.high * pace,
@@ -100,7 +102,7 @@ class Windows(Rules[Window]):
             between.rows,
         )
 
-    def _through(self, between: Window, operator: Operator) -> Window:
+    def _through(self, between: LagWindow, operator: Operator) -> LagWindow:
         """Apply an operator to y."""
         found = between.over(1, operator.down)
         first, last = answered(operator)
@@ -113,59 +115,61 @@ class Windows(Rules[Window]):
             columns=operator.out_channels,
         )
 
-    def on_both_sides(self, own: Window, operator: Operator) -> Window:
+    def on_both_sides(self, own: LagWindow, operator: Operator) -> LagWindow:
         """Apply the operator on both sides."""
         half = self._through(own, operator)
-        if not self.apart:
+        if not self.per_channel:
             # Blocks begin and end between the samples that are needed.
             slack = operator.up * (2 if operator.down > 1 else 1)
             self._noted(replace(half, high=half.high + slack))
         return self._noted(self._through(self.transposed(half), operator))
 
-    def on_the_left(self, between: Window, operator: Operator) -> Window:
+    def on_the_left(self, between: LagWindow, operator: Operator) -> LagWindow:
         """Apply the operator to x."""
         made = self._through(self.transposed(between), operator)
         return self._noted(self.transposed(self._noted(made)))
 
     def activated(
-        self, own: Window, function: Nonlinearity, halves: Callable[[], Covariance | None]
-    ) -> Window:
+        self, own: LagWindow, function: Nonlinearity, halves: Callable[[], Covariance | None]
+    ) -> LagWindow:
         """Keep the lags, both ways."""
         found = own.over(function.phases, function.phases).centred()
         return self._noted(self._of_outputs(found, function, function))
 
-    def both_activated(self, between: Window, left: Nonlinearity, right: Nonlinearity) -> Window:
+    def both_activated(
+        self, between: LagWindow, left: Nonlinearity, right: Nonlinearity
+    ) -> LagWindow:
         """Keep the lags."""
         found = between.over(left.phases, right.phases)
         return self._noted(self._of_outputs(found, left, right))
 
-    def _of_outputs(self, found: Window, left: Nonlinearity, right: Nonlinearity) -> Window:
+    def _of_outputs(self, found: LagWindow, left: Nonlinearity, right: Nonlinearity) -> LagWindow:
         return replace(found, rows=left.channels, columns=right.channels)
 
-    def left_activated(self, between: Window, function: Nonlinearity) -> Window:
+    def left_activated(self, between: LagWindow, function: Nonlinearity) -> LagWindow:
         """Keep the lags."""
         return self._noted(replace(between.over(function.phases, 1), rows=function.channels))
 
-    def scaled(self, between: Window, left: Array, right: Array | None) -> Window:
+    def scaled(self, between: LagWindow, left: Array, right: Array | None) -> LagWindow:
         """Keep the lags."""
         return self._noted(between.over(len(left), 1 if right is None else len(right)))
 
-    def added(self, parts: Sequence[Window], share: float) -> Window:
+    def added(self, parts: Sequence[LagWindow], share: float) -> LagWindow:
         """Return one that holds all parts."""
         phases = lcm(*(part.phases for part in parts))
         found = parts[0].over(phases, 1)
         low, high = min(part.low for part in parts), max(part.high for part in parts)
         return self._noted(replace(found, low=low, high=high))
 
-    def stacked(self, parts: Sequence[Window]) -> Window:
+    def stacked(self, parts: Sequence[LagWindow]) -> LagWindow:
         """Return one that holds all parts, their channels one after another."""
         rows = sum(part.rows for part in parts)
         return self._noted(replace(self.added(parts, 1.0), rows=rows))
 
-    def unrelated(self, channels: int, ratio: Fraction) -> Window:
+    def unrelated(self, channels: int, ratio: Fraction) -> LagWindow:
         """Return the least window that there is."""
         none = Fraction(0)
-        return Window(ratio.denominator, ratio.numerator, none, none, channels, channels)
+        return LagWindow(ratio.denominator, ratio.numerator, none, none, channels, channels)
 
 
 def answered(operator: Operator) -> tuple[Fraction, Fraction]:
@@ -187,3 +191,13 @@ def answered(operator: Operator) -> tuple[Fraction, Fraction]:
     pace = Fraction(matrix.up, matrix.down)
     found = [int(end) - int(part) * pace for end, part in zip(ends, used[:, 2], strict=True)]
     return min(found), max(found)
+
+
+def answered_samples(operator: Operator, first: int, last: int) -> tuple[int, int]:
+    """Return between which output samples the input samples from first to last are answered."""
+    if isinstance(operator, StretchFIR):
+        low, high = int(operator.positions[0]), int(operator.positions[-1])
+        return first * operator.factor + low, last * operator.factor + high
+    matrix = operator.polyphase()
+    low = (first // matrix.down + matrix.first) * matrix.up
+    return low, (last // matrix.down + matrix.first + len(matrix.blocks)) * matrix.up - 1
