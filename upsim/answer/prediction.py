@@ -138,9 +138,13 @@ class Prediction:
 
     # Questions.
 
-    def explain(self, frequency: object) -> Explanation:
-        """Say which layer makes the line at a frequency in Hz, or that none can."""
-        return explain(self.stack, frequency, signal=self.signal, tones=self.tones)
+    def explain(self, frequency: object, *, within: object = None) -> Explanation:
+        """Say which layer makes the line at a frequency, or that none can.
+
+        A number is in Hz and exact; a text ("5.5kHz") is read as people write, and ``within`` (Hz)
+        says how far the line may lie to each side: see :func:`upsim.explain`.
+        """
+        return explain(self.stack, frequency, within=within, signal=self.signal, tones=self.tones)
 
     def audibility(self, *, calibration: float | None = None, channel: int = 0) -> Audibility:
         """Say which tones will be heard, and which layer made them.
@@ -325,10 +329,11 @@ class Prediction:
         return f"{label} ({self.stack.kind(label)})"
 
     def _strongest(self, tone: Tone) -> str:
-        if not tone.contributions:
-            return ""
-        first = tone.contributions[0]
-        return first.cause + (f" of {first.place}" if first.layer else "")
+        parts = []
+        if tone.contributions:
+            first = tone.contributions[0]
+            parts.append(first.cause + (f" of {first.place}" if first.layer else ""))
+        return "; ".join(parts)
 
     def table(self) -> str:
         """Return all tones as a table of text, power of the strongest channel in dB re 1."""
@@ -348,12 +353,9 @@ class Prediction:
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
-            silent = self.psd is None and not self.tones
-            lines.append(
-                "no tones: this output is silent"
-                if silent
-                else "no tones: nothing in this output repeats except its offset"
-            )
+            kind = "no tones" if self.stack.is_drawn else "no expected tones"
+            silent = "this output is silent" if self.psd is None else "this output has no line"
+            lines.append(f"{kind}: {'an offset is the only line' if self.tones else silent}")
         lines.append(self._closing())
         return "\n".join(lines[:8])
 

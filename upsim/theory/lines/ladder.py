@@ -4,6 +4,7 @@ A stretch by ``L`` repeats an offset at every ``k / L`` of its output rate.  So 
 layer lie on multiples of its INPUT rate, ``f_l = F / (s_l ... s_N)``, whatever the weights; a line
 was first possible at the last layer whose ``f_l`` divides it, and a line that no ``f_l`` divides
 cannot come from an offset in this stack.  All positions are exact fractions of the output rate.
+What activations make of the input's own lines is in :mod:`upsim.theory.lines.distortion`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from fractions import Fraction
 from math import gcd
 
 from upsim.errors import ArgumentError
+from upsim.network.signals import Signal
 from upsim.network.stack import Stack, Step
+from upsim.theory.lines.distortion import Distortion
 
 
 @dataclass(frozen=True)
 class Family:
-    """The lines that one upsampling layer can make of an offset.
+    """The lines that one layer can make.
 
     Parameters
     ----------
@@ -30,13 +33,17 @@ class Family:
     spacing : Fraction
         In Hz: the lines lie on its multiples, at the stack's output.
     factor : int
-        The layer's upsampling factor.
+        The layer's upsampling factor; 1 for an activation.
+    cause : str
+        "offset" for what an upsampling layer makes of an offset, "activation" for what an
+        activation makes of lines that are there.
     """
 
     layer: str
     name: str
     spacing: Fraction
     factor: int
+    cause: str = "offset"
 
 
 @dataclass(frozen=True)
@@ -64,28 +71,72 @@ class Origin:
     moved_by: str = ""
 
 
-def families(stack: Stack) -> tuple[Family, ...]:
-    """Return the line family of each upsampling layer, in order.
+def families(stack: Stack, signal: Signal | None = None) -> tuple[Family, ...]:
+    """Return the line families of a stack: of each upsampling layer, in order, then the others.
+
+    Activations mix the lines that they are given.  Of offsets they make no line outside the
+    families of the strides, but for branches of different strides that meet.  Of a signal's own
+    lines they make harmonics and aliases: a family for each activation with lines of its own.
+
+    Parameters
+    ----------
+    stack : Stack
+        Weights need not be drawn.
+    signal : Signal, optional
+        Its own lines count; without it only offsets do.
 
     Examples
     --------
-    >>> from upsim.layers import Nearest
+    >>> from upsim.layers import Nearest, ReLU
+    >>> from upsim.network.signals import Sine
     >>> stack = Stack([Nearest(2), Nearest(2), Nearest(2)], sample_rate=32000)
     >>> [int(family.spacing) for family in families(stack)]
     [4000, 8000, 16000]
+    >>> stack = Stack([Nearest(3), ReLU()], sample_rate=24000)
+    >>> [(each.name, int(each.spacing)) for each in families(stack, Sine(1000))]
+    [('layer 1 (Nearest)', 8000), ('layer 2 (ReLU)', 1000)]
     """
-    rates = {0: stack.input_rate}
-    found: list[Family] = []
-    for step in stack.steps:
+    found = _offset_families(stack)
+    known = Distortion(stack, own_lines(stack, signal))
+    for maker in reversed(known.all_makers):
+        spacing = stack.sample_rate / maker.period
+        if maker.period > 1 and not any(
+            each.cause == "offset" and (spacing / each.spacing).denominator == 1 for each in found
+        ):
+            found.append(Family(maker.layer, maker.name, spacing, 1, "activation"))
+    return tuple(found)
+
+
+def own_lines(stack: Stack, signal: Signal | None) -> frozenset[Fraction]:
+    """Return the frequencies of a signal's lines, cycles per input sample; none without it."""
+    lines = () if signal is None else signal.lines(stack.in_channels, stack.input_rate)
+    return frozenset(Fraction(line.frequency / stack.input_rate) for line in lines)
+
+
+def _offset_families(stack: Stack) -> list[Family]:
+    rates = [stack.input_rate]
+    # Of each value: the families that its lines may belong to, by their step.
+    reaching: list[dict[int, Family]] = [{}]
+    for number, step in enumerate(stack.steps):
         before = rates[step.inputs[0]]
         own = Fraction(1) if step.layer is None else step.layer.rate
-        after = rates[step.output] = before * own
-        if own.denominator > 1:
-            # A decimation folds the lines at the new rate onto multiples of what both share.
-            found = [replace(each, spacing=_shared(each.spacing, after)) for each in found]
+        after = before * own
+        found: dict[int, Family] = {}
+        for value in step.inputs:
+            for maker, family in reaching[value].items():
+                spacing = family.spacing
+                if own.denominator > 1:
+                    # A decimation folds the lines at the new rate onto multiples of what both
+                    # share.
+                    spacing = _shared(spacing, after)
+                if maker in found:
+                    spacing = _shared(spacing, found[maker].spacing)
+                found[maker] = replace(family, spacing=spacing)
         if own.numerator > 1:
-            found.append(Family(step.label, step.name, before, own.numerator))
-    return tuple(found)
+            found[number] = Family(step.label, step.name, before, own.numerator)
+        rates.append(after)
+        reaching.append(found)
+    return [reaching[-1][number] for number in sorted(reaching[-1])]
 
 
 def _shared(first: Fraction, second: Fraction) -> Fraction:

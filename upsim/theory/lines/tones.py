@@ -17,7 +17,7 @@ from upsim.network.signals import Signal
 from upsim.network.stack import Stack
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
-from upsim.theory.lines.ladder import Ladder, Origin
+from upsim.theory.lines.ladder import Ladder, Origin, own_lines
 from upsim.theory.lines.provenance import shares_back
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -156,9 +156,7 @@ def find_tones(
     else:
         sources, shares = shares_back(trace, start, listed)
     contributions = _contributions(sources, shares, sides[listed], floor)
-    own = signal.lines(stack.in_channels, stack.input_rate)
-    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
-    ladder = Ladder(stack, turns, steps=trace.steps)
+    ladder = Ladder(stack, own_lines(stack, signal), steps=trace.steps)
     mechanisms = Mechanisms(trace)
     # Whole numbers, divided once: the float nearest to the exact frequency.
     numerator, denominator = stack.sample_rate.numerator, period * stack.sample_rate.denominator
