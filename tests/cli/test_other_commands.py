@@ -64,6 +64,28 @@ def test_a_reading_off_a_spectrogram(upsim_command):
     assert (both.code, "one of them" in both.err) == (2, True)
 
 
+def test_replicas_name_the_kernel_images(upsim_command, tmp_path):
+    upsim.save_stack(upsim.Stack([upsim.Conv(1, 1, 3, dilation=2)], 48000), tmp_path / "wide.json")
+    out = upsim_command("replicas", "wide.json").out
+    assert "kernel image: layer 1 (Conv) passes its band again about 24 kHz" in out
+
+
+def test_explain_says_what_no_layer_can_make(upsim_command):
+    outcome = upsim_command("explain", "fig8-left", "--freq", "5k")
+    assert outcome.code == 0
+    assert "no offset in this stack can make it" in outcome.out
+
+
+def test_explain_without_weights(upsim_command):
+    outcome = upsim_command("explain", "melgan", "--freq", 86.13, "--freq", "5512.5", "--structure",
+                            "--json")  # fmt: skip
+    first, second = outcome.json()
+    assert outcome.err == ""
+    assert (first["fraction"], first["layer"]) == ("1/256", "3")
+    assert (second["frequency_hz"], second["layer"]) == (5512.5, "13")
+    assert first["power"] is None
+
+
 def test_verify_agrees(upsim_command):
     outcome = upsim_command("verify", "fig6-left")
     assert outcome.code == 0

@@ -12,6 +12,7 @@ from upsim.errors import ArgumentError
 from upsim.network.signals import Signal
 from upsim.network.stack import Stack
 from upsim.theory.lines.tones import Tone
+from upsim.theory.reports.offset_step import OffsetStep
 from upsim.words.reading import Reading, reading
 from upsim.words.units import format_decibels, format_hertz
 
@@ -218,6 +219,8 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
         "input offset": "carried over from the input",
     }[tone.cause]
     lines = [f"  predicted: {level}, {what}"]
+    if tone.fraction == 0:
+        lines.append(f"  silent inside; {OffsetStep(tone.power, stack.sample_rate)}")
     if tone.contributions:
         lines.append(_shares(stack, tone) if tone.interaction is None else _losses(tone))
     return lines

@@ -23,6 +23,8 @@ from upsim.theory.moments.propagation import is_linear
 from upsim.theory.reports.boundaries import Boundaries, boundary_report
 from upsim.theory.reports.cost import Cost, cost
 from upsim.theory.reports.filtering import Filtering, filtering_report
+from upsim.theory.reports.kernel_images import KernelImages, kernel_images
+from upsim.theory.reports.offset_step import OffsetStep
 from upsim.theory.reports.overlap import LayerOverlap, overlap_report
 from upsim.theory.reports.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
 from upsim.theory.reports.tone_audibility import Audibility, judge_tones
@@ -128,6 +130,11 @@ class Prediction:
         return filtering_report(self.stack)
 
     @cached_property
+    def kernel_images(self) -> tuple[KernelImages, ...]:
+        """Where kernels whose taps are spread out pass their band again."""
+        return kernel_images(self.stack)
+
+    @cached_property
     def cost(self) -> Cost:
         """Parameters, operations and memory."""
         return cost(self.stack)
@@ -145,6 +152,12 @@ class Prediction:
         says how far the line may lie to each side: see :func:`upsim.explain`.
         """
         return explain(self.stack, frequency, within=within, signal=self.signal, tones=self.tones)
+
+    @property
+    def offset_step(self) -> OffsetStep | None:
+        """The step that the output's offset is at starts, stops and joins; None without one."""
+        offset = next((tone for tone in self.tones if tone.fraction == 0), None)
+        return None if offset is None else OffsetStep(offset.power, self.sample_rate)
 
     def audibility(self, *, calibration: float | None = None, channel: int = 0) -> Audibility:
         """Say which tones will be heard, and which layer made them.
@@ -333,6 +346,9 @@ class Prediction:
         if tone.contributions:
             first = tone.contributions[0]
             parts.append(first.cause + (f" of {first.place}" if first.layer else ""))
+        if tone.fraction == 0:
+            # Silent by itself; what is heard of it is this.
+            parts.append(OffsetStep(tone.power, self.sample_rate).summary)
         return "; ".join(parts)
 
     def table(self) -> str:

@@ -100,7 +100,8 @@ def predict(
     >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
     >>> print(predict(stack, Constant(1.0)).table())
     frequency  fraction  power     layer               cause         mostly from
-    0 Hz       0         3.52 dB   input               input offset  input offset
+    0 Hz       0         3.52 dB   input               input offset  input offset; a step of \
+3.52 dB at starts, stops and joins
     8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
     """
     if not isinstance(stack, Stack):
@@ -229,6 +230,7 @@ def _read_expectation(
     # The difference of two kernels that agree to rounding is no density.
     floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
     psd = place.by_channel(2 * np.clip(level, 0, None) / rate)
+    has_noise = bool(level.max(initial=0.0) > floor)
     grid.setflags(write=False)
 
     return Prediction(
@@ -236,7 +238,7 @@ def _read_expectation(
         signal,
         stack.sample_rate,
         grid,
-        psd if level.max(initial=0.0) > floor else None,
+        psd if has_noise else None,
         expected_tones(stack, trace, signal),
         place.assumptions,
         None,

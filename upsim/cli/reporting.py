@@ -75,19 +75,26 @@ def replicas(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the bands of the output: what lands there, how strong, moved by which layer."""
+    """List the bands of the output: what lands there, how strong, moved by which layer.
+
+    Gains are those of a linear stack whose weights are given, or drawn with --seed. Below the
+    bands stand the kernel images: where a kernel with spread taps passes its band again.
+    """
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
     from upsim.network.stack import lower
     from upsim.show.tables import text_table
     from upsim.theory.moments.propagation import is_linear
+    from upsim.theory.reports.kernel_images import kernel_images
     from upsim.theory.reports.replicas import find_replicas, linear_gains
     from upsim.words.units import format_decibels, format_hertz
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
     names = {step.label: step.name for step in lower(found.layers)}
-    gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
+    # Where the bands land needs no weights; how strong they are does.
+    weighted = is_linear(found) and (found.is_drawn or seed is not None)
+    gains = linear_gains(drawn_stack(found, seed)) if weighted else None
     bands = find_replicas(found, gains)
     records = [
         {
@@ -115,7 +122,12 @@ def replicas(
     ]
     more = len(bands) - len(rows)
     table = text_table(["output band", "input band", "", "gain", "moved by"], rows)
-    answer(table + (f"\n... {more} more: --csv lists all" if more > 0 else ""))
+    lines = [table, *([f"... {more} more: --csv lists all"] if more > 0 else [])]
+    for each in kernel_images(found):
+        places = ", ".join(format_hertz(place) for place in each.frequencies[:4])
+        rest = ", ..." if len(each.frequencies) > 4 else ""
+        lines.append(f"kernel image: {each.name} passes its band again about {places}{rest}")
+    answer("\n".join(lines))
 
 
 def boundaries(
