@@ -15,7 +15,7 @@ from upsim.layers import Crop
 from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.network.stack import Stack
 from upsim.theory.lines.ablation import with_repeats
-from upsim.theory.lines.expected_tones import expected_tones
+from upsim.theory.lines.expected_tones import expected_tones, lines_left_out
 from upsim.theory.lines.provenance import asked_back
 from upsim.theory.lines.tones import find_tones, repeating
 from upsim.theory.moments import (
@@ -240,7 +240,7 @@ def _read_expectation(
         grid,
         psd if has_noise else None,
         expected_tones(stack, trace, signal),
-        place.assumptions,
+        place.assumptions + (lines_left_out(stack) if has_noise else ()),
         None,
         Panels(len(stack), _After(stack, signal, trace, frequencies)),
         power_of_noise=place.noise_power,

@@ -19,7 +19,8 @@ from upsim.operators import Operator
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, RandomTaps
 from upsim.theory.lines.ablation import layers_by_cause, own_bias
-from upsim.theory.lines.ladder import Ladder, Origin
+from upsim.theory.lines.distortion import Distortion
+from upsim.theory.lines.ladder import Ladder, Origin, own_lines
 from upsim.theory.lines.tones import Contribution, Tone, refuse_too_many
 from upsim.theory.moments import EnsembleMoments
 from upsim.theory.moments.propagation import Trace
@@ -41,8 +42,9 @@ _NAMED = 3
 def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     """Return the lines of a stack's output in expectation over initialisations.
 
-    Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
-    k / L), with or without overlap; so where a random layer made a line the cause is "weights",
+    Random taps of mean zero make an offset's lines as strong as the offset that leaves the layer
+    (E|H|^2 is equal at all k / L; a line between 0 and half the rate counts twice, with its mirror
+    image), with or without overlap; so where a random layer made a line the cause is "weights",
     unless mostly the layer's own periodic bias did it, or noise of changing power through an
     activation.
     """
@@ -54,9 +56,7 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
     floor = _floor(trace, powers)
     repeats = {cause: repeat.after(len(stack)) for cause, repeat in trace.repeats.items()}
     causes = layers_by_cause(stack, signal, trace)
-    own = signal.lines(stack.in_channels, stack.input_rate)
-    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
-    ladder = Ladder(stack, turns, steps=trace.steps)
+    ladder = Ladder(stack, own_lines(stack, signal), steps=trace.steps)
     listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
     whole = end.by_channel(powers[:, listed])
@@ -91,6 +91,25 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
             )
         )
     return tuple(found)
+
+
+def lines_left_out(stack: Stack) -> tuple[str, ...]:
+    """Return what to say of the lines that noise makes in one network and not in the expectation.
+
+    A network's channels differ in the power of their noise from phase to phase, by a part of
+    order ``n^(-1/2)`` for sums of ``n`` terms.  An activation makes a periodic mean of that: lines
+    whose power is of order ``1 / n``.  The limit of wide layers has none of them.
+    """
+    makers = [each for each in Distortion(stack).all_makers if each.own_period > 1]
+    if not makers:
+        return ()
+    first = makers[-1]
+    note = (
+        "lines: one network's channels differ in noise power by phase; the activations from "
+        f"{first.name} on make lines of that, whose power falls as 1 / width and which the "
+        "expectation does not carry"
+    )
+    return (note,)
 
 
 def _floor(trace: Trace, powers: Array) -> float:
