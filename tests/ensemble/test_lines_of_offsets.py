@@ -55,7 +55,7 @@ def test_an_expectation_says_which_lines_it_does_not_carry():
     (note,) = [each for each in found.assumptions if each.startswith("lines: ")]
     assert "from layer 5 (ReLU) on" in note
     assert "1 / width" in note
-    assert "one network may have a weak one" in str(found.explain(4000))
+    assert "of noise one network may make a weak one" in str(found.explain(4000))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,12 @@ def test_an_expectation_says_which_lines_it_does_not_carry():
 def test_and_says_nothing_where_there_are_none(layers, signal):
     found = upsim.predict(upsim.Stack(layers, 16000), signal, frequencies=9)
     assert not [each for each in found.assumptions if each.startswith("lines: ")]
+
+
+def test_a_linear_network_has_no_line_that_its_expectation_lacks():
+    stack = upsim.Stack([upsim.Nearest(4), upsim.Conv(1, 1, 8)], 16000)
+    text = str(upsim.predict(stack, upsim.WhiteNoise(1.0), frequencies=9).explain(4000))
+    assert text.endswith("the expectation over networks has no line here")
 
 
 def test_a_drawn_network_has_those_lines():

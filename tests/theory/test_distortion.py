@@ -130,6 +130,22 @@ def test_every_predicted_line_lies_where_the_structure_says_possible(data):
 
 
 @given(data=st.data())
+def test_lines_that_noise_makes_lie_where_the_structure_says_possible(data):
+    """Noise of changing power behind activations, beside a sine and alone."""
+    stack = data.draw(strategies.stacks(linear=False, longest=3))
+    signal = upsim.WhiteNoise(1.0)
+    if data.draw(st.booleans()):
+        signal = signal + upsim.Sine(stack.input_rate / data.draw(st.integers(2, 6)))
+    try:
+        tones = upsim.predict(stack, signal, provenance=False, frequencies=2).tones
+    except upsim.errors.NotPredictableError:
+        return
+    for tone in tones:
+        found = upsim.explain(stack, tone.fraction * stack.sample_rate, signal=signal)
+        assert found.origin, (tone.fraction, str(found))
+
+
+@given(data=st.data())
 def test_where_the_structure_says_impossible_a_run_has_nothing(data):
     """Stretches, decimations and sigmoids of a sine, run by NumPy on whole periods."""
     moves = st.sampled_from([(2, 1), (3, 1), (1, 2), (1, 3), (0, 0)])

@@ -11,6 +11,7 @@ from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError
 from upsim.network.signals import Signal
 from upsim.network.stack import Stack
+from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.offset_step import OffsetStep
 from upsim.words.reading import Reading, reading
@@ -53,7 +54,8 @@ class Explanation:
     possible : bool
         Whether anything known of the stack and its input can make a line here.
     layer : str
-        Label of the layer at which it was first possible; "" if none, or the input.
+        Label of the layer at which it was first possible, of the latest activation that can make
+        it; "" if none, or the input.
     text : str
         The answer in a few lines.
     tone : Tone or None
@@ -204,7 +206,8 @@ def _predicted(structure: Structure, tone: Tone) -> Verdict:
 def _absent(stack: Stack) -> str:
     if stack.is_drawn:
         return "  with these weights and this signal there is no line here"
-    return "  the expectation over networks has no line here; one network may have a weak one"
+    weak = "; of noise one network may make a weak one" if lines_left_out(stack) else ""
+    return f"  the expectation over networks has no line here{weak}"
 
 
 def _level(stack: Stack, tone: Tone) -> list[str]:

@@ -253,7 +253,7 @@ class Prediction:
         """Return how far one network's lines may lie from an expectation over networks.
 
         For a stack that ends in random weights: median of each line's power over networks, and the
-        probability that the line is stronger than the offset.  A wide last layer is assumed.
+        probability that one mirror line is stronger than the offset.  A wide last layer is assumed.
 
         Returns
         -------

@@ -104,7 +104,7 @@ class Structure:
         names = [each.name for each in makers[:_NAMED]]
         more = f" and {len(makers) - _NAMED} more" if len(makers) > _NAMED else ""
         what = self._mixture(fraction)
-        text = f"possible at {', '.join(names)}{more}: an activation makes {what}"
+        text = f"possible at {', '.join(names)}{more}, by distortion: {what}"
         return Verdict("activation", makers[0].layer, text)
 
     def _mixture(self, fraction: Fraction) -> str:
@@ -116,7 +116,7 @@ class Structure:
         line, number = found
         own, place = line * self._stack.input_rate, fraction * self._stack.sample_rate
         harmonic = f"harmonic {number} of the input's line at {format_hertz(own)}"
-        return harmonic if number * own == place else f"{harmonic}, and its images and aliases"
+        return harmonic if number * own == place else f"{harmonic}, as an image or alias"
 
     def _refusal(self) -> str:
         if self._signal is None or self._records():
