@@ -67,11 +67,11 @@ def explain(
     recording_channel: RecordingChannelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which layer makes the line at a frequency, or that nothing in the stack can.
+    """Say which layer makes the line at a frequency.
 
-    Structure decides what is possible, at once and without weights. Levels are predicted where
-    the weights are given or asked for; the input then is a constant 1 unless --signal says
-    otherwise.
+    Or that nothing in the stack can. Structure decides what is possible, at once and without
+    weights. Levels are predicted where all weights stand in the file or where they are asked for;
+    the input then is a constant 1 unless --signal says otherwise.
     """
     from upsim.answer.explanation import explain as explain_line
     from upsim.answer.predictor import predict
