@@ -68,6 +68,10 @@ def test_replicas_name_the_kernel_images(upsim_command, tmp_path):
     upsim.save_stack(upsim.Stack([upsim.Conv(1, 1, 3, dilation=2)], 48000), tmp_path / "wide.json")
     out = upsim_command("replicas", "wide.json").out
     assert "kernel image: layer 1 (Conv) passes its band again about 24 kHz" in out
+    *bands, image = upsim_command("replicas", "wide.json", "--json").json()
+    assert {band["kind"] for band in bands} == {"baseband"}
+    assert (image["kind"], image["made_by"]) == ("kernel image", "1")
+    assert (image["low_hz"], image["high_hz"], image["input_high_hz"]) == (12000, 24000, 12000)
 
 
 def test_explain_says_what_no_layer_can_make(upsim_command):

@@ -19,6 +19,7 @@ def test_a_kernel_run_at_twice_its_rate():
     (found,) = kernel_images(upsim.Stack([upsim.Conv(4, 4, 5, dilation=2)], 48000))
     assert (found.layer, found.apart, found.spacing) == ("1", 2, 24000)
     assert found.frequencies == (Fraction(24000),)
+    assert found.bands == ((12000, 24000),)
 
 
 def test_written_with_zeros_between_its_taps():

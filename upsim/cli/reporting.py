@@ -96,7 +96,8 @@ def replicas(
     weighted = is_linear(found) and (found.is_drawn or seed is not None)
     gains = linear_gains(drawn_stack(found, seed)) if weighted else None
     bands = find_replicas(found, gains)
-    records = [
+    images = kernel_images(found)
+    records: list[dict[str, object]] = [
         {
             "low_hz": float(band.low),
             "high_hz": float(band.high),
@@ -105,8 +106,23 @@ def replicas(
             "mirrored": band.mirrored,
             "made_by": " ".join(band.made_by),
             "gain": None if band.gain is None else float(band.gain.max()),
+            "kind": "replica" if band.is_image else "baseband",
         }
         for band in bands
+    ]
+    records += [
+        {
+            "low_hz": float(low),
+            "high_hz": float(high),
+            "input_low_hz": 0.0,
+            "input_high_hz": float(each.spacing / 2),
+            "mirrored": None,
+            "made_by": each.layer,
+            "gain": None,
+            "kind": "kernel image",
+        }
+        for each in images
+        for low, high in each.bands
     ]
     if answer_rows(records, as_json=as_json, as_csv=as_csv):
         return
@@ -123,7 +139,7 @@ def replicas(
     more = len(bands) - len(rows)
     table = text_table(["output band", "input band", "", "gain", "moved by"], rows)
     lines = [table, *([f"... {more} more: --csv lists all"] if more > 0 else [])]
-    for each in kernel_images(found):
+    for each in images:
         places = ", ".join(format_hertz(place) for place in each.frequencies[:4])
         rest = ", ..." if len(each.frequencies) > 4 else ""
         lines.append(f"kernel image: {each.name} passes its band again about {places}{rest}")

@@ -97,12 +97,11 @@ def families(stack: Stack, signal: Signal | None = None) -> tuple[Family, ...]:
     [('layer 1 (Nearest)', 8000), ('layer 2 (ReLU)', 1000)]
     """
     found = _offset_families(stack)
+    spacings = {each.spacing for each in found}
     known = Distortion(stack, own_lines(stack, signal))
     for maker in reversed(known.all_makers):
         spacing = stack.sample_rate / maker.period
-        if maker.period > 1 and not any(
-            each.cause == "offset" and (spacing / each.spacing).denominator == 1 for each in found
-        ):
+        if maker.period > 1 and all((spacing / each).denominator > 1 for each in spacings):
             found.append(Family(maker.layer, maker.name, spacing, 1, "activation"))
     return tuple(found)
 

@@ -45,6 +45,15 @@ class KernelImages:
     spacing: Fraction
     frequencies: tuple[Fraction, ...]
 
+    @property
+    def bands(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """Where each image's band lies in Hz, half the spacing to each side, up to half the rate.
+
+        Below its middle the response from 0 Hz up is mirrored, above it is upright.
+        """
+        half, most = self.spacing / 2, self.apart * self.spacing / 2
+        return tuple((each - half, min(each + half, most)) for each in self.frequencies)
+
 
 def kernel_images(stack: Stack) -> tuple[KernelImages, ...]:
     """Return the kernel images of each layer that has some; no weight is drawn.
