@@ -83,6 +83,30 @@ class TestByHand:
         assert upsim.predict(bent, upsim.Constant(1.0)).explain(1000).tone is not None
         assert [int(each.spacing) for each in upsim.families(bent)] == [3000, 2000, 1000]
 
+    def test_two_inputs_at_two_rates_mix_behind_an_activation(self):
+        graph = upsim.Graph(
+            [
+                ("up", upsim.Stretch(2), "slow"),
+                ("both", upsim.Add(), ("up", "fast")),
+                ("bend", upsim.Sigmoid(), "both"),
+            ],
+            inputs={"slow": 1, "fast": 1},
+            sample_rate=8000,
+        )
+        fed = {"slow": upsim.Sine(1000), "fast": upsim.Sine(1600)}
+        # The slow line has an image at 3 kHz; sums and differences of 1, 1.6, 4 kHz fill 200 Hz.
+        image = upsim.explain(graph, 3000, signal=fed)
+        assert "the input's own line at 1 kHz, an image made by up (Stretch)" in str(image)
+        other = upsim.explain(graph, 1600, signal=fed)
+        assert "the input's own line at 1.6 kHz" in str(other)
+        mixed = upsim.explain(graph, 2600, signal=fed)
+        assert (mixed.origin, mixed.layer) == ("activation", "bend")
+        assert not upsim.explain(graph, 2500, signal=fed).possible
+        prediction = upsim.predict(graph, fed)
+        assert prediction.explain(2600).tone is not None
+        for tone in prediction.tones:
+            assert upsim.explain(graph, tone.fraction * 8000, signal=fed).origin
+
     def test_families_of_activations_need_lines_of_the_input(self):
         stack = upsim.Stack([upsim.Nearest(3), upsim.ReLU()], 24000)
         assert [each.layer for each in upsim.families(stack, upsim.WhiteNoise())] == ["1"]
@@ -101,7 +125,7 @@ class TestByHand:
 )
 def test_the_harmonic_is_the_lowest_that_lands_there(up, line, place):
     assume(line > 0)
-    known = Distortion(upsim.Stack([upsim.Stretch(up), upsim.ReLU()], 1), frozenset([line]))
+    known = Distortion(upsim.Stack([upsim.Stretch(up), upsim.ReLU()], up), frozenset([(0, line)]))
     whole = up * line.denominator
     fraction = Fraction(place % whole, whole)
     # By trial: harmonic m at m line / up, its images 1 / up apart, and the mirrors of all.
@@ -110,9 +134,9 @@ def test_the_harmonic_is_the_lowest_that_lands_there(up, line, place):
         for m in range(line.denominator + 1)
         if any((sign * fraction * up - m * line).denominator == 1 for sign in (1, -1))
     ]
-    found = known.harmonic(fraction)
+    found = known.harmonic(fraction * up)
     assert found == ((line, lands[0]) if lands else None)
-    assert bool(known.makers(fraction)) == ((fraction * whole).denominator == 1)
+    assert bool(known.makers(fraction * up)) == ((fraction * whole).denominator == 1)
 
 
 @given(data=st.data())

@@ -9,8 +9,8 @@ import numpy as np
 
 from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError
-from upsim.network.signals import Signal
-from upsim.network.stack import Stack
+from upsim.network.feed import Feed
+from upsim.network.graph import Graph, needs_network, spoken
 from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.offset_step import OffsetStep
@@ -87,11 +87,11 @@ class Explanation:
 
 
 def explain(
-    stack: Stack,
+    stack: Graph,
     frequency: object,
     *,
     within: object = None,
-    signal: Signal | None = None,
+    signal: Feed | None = None,
     tones: tuple[Tone, ...] | None = None,
 ) -> Explanation:
     """Say which layer a line at ``frequency`` can come from.
@@ -101,14 +101,14 @@ def explain(
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         Weights need not be drawn.
     frequency : number or str
         From 0 to half the sample rate.  A number is in Hz and exact.  A text ("5.5kHz", "689") is
         read as people write: half a unit of its last digit to each side, at most 0.5 %.
     within : number, optional
         In Hz: how far the line may lie to each side, instead; half a bin of a spectrogram.
-    signal : Signal, optional
+    signal : Signal, or dict of input name to Signal, optional
         Its own lines are then known too, and what activations make of them.
     tones : tuple of Tone, optional
         Predicted lines, to say what is really there.
@@ -116,12 +116,14 @@ def explain(
     Examples
     --------
     >>> from upsim.layers import Stretch
+    >>> from upsim.network.stack import Stack
     >>> stack = Stack([Stretch(stride) for stride in (8, 8, 2, 2)], sample_rate=22050)
     >>> print(explain(stack, "5.5kHz"))
     5.5 kHz itself: no offset in this stack can make it
     5.5125 kHz, family 3, lies within the reading (27.5 Hz to each side): 1/4 of the output rate \
 22.05 kHz, first possible at layer 3 (Stretch), whose lines are the multiples of 5.5125 kHz
     """
+    stack = needs_network(stack, "explain")
     asked = reading(frequency, within=within)
     if not 0 <= asked.value <= stack.sample_rate / 2:
         raise ArgumentError(
@@ -203,14 +205,14 @@ def _predicted(structure: Structure, tone: Tone) -> Verdict:
     return structure.verdict(tone.fraction, layer=tone.layer)
 
 
-def _absent(stack: Stack) -> str:
+def _absent(stack: Graph) -> str:
     if stack.is_drawn:
         return "  with these weights and this signal there is no line here"
     weak = "; of noise one network may make a weak one" if lines_left_out(stack) else ""
     return f"  the expectation over networks has no line here{weak}"
 
 
-def _level(stack: Stack, tone: Tone) -> list[str]:
+def _level(stack: Graph, tone: Tone) -> list[str]:
     level = format_decibels(float(tone.power.max()))
     what = {
         "overlap": "made there by uneven overlap",
@@ -229,16 +231,19 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
     return lines
 
 
-def _shares(stack: Stack, tone: Tone) -> str:
+def _shares(stack: Graph, tone: Tone) -> str:
     """Return the shares of one network's line, the strongest ones."""
     shares = [
-        f"{each.cause}{f' of layer {each.layer} ({stack.kind(each.layer)})' if each.layer else ''} "
-        f"{format_decibels(float(each.power.max()))}"
+        f"{each.cause}{_of(stack, each.layer)} {format_decibels(float(each.power.max()))}"
         for each in tone.contributions[:_SHARES]
     ]
     more = len(tone.contributions) - len(shares)
     rest = f", and {more} weaker" if more > 0 else ""
     return f"  from: {'; '.join(shares)}{rest}"
+
+
+def _of(stack: Graph, label: str) -> str:
+    return f" of {spoken(label)} ({stack.kind(label)})" if label else ""
 
 
 def _losses(tone: Tone) -> str:

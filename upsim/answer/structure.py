@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from upsim.network.signals import Recorded, Signal
-from upsim.network.stack import Stack
+from upsim.network.feed import Feed, signals_of
+from upsim.network.graph import Graph, spoken
+from upsim.network.signals import Recorded
 from upsim.theory.lines.distortion import Distortion
-from upsim.theory.lines.ladder import Ladder, Origin, families, own_lines
+from upsim.theory.lines.ladder import Ladder, Origin, families, input_lines
 from upsim.words.reading import Reading
 from upsim.words.units import format_hertz
 
@@ -43,28 +44,28 @@ class Verdict:
 
 
 class Structure:
-    """Answers for one stack and one input which lines are possible.
+    """Answers for one network and its inputs which lines are possible.
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         Weights need not be drawn.
-    signal : Signal, optional
+    signal : Signal, or dict of input name to Signal, optional
         Without it only offsets are known to come in.
     """
 
-    def __init__(self, stack: Stack, signal: Signal | None = None) -> None:
+    def __init__(self, stack: Graph, signal: Feed | None = None) -> None:
         self._stack = stack
-        self._signal = signal
-        lines = own_lines(stack, signal)
-        self._own = sorted(lines - {Fraction(0)})
+        self._signals = None if signal is None else signals_of(stack, signal)
+        lines = frozenset() if self._signals is None else input_lines(stack, self._signals)
+        self._own = sorted({frequency for _, frequency in lines})
         self._ladder = Ladder(stack, lines)
         self._distortion = Distortion(stack, lines)
         self._families = families(stack, signal)
 
     def name(self, label: str) -> str:
         """Return a layer in words."""
-        return f"layer {label} ({self._stack.kind(label)})" if label else "the input"
+        return f"{spoken(label)} ({self._stack.kind(label)})" if label else "the input"
 
     def verdict(self, fraction: Fraction, *, layer: str | None = None) -> Verdict:
         """Return who could make a line at a fraction of the output rate.
@@ -80,8 +81,8 @@ class Structure:
         return self._of_activations(fraction)
 
     def _of_origin(self, origin: Origin) -> Verdict:
-        if origin.step < 0:
-            place = format_hertz(origin.image_of * self._stack.input_rate)
+        if origin.node < 0:
+            place = format_hertz(origin.image_of * self._stack.input_rates[-1 - origin.node])
             mover = origin.moved_by
             made = f", an image made by {self.name(mover)}" if mover else ""
             return Verdict("input", mover, f"the input's own line at {place}{made}")
@@ -98,34 +99,34 @@ class Structure:
 
     def _of_activations(self, fraction: Fraction) -> Verdict:
         """Return the verdict on a line that neither an offset nor an image explains."""
-        makers = self._distortion.makers(fraction)
+        frequency = fraction * self._rate
+        makers = self._distortion.makers(frequency)
         if not makers:
             return Verdict("", "", self._refusal())
         names = [each.name for each in makers[:_NAMED]]
         more = f" and {len(makers) - _NAMED} more" if len(makers) > _NAMED else ""
-        what = self._mixture(fraction)
+        what = self._mixture(frequency)
         text = f"possible at {', '.join(names)}{more}, by distortion: {what}"
         return Verdict("activation", makers[0].layer, text)
 
-    def _mixture(self, fraction: Fraction) -> str:
-        found = self._distortion.harmonic(fraction)
+    def _mixture(self, frequency: Fraction) -> str:
+        found = self._distortion.harmonic(frequency)
         if not self._own:
             return "sums and differences of the lines that branches of different strides have"
         if found is None:
             return "sums and differences of the input's lines"
         line, number = found
-        own, place = line * self._stack.input_rate, fraction * self._stack.sample_rate
-        harmonic = f"harmonic {number} of the input's line at {format_hertz(own)}"
-        return harmonic if number * own == place else f"{harmonic}, as an image or alias"
+        harmonic = f"harmonic {number} of the input's line at {format_hertz(line)}"
+        return harmonic if number * line == frequency else f"{harmonic}, as an image or alias"
 
     def _refusal(self) -> str:
-        if self._signal is None or self._records():
+        if self._signals is None or self._records():
             return "no offset in this stack can make it"
         return "nothing in this stack can make it of this signal"
 
     def _records(self) -> bool:
-        return self._signal is not None and any(
-            isinstance(term, Recorded) for term in self._signal.terms()
+        return any(
+            isinstance(term, Recorded) for each in self._signals or () for term in each.terms()
         )
 
     def hints(self, frequency: Fraction) -> list[str]:
@@ -133,7 +134,7 @@ class Structure:
         found = [self._neighbours(frequency)]
         if self._records():
             found.append("  the recording may hold a line here, or an activation make one of it")
-        elif self._signal is None and self._distortion.all_makers:
+        elif self._signals is None and self._distortion.all_makers:
             found.append(
                 "  an input with lines of its own has more, by its activations: give the signal"
             )
@@ -159,23 +160,22 @@ class Structure:
             for line in _nearest(asked.value, family.spacing, Fraction(0)):
                 if self._holds(asked, line) and self._ladder.origins(line / self._rate):
                     yield line, f"family {number}"
-        spacing = self._distortion.lattice * self._rate
+        spacing = self._distortion.lattice
         for harmonic in range(1, _HIGHEST_HARMONIC + 1):
             for own in self._own:
-                place = harmonic * own * self._stack.input_rate
+                place = harmonic * own
                 for line in (
                     *_nearest(asked.value, spacing, place),
                     *_nearest(asked.value, spacing, -place),
                 ):
                     if self._holds(asked, line) and self._makes(line, harmonic):
                         what = "image" if harmonic == 1 else f"harmonic {harmonic}"
-                        yield line, f"{what} of {format_hertz(own * self._stack.input_rate)}"
+                        yield line, f"{what} of {format_hertz(own)}"
 
     def _makes(self, line: Fraction, harmonic: int) -> bool:
-        fraction = line / self._rate
         if harmonic == 1:
-            return bool(self._ladder.origins(fraction))
-        return bool(self._distortion.makers(fraction))
+            return bool(self._ladder.origins(line / self._rate))
+        return bool(self._distortion.makers(line))
 
     @property
     def _rate(self) -> Fraction:

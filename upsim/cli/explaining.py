@@ -19,7 +19,7 @@ from upsim.cli.options import (
 
 if TYPE_CHECKING:
     from upsim.answer.explanation import Explanation
-    from upsim.network.stack import Stack
+    from upsim.network.graph import Graph
 
 
 def explain(
@@ -100,7 +100,7 @@ def explain(
         answer("\n".join(each.text for each in answers))
 
 
-def _width(within: str | None, fft: int | None, stack: Stack) -> Fraction | None:
+def _width(within: str | None, fft: int | None, stack: Graph) -> Fraction | None:
     """Return how far a line may lie from its reading, in Hz; None leaves it to the last digit."""
     from upsim.cli.inputs import parse_hertz
     from upsim.errors import ArgumentError

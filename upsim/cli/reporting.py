@@ -82,7 +82,6 @@ def replicas(
     """
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.network.stack import lower
     from upsim.show.tables import text_table
     from upsim.theory.moments.propagation import is_linear
     from upsim.theory.reports.kernel_images import kernel_images
@@ -91,7 +90,7 @@ def replicas(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
-    names = {step.label: step.name for step in lower(found.layers)}
+    names = {node.name: node.title for node in found.nodes}
     # Where the bands land needs no weights; how strong they are does.
     weighted = is_linear(found) and (found.is_drawn or seed is not None)
     gains = linear_gains(drawn_stack(found, seed)) if weighted else None

@@ -1,28 +1,33 @@
 r"""Which lines an activation can make: a question of whole numbers, decided without weights.
 
-A pointwise function of a signal of period ``P`` has the period ``P``, so its lines lie on the
-multiples of ``1 / P``; nothing narrower holds for every function.  Three rules carry that through
-a network, all for frequencies in cycles per sample:
+A pointwise function of a signal of period ``1 / s`` seconds has that period, so its lines lie on
+the multiples of ``s``; nothing narrower holds for every function.  Three rules carry the spacing
+``s`` through a network, in Hz:
 
-* The input has the period ``P = lcm`` of the denominators of its lines, 1 for a constant.
-* A linear layer that makes ``U`` samples of ``D`` turns a line ``f`` into the lines
-  :math:`g = (D f + k) / U`.  So multiples of ``1 / P`` become the multiples of ``1 / P'`` with
-  :math:`P' = U P / \gcd(P, D)`, and that is the period of what leaves it.
-* Where branches meet, the period is the ``lcm`` of theirs.
+* At an input it is the largest frequency of which the sample rate and the signal's lines are all
+  multiples.  Sampled signals have no lines but modulo the rate, so the rate is among them.
+* A layer with the rate ``r`` behind it moves a line by multiples of the rate before it (a stretch)
+  or folds it by multiples of ``r`` (a decimation).  ``s`` divides the former already; behind the
+  layer the spacing is :math:`\gcd(s, r)`.
+* Where branches meet it is the gcd of theirs.
 
 The same numbers hold for noise.  Its law repeats with the period, so a mean that an activation
 makes of it (of noise whose power changes with the phase: "modulation") has its lines there too.
-With no line in the input the multiples of ``1 / P`` are the lattice of the strides.
+With no line in the input the multiples of ``s`` are the lattice of the strides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
+from functools import reduce
+from math import gcd
+from typing import NamedTuple
 
 from upsim.layers.base import Activation
-from upsim.network.stack import Stack
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, Node, walk
 
 #: Ways of merging that are linear; after any other one sums and differences of lines appear.
 _LINEAR = ("sum", "difference", "mean", "concatenate")
@@ -30,117 +35,124 @@ _LINEAR = ("sum", "difference", "mean", "concatenate")
 
 @dataclass(frozen=True)
 class Maker:
-    """An activation, and the lines of the stack's output that it can make.
+    """An activation, and the lines of the network's output that it can make.
 
     Parameters
     ----------
     layer, name : str
         Label; label and type.
-    step : int
-        Number of the step in the stack's order.
-    period : int
-        The lines are the multiples of ``1 / period``, in cycles per output sample.
-    own_period : int
-        The period of what the activation makes, in samples of its own rate.
+    spacing : Fraction
+        The lines are its multiples, in Hz.
+    repeats : bool
+        Whether what it is given repeats after more than one of its samples.
     """
 
     layer: str
     name: str
-    step: int
-    period: int
-    own_period: int
+    spacing: Fraction
+    repeats: bool
 
-    def makes(self, fraction: Fraction) -> bool:
-        """Return whether the activation can make a line here."""
-        return (fraction * self.period).denominator == 1
+
+class _Known(NamedTuple):
+    """What is known of a value.
+
+    ``spacing`` and ``lattice`` in Hz, with and without the inputs' lines; ``reach`` has the
+    spacing of each activation that feeds the value, by its node's output.
+    """
+
+    spacing: Fraction
+    lattice: Fraction
+    reach: Mapping[int, Fraction]
 
 
 class Distortion:
-    """Knows what the activations of a stack can make of an input with given lines.
+    """Knows what the activations of a network can make of inputs with given lines.
 
     Parameters
     ----------
-    stack : Stack
+    graph : Stack or Graph
         Weights need not be drawn.
-    lines : collection of Fraction
-        Frequencies of the input's own lines, cycles per input sample.
+    lines : collection of (int, Fraction)
+        The inputs' own lines: the number of the input, and the frequency in Hz.
 
     Examples
     --------
     >>> from upsim.layers import Nearest, ReLU
+    >>> from upsim.network.stack import Stack
     >>> stack = Stack([Nearest(3), ReLU()], 24000)
-    >>> known = Distortion(stack, frozenset([Fraction(1, 8)]))
-    >>> [maker.name for maker in known.makers(Fraction(2, 24))]
+    >>> known = Distortion(stack, frozenset([(0, Fraction(1000))]))
+    >>> [maker.name for maker in known.makers(Fraction(2000))]
     ['layer 2 (ReLU)']
-    >>> known.harmonic(Fraction(10, 24))
-    (Fraction(1, 8), 2)
+    >>> known.harmonic(Fraction(10000))
+    (Fraction(1000, 1), 2)
     """
 
-    def __init__(self, stack: Stack, lines: frozenset[Fraction] = frozenset()) -> None:
-        self._rate = stack.rate
-        self._lines = sorted(lines - {Fraction(0)})
-        #: Period of each value with the input's lines, and without them.
-        periods, lattices = [lcm(*(line.denominator for line in lines))], [1]
-        # Of each value: the step of an activation that feeds it, and the period there.
-        reaches: list[dict[int, int]] = [{}]
-        for number, step in enumerate(stack.steps):
-            up, down = (1, 1) if step.layer is None else step.layer.block
-            sources = dict.fromkeys(step.inputs)
-            period, lattice = (
-                lcm(*(_carried(known[value], up, down) for value in sources))
-                for known in (periods, lattices)
+    def __init__(self, graph: Graph, lines: frozenset[tuple[int, Fraction]] = frozenset()) -> None:
+        self._lines = sorted({frequency for _, frequency in lines})
+        rates = graph.value_rates
+
+        def behind(node: Node, given: Sequence[_Known]) -> _Known:
+            rate = rates[node.output]
+            spacing = reduce(shared, (each.spacing for each in given), rate)
+            lattice = reduce(shared, (each.lattice for each in given), rate)
+            reach: Mapping[int, Fraction] = given[0].reach
+            if len(given) > 1 or node.layer.rate != 1:
+                # An activation on several ways: the lines of each are among the gcd's.
+                ways = [way for each in given for way in each.reach.items()]
+                joined: dict[int, Fraction] = {}
+                for maker, own in ways:
+                    joined[maker] = shared(joined.get(maker, rate), own)
+                reach = joined
+            bends = isinstance(node.layer, Merging) and node.layer.how not in _LINEAR
+            if bends or isinstance(node.layer, Activation):
+                reach = {**reach, node.output: spacing}
+            return _Known(spacing, lattice, reach)
+
+        starts = [
+            _Known(
+                reduce(shared, (own for number, own in lines if number == place), rate), rate, {}
             )
-            reach: dict[int, int] = {}
-            for value in sources:
-                for maker, count in reaches[value].items():
-                    # One activation on several ways: each way's lines are among the lcm's.
-                    reach[maker] = lcm(reach.get(maker, 1), _carried(count, up, down))
-            if isinstance(step.layer, Activation) or (
-                step.layer is None and step.merging not in _LINEAR
-            ):
-                reach[number] = period
-            periods.append(period)
-            lattices.append(lattice)
-            reaches.append(reach)
-        self._lattice = lattices[-1]
-        steps = stack.steps
+            for place, rate in enumerate(graph.input_rates)
+        ]
+        values = walk(graph, starts, behind)
+        end = values[graph.end]
+        #: The spacing in Hz of the lines that strides alone can make.
+        self.lattice = end.lattice
+        first = len(graph.inputs)
+        #: Every activation that reaches the output, the latest first.
         self.all_makers = tuple(
             Maker(
-                steps[number].label,
-                steps[number].name,
-                number,
-                period,
-                periods[steps[number].output],
+                graph.nodes[value - first].name,
+                graph.nodes[value - first].title,
+                spacing,
+                values[value].spacing < rates[value],
             )
-            for number, period in sorted(reaches[-1].items(), reverse=True)
+            for value, spacing in sorted(end.reach.items(), reverse=True)
         )
 
-    @property
-    def lattice(self) -> Fraction:
-        """The spacing of the lines that strides alone can make, cycles per output sample."""
-        return Fraction(1, self._lattice)
+    def makers(self, frequency: Fraction) -> tuple[Maker, ...]:
+        """Return the activations that can make a line at a frequency in Hz, the latest first."""
+        return tuple(
+            each for each in self.all_makers if (frequency / each.spacing).denominator == 1
+        )
 
-    def makers(self, fraction: Fraction) -> tuple[Maker, ...]:
-        """Return the activations that can make a line here, the latest first; empty: none can."""
-        return tuple(each for each in self.all_makers if each.makes(fraction))
+    def harmonic(self, frequency: Fraction) -> tuple[Fraction, int] | None:
+        r"""Return the inputs' line whose lowest harmonic can land here, and its number.
 
-    def harmonic(self, fraction: Fraction) -> tuple[Fraction, int] | None:
-        r"""Return the input's line whose lowest harmonic can land here, and its number.
-
-        Harmonic ``m`` of a line at ``h`` (cycles per output sample) has its images and aliases at
-        :math:`m h + k / T`, with ``T`` the lattice of the strides; folded, ``m`` may be negative.
-        So :math:`m \cdot hT \equiv fT` modulo 1: with :math:`hT = a / q` in lowest terms,
-        :math:`m \equiv fTq \cdot a^{-1}` modulo ``q``.
+        Harmonic ``m`` of a line at ``h`` has its images and aliases at :math:`m h + k s`, with
+        ``s`` the lattice of the strides; folded, ``m`` may be negative.  So
+        :math:`m h / s \equiv f / s` modulo 1: with :math:`h / s = a / q` in lowest terms,
+        :math:`m \equiv (f q / s)\, a^{-1}` modulo ``q``.
 
         Returns
         -------
         line, number : Fraction, int
-            The line in cycles per input sample; None where no harmonic of a single line lands.
+            The line in Hz; None where no harmonic of a single line lands.
         """
         found: list[tuple[int, Fraction]] = []
         for line in self._lines:
-            turns = line / self._rate * self._lattice
-            wanted = fraction * self._lattice * turns.denominator
+            turns = line / self.lattice
+            wanted = frequency / self.lattice * turns.denominator
             if wanted.denominator == 1:
                 count = turns.denominator
                 number = int(wanted) * pow(turns.numerator, -1, count) % count
@@ -151,6 +163,13 @@ class Distortion:
         return line, number
 
 
-def _carried(period: int, up: int, down: int) -> int:
-    """Return the period behind a layer that makes ``up`` samples of ``down``."""
-    return up * period // gcd(period, down)
+def shared(first: Fraction, second: Fraction) -> Fraction:
+    """Return the largest frequency of which both are multiples.
+
+    Examples
+    --------
+    >>> shared(Fraction(6000), Fraction(4000)), shared(Fraction(0), Fraction(1, 3))
+    (Fraction(2000, 1), Fraction(1, 3))
+    """
+    numerators = first.numerator * second.denominator, second.numerator * first.denominator
+    return Fraction(gcd(*numerators), first.denominator * second.denominator)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers.base import LinearLayer
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.operators import PolyphaseMatrix, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomTaps
 
@@ -55,30 +55,29 @@ class KernelImages:
         return tuple((each - half, min(each + half, most)) for each in self.frequencies)
 
 
-def kernel_images(stack: Stack) -> tuple[KernelImages, ...]:
+def kernel_images(graph: Graph) -> tuple[KernelImages, ...]:
     """Return the kernel images of each layer that has some; no weight is drawn.
 
     Examples
     --------
     >>> from upsim.layers import Conv
+    >>> from upsim.network.stack import Stack
     >>> (found,) = kernel_images(Stack([Conv(1, 1, 3, dilation=4)], 48000))
     >>> found.spacing, [int(each) for each in found.frequencies]
     (Fraction(12000, 1), [12000, 24000])
     """
-    rates = [stack.input_rate]
     found = []
-    for step in stack.steps:
-        given = step.inputs[0]
-        rates.append(rates[given] * (1 if step.layer is None else step.layer.rate))
-        if not isinstance(step.layer, LinearLayer):
+    for node in graph.nodes:
+        if not isinstance(node.layer, LinearLayer):
             continue
-        for part in step.layer.in_expectation(stack.value_channels[given]):
+        given = node.inputs[0]
+        for part in node.layer.in_expectation(graph.value_channels[given]):
             places, factor = _taps(part)
             apart = int(np.gcd.reduce(np.diff(places), initial=0))
             if apart > 1:
-                spacing = rates[given] * factor / apart
+                spacing = graph.value_rates[given] * factor / apart
                 images = tuple(k * spacing for k in range(1, apart // 2 + 1))
-                found.append(KernelImages(step.label, step.name, apart, spacing, images))
+                found.append(KernelImages(node.name, node.title, apart, spacing, images))
     return tuple(found)
 
 
