@@ -41,6 +41,7 @@ _HOMES = {
     "upsim.theory.reports.overlap": "overlap",
     "upsim.theory.reports.boundaries": "coverage",
     "upsim.theory.reports.cost": "cost",
+    "upsim.theory.reports.lengths": "Lengths lengths",
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         gradient_lines,
         phase_shuffle_factor,
     )
+    from upsim.theory.reports.lengths import Lengths, lengths
     from upsim.theory.reports.overlap import overlap
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
