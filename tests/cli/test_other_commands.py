@@ -39,7 +39,12 @@ def test_structure_draws_no_weight_and_predicts_nothing(upsim_command, monkeypat
     assert outcome.code == 0
     assert "689.0625 Hz, family 2, lies within the reading" in outcome.out
     assert "--levels draws them" in outcome.err
-    for command in (("cost", "melgan"), ("replicas", "fig8-left"), ("models",)):
+    for command in (
+        ("cost", "melgan"),
+        ("replicas", "fig8-left"),
+        ("models",),
+        ("boundaries", "melgan", "-n", 32),
+    ):
         assert upsim_command(*command).code == 0
 
 

@@ -34,6 +34,11 @@ def test_a_plain_kernel_has_none():
     assert kernel_images(upsim.Stack([upsim.Conv(1, 1, 1)], 16000)) == ()
 
 
+def test_an_initialisation_without_known_moments_has_its_taps_all_the_same():
+    learned = upsim.LearnedInterpolation(2, weight="icnr")
+    assert kernel_images(upsim.Stack([learned], 8000)) == ()
+
+
 def test_a_strided_kernel_runs_at_the_higher_rate():
     stack = upsim.Stack([upsim.Conv(1, 1, 3, 2, dilation=2)], 8000)
     for each in (stack, stack.draw(0)):

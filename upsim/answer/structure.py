@@ -147,6 +147,8 @@ class Structure:
         below = frequency // spacing * spacing
         near = (below, below + spacing)
         choices = [line for line in near if 0 < line <= self._stack.sample_rate / 2]
+        if not choices:
+            return "  no line but the offset is possible"
         listed = " and ".join(format_hertz(line) for line in choices)
         return f"  possible lines are the multiples of {format_hertz(spacing)}; nearest: {listed}"
 

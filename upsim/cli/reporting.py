@@ -159,8 +159,7 @@ def boundaries(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
-    # Weights do not matter here; any will do.
-    report = boundary_report(found.draw(0), length)
+    report = boundary_report(found, length)
     records = [
         {
             "layer": each.layer,

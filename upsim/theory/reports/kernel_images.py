@@ -17,6 +17,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.errors import NotPredictableError
 from upsim.layers.base import LinearLayer
 from upsim.network.graph import Graph
 from upsim.operators import PolyphaseMatrix, StretchFIR
@@ -71,7 +72,7 @@ def kernel_images(graph: Graph) -> tuple[KernelImages, ...]:
         if not isinstance(node.layer, LinearLayer):
             continue
         given = node.inputs[0]
-        for part in node.layer.in_expectation(graph.value_channels[given]):
+        for part in _parts(node.layer, graph.value_channels[given]):
             places, factor = _taps(part)
             apart = int(np.gcd.reduce(np.diff(places), initial=0))
             if apart > 1:
@@ -79,6 +80,14 @@ def kernel_images(graph: Graph) -> tuple[KernelImages, ...]:
                 images = tuple(k * spacing for k in range(1, apart // 2 + 1))
                 found.append(KernelImages(node.name, node.title, apart, spacing, images))
     return tuple(found)
+
+
+def _parts(layer: LinearLayer, channels: int) -> tuple[Part, ...]:
+    """Return a layer's parts; where their moments are not known, those of a draw: taps stay put."""
+    try:
+        return layer.in_expectation(channels)
+    except NotPredictableError:
+        return (layer.draw(np.random.default_rng(0)).operator(channels),)
 
 
 def _taps(part: Part) -> tuple[NDArray[np.intp], int]:
