@@ -25,7 +25,7 @@ from functools import reduce
 from math import gcd
 from typing import NamedTuple
 
-from upsim.layers.base import Activation
+from upsim.layers.base import LinearLayer, Normalisation
 from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, walk
 
@@ -103,8 +103,12 @@ class Distortion:
                 for maker, own in ways:
                     joined[maker] = shared(joined.get(maker, rate), own)
                 reach = joined
-            bends = isinstance(node.layer, Merging) and node.layer.how not in _LINEAR
-            if bends or isinstance(node.layer, Activation):
+            if isinstance(node.layer, Merging):
+                bends = node.layer.how not in _LINEAR
+            else:
+                # Given its statistics over time, a normalisation is linear.
+                bends = not isinstance(node.layer, LinearLayer | Normalisation)
+            if bends:
                 reach = {**reach, node.output: spacing}
             return _Known(spacing, lattice, reach)
 
