@@ -13,10 +13,70 @@ from upsim.files.stackschema import schema
 
 
 def test_explain_names_the_layer_and_the_cause(upsim_command):
-    outcome = upsim_command("explain", "fig8-left", "--freq", 12000)
     drawn = models.fig8_left().draw(0)
+    predicted = str(upsim.predict(drawn, upsim.Constant(1.0)).explain(12000))
+    for asked in (("--seed", 0), ("--levels",)):
+        outcome = upsim_command("explain", "fig8-left", "--freq", 12000, *asked)
+        assert outcome.out.strip() == predicted
+        assert "first possible at layer 1 (TransposedConv)" in outcome.out
+
+
+def test_explain_predicts_levels_where_the_weights_are_given(upsim_command, tmp_path):
+    drawn = models.fig8_left().draw(3)
+    upsim.save_stack(drawn, tmp_path / "drawn.json")
+    outcome = upsim_command("explain", "drawn.json", "--freq", 12000)
     assert outcome.out.strip() == str(upsim.predict(drawn, upsim.Constant(1.0)).explain(12000))
-    assert "first possible at layer 1 (TransposedConv)" in outcome.out
+    assert "predicted" not in upsim_command("explain", "drawn.json", "-f", 12000, "--structure").out
+
+
+def test_structure_draws_no_weight_and_predicts_nothing(upsim_command, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("asked for structure, the command drew or predicted")
+
+    monkeypatch.setattr("upsim.network.stack.Stack.draw", refuse)
+    monkeypatch.setattr("upsim.answer.predictor.predict", refuse)
+    outcome = upsim_command("explain", "hifigan-v1", "-f", "689.06")
+    assert outcome.code == 0
+    assert "689.0625 Hz, family 2, lies within the reading" in outcome.out
+    assert "--levels draws them" in outcome.err
+    for command in (
+        ("cost", "melgan"),
+        ("replicas", "fig8-left"),
+        ("models",),
+        ("boundaries", "melgan", "-n", 32),
+    ):
+        assert upsim_command(*command).code == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "hertz"), [("0.6891kHz", 689.0625), ("689", 689.0625), ("5.5kHz", 5512.5)]
+)
+def test_explain_reads_a_frequency_as_people_write_it(upsim_command, typed, hertz):
+    (found,) = upsim_command("explain", "hifigan-v1", "-f", typed, "--json").json()
+    assert found["frequency_hz"] == hertz
+    assert found["candidates"][0]["frequency_hz"] == hertz
+    assert found["asked_hz"] != hertz
+
+
+def test_a_reading_off_a_spectrogram(upsim_command):
+    for width in (("--fft", 1024), ("--within", "10.8")):
+        (found,) = upsim_command("explain", "melgan", "-f", 5500, *width, "--json").json()
+        # 22050 / 1024 = 21.5 Hz a bin: 5512.5 Hz lies 12.5 Hz away, more than half a bin.
+        assert not found["possible"] or found["frequency_hz"] != 5512.5
+    (found,) = upsim_command("explain", "melgan", "-f", 5500, "--fft", 512, "--json").json()
+    assert (found["frequency_hz"], found["within_hz"]) == (5512.5, 22050 / 1024)
+    both = upsim_command("explain", "melgan", "-f", 5500, "--fft", 512, "--within", 3)
+    assert (both.code, "one of them" in both.err) == (2, True)
+
+
+def test_replicas_name_the_kernel_images(upsim_command, tmp_path):
+    upsim.save_stack(upsim.Stack([upsim.Conv(1, 1, 3, dilation=2)], 48000), tmp_path / "wide.json")
+    out = upsim_command("replicas", "wide.json").out
+    assert "kernel image: layer 1 (Conv) passes its band again about 24 kHz" in out
+    *bands, image = upsim_command("replicas", "wide.json", "--json").json()
+    assert {band["kind"] for band in bands} == {"baseband"}
+    assert (image["kind"], image["made_by"]) == ("kernel image", "1")
+    assert (image["low_hz"], image["high_hz"], image["input_high_hz"]) == (12000, 24000, 12000)
 
 
 def test_explain_says_what_no_layer_can_make(upsim_command):
@@ -172,6 +232,6 @@ def test_frequencies_as_typed():
     from upsim.cli.inputs import parse_hertz
 
     assert parse_hertz("4 kHz", "x") == 4000
-    assert parse_hertz("86.13", "x") == 86.13
+    assert parse_hertz("86.13", "x") == Fraction(8613, 100)
     assert parse_hertz("5.5125k", "x") == 5512.5
     assert parse_hertz("11025/2 Hz", "x") == Fraction(11025, 2)
