@@ -16,18 +16,21 @@ from upsim.neural.registry import chain, register
 @register(Residual)
 def run_residual(layer: Residual, samples: Signal) -> Signal:
     """Return ``body(x) + skip(x)``; an empty skip is the input itself."""
-    body, skip = run_parts((layer.layers, layer.skip), samples)
-    return body + skip
+    return merge(run_parts((layer.layers, layer.skip), samples), "sum")
 
 
 @register(Parallel)
 def run_parallel(layer: Parallel, samples: Signal) -> Signal:
     """Return the sum, the mean or the concatenation (over channels) of the branches."""
-    results = run_parts(layer.branches, samples)
-    if layer.merge == "concatenate":
+    return merge(run_parts(layer.branches, samples), layer.merge)
+
+
+def merge(results: list[Signal], merging: str) -> Signal:
+    """Return the "sum" or the "mean" of signals, or "concatenate" their channels."""
+    if merging == "concatenate":
         return np.concatenate(results, axis=1)
     total = reduce(np.add, results)
-    return total / len(results) if layer.merge == "mean" else total
+    return total / len(results) if merging == "mean" else total
 
 
 def run_parts(parts: tuple[tuple[Layer, ...], ...], samples: Signal) -> list[Signal]:

@@ -1,0 +1,289 @@
+"""The witness as it is run here: layer by layer, on one period or on all samples.
+
+A period is run on a circle: each linear layer is fed the period again and again, as long as its
+taps reach, and one period is read where they see no end.  That is the shortest run which holds the
+steady state.  Activations need the period alone, and so do normalisations: the statistics of one
+period are those of a long signal.
+
+Beside the samples goes the running bound of their rounding, evaluated on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim import neural
+from upsim.errors import ShapeError, UpsimError
+from upsim.layers.base import Activation, Layer, Normalisation
+from upsim.network.stack import Stack, Step
+from upsim.neural.branches import merge
+from upsim.operators import Operator
+from upsim.operators.rounding import running_error
+from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.tolerance import probable
+
+Array = NDArray[np.float64]
+
+#: Random signs with which the errors before an activation are tried.
+_TRIALS = 4
+
+#: Input samples that a layer may be offered before it is left to say that they are too few.
+_LONGEST = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the witness made at one place.
+
+    Parameters
+    ----------
+    samples : array (rows, channels, time)
+        One period, or a whole finite signal; rows are runs side by side.
+    error : array (channels,)
+        How far rounding may have put them from another computation.
+    """
+
+    samples: Array
+    error: Array
+
+    @property
+    def size(self) -> Array:
+        """The largest magnitude of each channel, (channels,)."""
+        return np.asarray(np.abs(self.samples).max(axis=(0, 2), initial=0.0))
+
+
+class Witness:
+    """What runs a layer: a backend and a precision."""
+
+    def __init__(self, backend: str, dtype: np.dtype[Any]) -> None:
+        self.backend, self.dtype = backend, dtype
+        self.name = f"{backend} {dtype.name}"
+
+    def __call__(self, layer: Layer, samples: Array) -> Array:
+        """Return the layer's output for samples (rows, channels, time), in double precision."""
+        if self.backend == "numpy":
+            made = neural.run(layer, samples, dtype=self.dtype)
+        else:
+            device = "cuda" if self.backend == "cuda" else "cpu"
+            made = neural.run_torch(layer, samples, dtype=self.dtype, device=device)
+        return np.asarray(made, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the witness made of an input, at every place.
+
+    Parameters
+    ----------
+    places : list of Seen or None
+        By value number, value 0 is the input; None for what is not kept.
+    off : list of str
+        Layers whose output was not as long as their length law says, each with both lengths.
+    """
+
+    places: list[Seen | None]
+    off: list[str]
+
+    @property
+    def end(self) -> Seen:
+        """The output."""
+        end = self.places[-1]
+        assert end is not None
+        return end
+
+
+def run_period(
+    stack: Stack, period: Array, witness: Witness, parts: Callable[[str], Array] | None = None
+) -> Run:
+    """Return one period of the steady state at every place.
+
+    Parameters
+    ----------
+    stack : Stack
+    period : array (rows, channels, time)
+        One period of the input.
+    witness : Witness
+    parts : callable, optional
+        For linear stacks: the label of a layer to the factor of its bias in each row, (rows,).
+    """
+
+    def layer(step: Step, operator: Operator | None, given: Seen, off: list[str]) -> Array:
+        assert step.layer is not None
+        if operator is None:
+            return witness(step.layer, given.samples)
+        if parts is None:
+            return _on_a_circle(step, operator, given.samples, witness, off)
+        # One more row of silence shows the bias alone.
+        rows = np.concatenate([given.samples, np.zeros_like(given.samples[:1])])
+        made = _on_a_circle(step, operator, rows, witness, off)
+        bias = made[-1:]
+        return np.asarray(made[:-1] - bias + parts(step.label)[:, None, None] * bias)
+
+    return _run(stack, period, witness, layer, keep=True, circular=True)
+
+
+def run_samples(stack: Stack, samples: Array, witness: Witness) -> Run:
+    """Return the output for finite samples (channels, time), edges included."""
+
+    def layer(step: Step, _: Operator | None, given: Seen, off: list[str]) -> Array:
+        assert step.layer is not None
+        made = witness(step.layer, given.samples)
+        _compare_lengths(step, given.samples, made, off)
+        return made
+
+    return _run(stack, samples[None], witness, layer, keep=False, circular=False)
+
+
+def _run(
+    stack: Stack,
+    start: Array,
+    witness: Witness,
+    perform: Callable[[Step, Operator | None, Seen, list[str]], Array],
+    *,
+    keep: bool,
+    circular: bool,
+) -> Run:
+    first = Seen(start, np.zeros(start.shape[1]))
+    # The samples of a sine, and their rounding to the witness's precision.
+    places: list[Seen | None] = [Seen(start, probable(4, 1.0, witness.dtype) * first.size)]
+    last_use = {value: step.output for step in stack.steps for value in step.inputs}
+    off: list[str] = []
+    for step, operator in zip(stack.steps, stack.operators, strict=True):
+        given = [place for value in step.inputs if (place := places[value]) is not None]
+        try:
+            if step.layer is None:
+                places.append(_merged(given, step.merging, witness, circular=circular))
+            else:
+                made = perform(step, operator, given[0], off)
+                error = _error(step.layer, operator, given[0], made, witness, circular=circular)
+                places.append(Seen(made, error))
+        except UpsimError as error:
+            raise error.at(f"layer {step.label} of {len(stack)}") from None
+        if not keep:
+            for value in step.inputs:
+                if last_use[value] == step.output:
+                    places[value] = None
+    return Run(places, off)
+
+
+def _merged(given: list[Seen], merging: str, witness: Witness, *, circular: bool) -> Seen:
+    """Return places where branches meet; periods of different lengths are repeated first."""
+    samples = [place.samples for place in given]
+    if circular:
+        whole = lcm(*(each.shape[2] for each in samples))
+        samples = [np.tile(each, (1, 1, whole // each.shape[2])) for each in samples]
+    made = np.asarray(merge(list(samples), merging), dtype=np.float64)
+    errors = [place.error for place in given]
+    if merging == "concatenate":
+        return Seen(made, np.concatenate(errors))
+    total = np.hypot.reduce(errors) / (len(given) if merging == "mean" else 1)
+    sizes = np.sum([place.size for place in given], axis=0)
+    return Seen(made, np.hypot(total, probable(len(given), 1.0, witness.dtype) * sizes))
+
+
+def _on_a_circle(
+    step: Step, operator: Operator, samples: Array, witness: Witness, off: list[str]
+) -> Array:
+    r"""Return one period behind a linear layer.
+
+    Output block ``b`` sees the inputs ``b D + first`` to ``b D + last``.  So the first ``s`` blocks
+    are left out, with :math:`s D \ge -\mathrm{first}`, and the input ends no earlier than the last
+    block's ``last``.  The input is turned by ``s D`` samples, so that the block read first is the
+    one at time 0.
+    """
+    layer = step.layer
+    assert layer is not None
+    up, down = operator.up, operator.down
+    own = 1 if operator.offset is None else operator.offset.shape[1]
+    given = samples.shape[2]
+    # Blocks of one output period: whole periods of the input, and of a periodic bias.
+    blocks = lcm(lcm(given, down) // down, own // gcd(own, up))
+    firsts, lasts = operator.support()
+    sees = lasts >= firsts
+    first = int(firsts[sees].min()) if sees.any() else 0
+    last = int(lasts[sees].max()) if sees.any() else 0
+    spared = -(-max(0, -first) // down)
+    spared = -(-spared * up // lcm(own, up)) * (lcm(own, up) // up)
+    begin, count = spared * up, blocks * up
+    length = max(spared + blocks, spared + blocks - 1 + last // down + 1) * down
+    while (short := begin + count - _made(layer, length)) > 0:
+        length += -(-short // up) * down
+    while True:
+        refuse_beyond_memory(
+            2 * samples.shape[0] * (samples.shape[1] * length + operator.out_channels * count),
+            f"the run of {step.name}",
+            fix="upsim.verify(stack.upto(1), signal)",
+        )
+        index = (np.arange(length) - spared * down) % given
+        try:
+            made = witness(layer, samples[:, :, index])
+            break
+        except ShapeError:
+            # A reflection asks for more samples than the layer's taps.
+            length *= 2
+            if length > _LONGEST:
+                raise
+    _compare_lengths(step, samples[:, :, index], made, off)
+    return made[:, :, begin : begin + count]
+
+
+def _made(layer: Layer, length: int) -> int:
+    """Return how many samples a layer makes; none where the input is too short for it."""
+    try:
+        return layer.output_length(length)
+    except ShapeError:
+        return 0
+
+
+def _compare_lengths(step: Step, given: Array, made: Array, off: list[str]) -> None:
+    assert step.layer is not None
+    expected = step.layer.output_length(given.shape[2])
+    if made.shape[2] != expected:
+        off.append(f"{step.name}: {made.shape[2]} samples, not {expected}")
+
+
+def _error(
+    layer: Layer,
+    operator: Operator | None,
+    given: Seen,
+    made: Array,
+    witness: Witness,
+    *,
+    circular: bool,
+) -> Array:
+    """Return the running bound of rounding behind a layer, (channels,)."""
+    if operator is not None:
+        period = given.samples.shape[2] if circular else None
+        return running_error(operator, given.size, given.error, period=period, dtype=witness.dtype)
+    assert isinstance(layer, Activation | Normalisation)
+    return _tried(layer, given, made, witness)
+
+
+def _tried(layer: Layer, given: Seen, made: Array, witness: Witness) -> Array:
+    """Return the error behind a layer that is not linear, by moving its input that far.
+
+    All up, all down, half the channels up and half down (a gate's two halves), and random signs;
+    the largest change counts.  The layer's own rounding is some roundings of what it is given and
+    of what it makes; a mean over time is a sum of all samples.
+    """
+    samples = given.samples
+    rows, channels, _ = samples.shape
+    sums = samples[0].size if isinstance(layer, Normalisation) else channels
+    moved = given.error[:, None] + probable(sums + 8, 1.0, witness.dtype) * given.size[:, None]
+    rng = np.random.default_rng(0)
+    halves = np.where(np.arange(channels) < channels // 2, 1.0, -1.0)[:, None]
+    signs = [np.ones((1, 1)), -np.ones((1, 1)), halves, -halves]
+    largest = np.zeros(made.shape[1])
+    for number in range(len(signs) + _TRIALS):
+        sign = signs[number] if number < len(signs) else rng.choice((-1.0, 1.0), samples.shape[1:])
+        change = witness(layer, samples + moved * sign) - made
+        np.maximum(largest, np.abs(change).max(axis=(0, 2)), out=largest)
+    assert rows == made.shape[0]
+    own = probable(8, 1.0, witness.dtype) * np.abs(made).max(axis=(0, 2))
+    return np.asarray(largest + own)
