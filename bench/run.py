@@ -22,6 +22,7 @@ SCRIPTS = (
     "linear_density.py",
     "closure.py",
     "demucs_expected.py",
+    "demucs_verify.py",
     "import_time.py",
 )
 HEADER = "| question | upsim | instead | time | instead | ratio | target | met |"

@@ -20,9 +20,11 @@ from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.network.stack import Stack, Step
 from upsim.operators import StretchFIR
+from upsim.operators.rounding import running_error
 from upsim.theory.lines.tones import Tone
+from upsim.verification.replicas import images
 from upsim.verification.report import Check
-from upsim.verification.witness import Run, Witness, run_period
+from upsim.verification.witness import Run, Witness, on_a_circle
 from upsim.words.tolerance import probable
 
 Real = NDArray[np.float64]
@@ -30,54 +32,84 @@ Real = NDArray[np.float64]
 
 def judge_births(prediction: Prediction, run: Run, witness: Witness) -> list[Check]:
     """Judge the layer and the cause of each tone, as far as a run decides them."""
-    stack = prediction.stack
     tones = prediction.tones
     if not tones:
         return []
-    sines = any(
-        line.frequency for line in prediction.signal.lines(stack.in_channels, stack.input_rate)
-    )
-    makers = Makers(stack)
-    places = _Patterns(stack, run, witness)
-    wrong_layers, wrong_causes, open_layers, open_causes = 0, 0, 0, 0
+    births = _Births(prediction, run, witness)
+    layers = causes = known_layers = known_causes = 0
     for tone in tones:
-        if not tone.fraction:
-            if not tone.contributions:
-                open_layers, open_causes = open_layers + 1, open_causes + 1
-                continue
-            # The offset is put down to its strongest share.
-            wrong_layers += tone.layer != tone.contributions[0].layer
-            wrong_causes += tone.cause != tone.contributions[0].cause
-            continue
-        steps = makers.of(tone.fraction)
-        if sines or len(steps) != 1:
-            open_layers, open_causes = open_layers + 1, open_causes + 1
-            continue
-        causes = places.causes(steps[0], tone)
-        if causes is None:
-            open_layers, open_causes = open_layers + 1, open_causes + 1
-            continue
-        wrong_layers += tone.layer != stack.steps[steps[0]].label
-        if len(causes) > 1:
-            open_causes += 1
-        else:
-            wrong_causes += tone.cause not in causes
+        possible = births.of(tone)
+        places, reasons = {place for place, _ in possible}, {cause for _, cause in possible}
+        if len(places) == 1:
+            known_layers += 1
+            layers += tone.layer not in places
+        if len(reasons) == 1:
+            known_causes += 1
+            causes += tone.cause not in reasons
     checks = []
-    for name, wrong, unknown in (
-        ("first layers", wrong_layers, open_layers),
-        ("causes", wrong_causes, open_causes),
+    for name, wrong, known in (
+        ("first layers", layers, known_layers),
+        ("causes", causes, known_causes),
     ):
-        known = len(tones) - unknown
         if known:
             about = f"{name} of {known} tone{'s' if known > 1 else ''}, by runs of single layers"
             checks.append(Check(name, about, float(wrong), 0.0))
-        if unknown:
+        if known < len(tones):
             reason = (
-                f"{unknown} of {len(tones)} tones: a run does not decide where several layers, an "
-                "activation or a line of the input may have made them"
+                f"{len(tones) - known} of {len(tones)} tones: a run does not decide between "
+                "several layers, an activation and a line of the input"
             )
             checks.append(Check.skipped(name, reason))
     return checks
+
+
+class _Births:
+    """Where each tone can have been born, and of what."""
+
+    def __init__(self, prediction: Prediction, run: Run, witness: Witness) -> None:
+        self.stack = prediction.stack
+        self.makers = Makers(self.stack)
+        self.patterns = _Patterns(self.stack, run, witness)
+        rate = self.stack.input_rate
+        own = prediction.signal.lines(self.stack.in_channels, rate)
+        self.images = [
+            _last_movers(self.stack, line.frequency / rate) for line in own if line.frequency
+        ]
+
+    def of(self, tone: Tone) -> set[tuple[str, str]]:
+        """Return pairs of a layer and a cause, one of which is right; none if nothing is known.
+
+        The latest layer that could make the line, and does, is the one that is named.
+        """
+        if not tone.fraction:
+            # The offset is put down to its strongest share.
+            return {(share.layer, share.cause) for share in tone.contributions[:1]}
+        for number in reversed(self.makers.of(tone.fraction)):
+            causes = self.patterns.causes(number, tone)
+            if causes is None:
+                return set()
+            if causes:
+                label = self.stack.steps[number].label
+                return {(label, cause) for cause in causes}
+        labels = set().union(*(image.get(tone.fraction, set()) for image in self.images))
+        return {(label, "input") for label in labels}
+
+
+def _last_movers(stack: Stack, frequency: Fraction) -> dict[Fraction, set[str]]:
+    """Return where a line of the input lands, and which layer moved it last: "" for none."""
+    values: list[dict[Fraction, set[str]]] = [{Fraction(frequency): {""}}]
+    for step in stack.steps:
+        up, down = (1, 1) if step.layer is None else step.layer.block
+        made: dict[Fraction, set[str]] = {}
+        for value in step.inputs:
+            for turns, movers in values[value].items():
+                for image in images(turns, up):
+                    moved = up > 1 and image > Fraction(1, 2 * up)
+                    landed = image * down % 1
+                    place = min(landed, 1 - landed)
+                    made.setdefault(place, set()).update({step.label} if moved else movers)
+        values.append(made)
+    return values[-1]
 
 
 class Makers:
@@ -85,15 +117,16 @@ class Makers:
 
     def __init__(self, stack: Stack) -> None:
         self.steps = stack.steps
-        self._periods = [self._pairs(number) for number in range(len(self.steps))]
+        found = [(number, self._pairs(number)) for number in range(len(self.steps))]
+        self._periods = [(number, pairs) for number, pairs in found if pairs]
 
     def of(self, fraction: Fraction) -> list[int]:
         """Return the numbers of these steps."""
         return [
             number
-            for number, pairs in enumerate(self._periods)
+            for number, pairs in self._periods
             if any(
-                (fraction * before).denominator == 1 and (fraction * after).denominator != 1
+                before % fraction.denominator == 0 and after % fraction.denominator
                 for before, after in pairs
             )
         ]
@@ -123,30 +156,32 @@ class _Patterns:
 
     def __init__(self, stack: Stack, run: Run, witness: Witness) -> None:
         self.stack, self.run, self.witness = stack, run, witness
-        self._known: dict[int, tuple[dict[str, Real], float] | None] = {}
+        self._rates: dict[int, Fraction | None] = {}
+        self._known: dict[int, tuple[dict[str, Real], float]] = {}
 
     def causes(self, number: int, tone: Tone) -> list[str] | None:
-        """Return the causes that a line may have at its layer; None where the layer made none.
+        """Return the causes that a line may have at its layer: none where the layer made none.
 
-        Of three strengths the largest decides; those that rounding does not tell from it count too.
+        Of three strengths the largest decides; those within rounding of it count too.  None behind
+        a decimation, where the line has several places at the layer's output.
         """
         if number not in self._known:
             self._known[number] = self._strengths(number)
-        known = self._known[number]
-        if known is None:
-            return None
-        strengths, floor = known
-        path = _rate_behind(self.stack, number)
+        strengths, floor = self._known[number]
+        if number not in self._rates:
+            self._rates[number] = _rate_behind(self.stack, number)
+        path = self._rates[number]
         if path is None:
             return None
         at = tone.fraction * path % 1
         found = {}
         for name, lines in strengths.items():
-            place = at * lines.size
-            found[name] = float(lines[int(place)]) if place.denominator == 1 else 0.0
+            whole = lines.size % at.denominator == 0
+            place = at.numerator * lines.size // at.denominator
+            found[name] = float(lines[place]) if whole else 0.0
         top = max(found.values())
         if top <= floor:
-            return None
+            return []
         source = tone.contributions[0].cause if tone.contributions else "input offset"
         return [
             source if name == "channels" else name
@@ -154,17 +189,15 @@ class _Patterns:
             if strength >= top - floor
         ]
 
-    def _strengths(self, number: int) -> tuple[dict[str, Real], float] | None:
+    def _strengths(self, number: int) -> tuple[dict[str, Real], float]:
         step, operator = self.stack.steps[number], self.stack.operators[number]
         assert operator is not None
         before = self.run.places[step.inputs[0]]
         assert before is not None
         mean = before.samples.mean(axis=2, keepdims=True)
-        assert step.layer is not None
-        alone = Stack([step.layer], self.stack.sample_rate, in_channels=int(mean.shape[1]))
         rows = np.concatenate([mean, np.zeros_like(mean)])
-        seen = run_period(alone, rows, self.witness).end
-        whole, bias = seen.samples
+        seen = on_a_circle(step, operator, rows, self.witness, [])
+        whole, bias = seen
         whole = whole - bias
         if isinstance(step.layer, PeriodicShuffle | TwoBandSynthesis):
             # No weights of its own: the lines are in how its channels' offsets differ.
@@ -182,8 +215,11 @@ class _Patterns:
             name: np.linalg.norm(np.fft.fft(pattern, axis=1), axis=0) / pattern.shape[1]
             for name, pattern in patterns.items()
         }
-        error = seen.error + probable(whole.shape[1] + 8, 1.0, self.witness.dtype) * seen.size
-        floor = float(np.linalg.norm(error + before.error.max()))
+        # The mean is as wrong as its input, and a sum of as many samples.
+        size = np.abs(mean).max(axis=(0, 2))
+        wrong = before.error + probable(before.samples.shape[2] + 1, 1.0) * size
+        error = running_error(operator, size, wrong, period=1, dtype=self.witness.dtype)
+        floor = float(np.linalg.norm(error))
         return strengths, 2 * floor
 
 

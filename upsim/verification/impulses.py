@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.network.stack import Stack
-from upsim.verification.witness import Witness, run_period
+from upsim.verification.witness import Witness, run_period, seen_by
 from upsim.words.arguments import refuse_beyond_memory
 from upsim.words.tolerance import probable
 
@@ -99,10 +99,7 @@ def _reach(stack: Stack, block: int) -> tuple[int, int, int]:
         high = max(touched[value][1] for value in step.inputs)
         rate = rates[step.inputs[0]]
         if operator is not None:
-            firsts, lasts = operator.support()
-            sees = lasts >= firsts
-            first = int(firsts[sees].min()) if sees.any() else 0
-            last = int(lasts[sees].max()) if sees.any() else 0
+            first, last = seen_by(operator)
             low = -(-(low - last) // operator.down) * operator.up
             high = max(low, (high - first) // operator.down * operator.up + operator.up - 1)
             rate = rate * operator.up / operator.down

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
-from upsim.theory.lines.tones import Contribution, Tone
+from upsim.theory.lines.tones import Tone
 from upsim.verification.inputs import period_of_lines
 from upsim.verification.report import Check
 from upsim.verification.witness import Seen, Witness, run_period
@@ -38,12 +39,21 @@ class Lines:
         stages = self.period.bit_length() + 1
         self.tolerance = seen.error + probable(stages, 1.0) * seen.size
 
-    def at(self, fraction: Fraction) -> Complex:
-        """Return the amplitudes (rows, channels) of the line at a fraction of the rate."""
-        place = fraction * self.period
-        if place.denominator != 1 or not 0 <= place <= self.period // 2:
-            return np.zeros(self.amplitudes.shape[:2], np.complex128)
-        return np.asarray(self.amplitudes[:, :, int(place)])
+    def at(self, fractions: Sequence[Fraction]) -> Complex:
+        """Return the amplitudes (rows, lines, channels) of lines at fractions of the rate."""
+        found = np.zeros((len(self.amplitudes), len(fractions), self.amplitudes.shape[1]), complex)
+        numbers = [number_of(each, self.period) for each in fractions]
+        there = [line for line, number in enumerate(numbers) if number is not None]
+        chosen = [number for number in numbers if number is not None]
+        found[:, there] = self.amplitudes[:, :, chosen].transpose(0, 2, 1)
+        return found
+
+
+def number_of(fraction: Fraction, period: int) -> int | None:
+    """Return the number of a line among those of a period; None if it is not one of them."""
+    if period % fraction.denominator or not 0 <= 2 * fraction <= 1:
+        return None
+    return fraction.numerator * (period // fraction.denominator)
 
 
 def sides_of(fraction: Fraction) -> int:
@@ -61,13 +71,13 @@ def judge_lines(prediction: Prediction, lines: Lines) -> list[Check]:
     malformed = _malformed(prediction, channels)
     if malformed:
         return [Check.wrong("lines", malformed)]
-    found = np.array([lines.at(tone.fraction)[0] for tone in tones]).reshape(-1, channels)
+    found = lines.at([tone.fraction for tone in tones])[0]
     claimed = np.array([tone.amplitude for tone in tones]).reshape(-1, channels)
     unclaimed = lines.amplitudes[0].copy()
     for tone in tones:
-        place = tone.fraction * count
-        if place.denominator == 1:
-            unclaimed[:, int(place)] = 0
+        number = number_of(tone.fraction, count)
+        if number is not None:
+            unclaimed[:, number] = 0
     errors = np.concatenate([np.abs(claimed - found), np.abs(unclaimed.T)])
     checks = [Check.worst("lines", about, errors, lines.tolerance)]
     sides = np.array([sides_of(tone.fraction) for tone in tones]).reshape(-1, 1)
@@ -123,21 +133,31 @@ def judge_sums(prediction: Prediction, lines: Lines) -> list[Check]:
         return []
     if len(tones) < len(prediction.tones):
         return [Check.wrong("sums of shares", "some tones have shares and others none")]
-    errors, bounds = [], []
-    for tone in tones:
-        shares = _amplitudes(tone)
-        found = lines.at(tone.fraction)[0]
-        sizes = np.abs(shares).sum(axis=0)
-        errors.append(np.abs(shares.sum(axis=0) - found))
-        bounds.append(lines.tolerance + rounding(len(shares), 1.0) * sizes)
-        powers = np.array([share.power for share in tone.contributions])
-        squares = sides_of(tone.fraction) * np.abs(shares) ** 2
-        errors += list(np.abs(powers - squares))
-        bounds += list(rounding(4, 1.0) * squares)
-        order = (np.abs(shares) ** 2).sum(axis=1)
-        errors += [np.full_like(found.real, max(0.0, step)) for step in np.diff(order)]
-        bounds += [np.full_like(found.real, rounding(4 * found.size, each)) for each in order[:-1]]
+    shares, starts = _shares(tones)
+    squares = np.abs(shares) ** 2
+    counts = np.diff(starts, append=len(shares))
+    sides = np.repeat([sides_of(tone.fraction) for tone in tones], counts)[:, None]
+    powers = np.array([share.power for tone in tones for share in tone.contributions])
+    # A share that is stronger than the one before it, within one tone.
+    order = squares.sum(axis=1)
+    step = np.diff(order, prepend=order[:1])
+    step[starts] = 0
+    sizes = np.add.reduceat(np.abs(shares), starts)
+    found = lines.at([tone.fraction for tone in tones])[0]
+    most = int(counts.max())
     about = f"shares of {_counted(tones)} against the witness's lines; powers; strongest first"
+    parts = (
+        (
+            np.abs(np.add.reduceat(shares, starts) - found),
+            lines.tolerance + rounding(most, 1.0) * sizes,
+        ),
+        (np.abs(powers - sides * squares), rounding(4, 1.0) * sides * squares),
+        (np.maximum(step, 0), rounding(4 * shares.shape[1], 1.0) * order),
+    )
+    errors = np.concatenate([np.ravel(error) for error, _ in parts])
+    bounds = np.concatenate(
+        [np.ravel(np.broadcast_to(bound, error.shape)) for error, bound in parts]
+    )
     return [Check.worst("sums of shares", about, errors, bounds)]
 
 
@@ -165,29 +185,30 @@ def judge_shares(prediction: Prediction, witness: Witness, seed: int) -> list[Ch
     mixed = np.sum([factor(cause, "")[:, None, None] * part for cause, part in start.items()], 0)
     run = run_period(prediction.stack, mixed, witness, lambda label: factor("bias", label))
     lines = Lines(run.end)
-    errors, bounds = [], []
     about = f"shares of {_counted(tones)}, by {_MIXTURES} runs of the sources mixed at random"
+    used = []
     for tone in tones:
         for share in tone.contributions:
-            if (share.cause, share.layer) not in factors:
+            known = factors.get((share.cause, share.layer))
+            if known is None:
                 return [Check.wrong("shares", f"no such source: {share.cause} {share.place}")]
-        shares = _amplitudes(tone)
-        used = np.array([factor(each.cause, each.layer) for each in tone.contributions])
-        sizes = np.abs(shares).sum(axis=0)
-        errors.append(np.abs(used.T @ shares - lines.at(tone.fraction)))
-        bounds.append(
-            np.broadcast_to(
-                lines.tolerance + rounding(len(shares) + 1, 1.0) * sizes, errors[-1].shape
-            )
-        )
-    return [Check.worst("shares", about, errors, bounds)]
+            used.append(known)
+    shares, starts = _shares(tones)
+    weighted = np.array(used).T[:, :, None] * shares
+    found = lines.at([tone.fraction for tone in tones])
+    sizes = np.add.reduceat(np.abs(shares), starts)
+    most = max(len(tone.contributions) for tone in tones)
+    errors = np.abs(np.add.reduceat(weighted, starts, axis=1) - found)
+    return [Check.worst("shares", about, errors, lines.tolerance + rounding(most + 1, 1.0) * sizes)]
 
 
-def _amplitudes(tone: Tone) -> Complex:
-    shares: list[Contribution] = list(tone.contributions)
-    return np.array([share.amplitude for share in shares], dtype=np.complex128)
+def _shares(tones: Sequence[Tone]) -> tuple[Complex, NDArray[np.intp]]:
+    """Return the shares of all tones, (shares, channels), and where those of each tone begin."""
+    counts = [len(tone.contributions) for tone in tones]
+    rows = [share.amplitude for tone in tones for share in tone.contributions]
+    return np.array(rows, dtype=np.complex128), np.cumsum([0, *counts[:-1]])
 
 
-def _counted(tones: object) -> str:
-    count = len(tones)  # type: ignore[arg-type]
+def _counted(tones: Sequence[Tone]) -> str:
+    count = len(tones)
     return f"{count} tone{'' if count == 1 else 's'}"

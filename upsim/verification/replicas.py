@@ -130,7 +130,7 @@ def _sent(stack: Stack, frequency: Fraction) -> dict[Fraction, set[tuple[str, ..
         made: dict[Fraction, set[tuple[str, ...]]] = {}
         for value in step.inputs:
             for turns, movers in values[value].items():
-                for image in _images(turns, up):
+                for image in images(turns, up):
                     moved = (step.label,) if up > 1 and image > Fraction(1, 2 * up) else ()
                     landed = image * down % 1
                     place = min(landed, 1 - landed)
@@ -140,7 +140,7 @@ def _sent(stack: Stack, frequency: Fraction) -> dict[Fraction, set[tuple[str, ..
     return values[-1]
 
 
-def _images(turns: Fraction, up: int) -> set[Fraction]:
+def images(turns: Fraction, up: int) -> set[Fraction]:
     """Return the frequencies in [0, 1/2] that a stretch makes of one."""
     found = {(each + sign * turns) / up for each in range(up + 1) for sign in (1, -1)}
     return {each for each in found if 0 <= each <= Fraction(1, 2)}

@@ -58,7 +58,7 @@ class Check:
         )
         if not errors.size:
             return cls(name, about, 0.0, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             excess = np.where(errors == 0, 0.0, errors / bounds)
         # A difference that is no number is the worst of all: argmax finds it first.
         place = int(np.argmax(excess))

@@ -23,7 +23,7 @@ from upsim.errors import ShapeError, UpsimError
 from upsim.layers.base import Activation, Layer, Normalisation
 from upsim.network.stack import Stack, Step
 from upsim.neural.branches import merge
-from upsim.operators import Operator
+from upsim.operators import Operator, StretchFIR
 from upsim.operators.rounding import running_error
 from upsim.words.arguments import refuse_beyond_memory
 from upsim.words.tolerance import probable
@@ -118,10 +118,10 @@ def run_period(
         if operator is None:
             return witness(step.layer, given.samples)
         if parts is None:
-            return _on_a_circle(step, operator, given.samples, witness, off)
+            return on_a_circle(step, operator, given.samples, witness, off)
         # One more row of silence shows the bias alone.
         rows = np.concatenate([given.samples, np.zeros_like(given.samples[:1])])
-        made = _on_a_circle(step, operator, rows, witness, off)
+        made = on_a_circle(step, operator, rows, witness, off)
         bias = made[-1:]
         return np.asarray(made[:-1] - bias + parts(step.label)[:, None, None] * bias)
 
@@ -187,7 +187,7 @@ def _merged(given: list[Seen], merging: str, witness: Witness, *, circular: bool
     return Seen(made, np.hypot(total, probable(len(given), 1.0, witness.dtype) * sizes))
 
 
-def _on_a_circle(
+def on_a_circle(
     step: Step, operator: Operator, samples: Array, witness: Witness, off: list[str]
 ) -> Array:
     r"""Return one period behind a linear layer.
@@ -204,10 +204,7 @@ def _on_a_circle(
     given = samples.shape[2]
     # Blocks of one output period: whole periods of the input, and of a periodic bias.
     blocks = lcm(lcm(given, down) // down, own // gcd(own, up))
-    firsts, lasts = operator.support()
-    sees = lasts >= firsts
-    first = int(firsts[sees].min()) if sees.any() else 0
-    last = int(lasts[sees].max()) if sees.any() else 0
+    first, last = seen_by(operator)
     spared = -(-max(0, -first) // down)
     spared = -(-spared * up // lcm(own, up)) * (lcm(own, up) // up)
     begin, count = spared * up, blocks * up
@@ -231,6 +228,21 @@ def _on_a_circle(
                 raise
     _compare_lengths(step, samples[:, :, index], made, off)
     return made[:, :, begin : begin + count]
+
+
+def seen_by(operator: Operator) -> tuple[int, int]:
+    """Return the first and last input sample that the first output block may see.
+
+    Of a polyphase matrix all blocks count, those of zeros too: to look further costs a little, to
+    search the zeros costs more.
+    """
+    if isinstance(operator, StretchFIR):
+        firsts, lasts = operator.support()
+        sees = lasts >= firsts
+        return (int(firsts[sees].min()), int(lasts[sees].max())) if sees.any() else (0, 0)
+    matrix = operator.polyphase()
+    count, down = matrix.blocks.shape[0], matrix.down
+    return -(matrix.first + count - 1) * down, -matrix.first * down + down - 1
 
 
 def _made(layer: Layer, length: int) -> int:
