@@ -22,15 +22,10 @@ TURNS = 3
 
 def fits(stack: upsim.Stack, length: int) -> bool:
     """Return True if an input leaves a sample after each layer, and branches equally long."""
-    lengths = {0: length}
-    for step in stack.steps:
-        (first, *others) = {lengths[value] for value in step.inputs}
-        if others:
-            return False
-        try:
-            lengths[step.output] = step.layer.output_length(first) if step.layer else first
-        except ShapeError:
-            return False
+    try:
+        stack.lengths(length)
+    except ShapeError:
+        return False
     return True
 
 

@@ -55,7 +55,7 @@ def test_lines_behind_a_normalisation_are_those_of_torch(norm, stride):
     if stride == 2:
         layers.append(TransposedConv(8, 8, 5, 2))
     stack = decoder(*layers, norm, TransposedConv(8, 1, 4, 2, padding=1))
-    seen = run_period(stack, np.ones((1, 8, 1)), Witness("numpy", np.dtype(float))).end
+    seen = run_period(stack, [np.ones((1, 8, 1))], Witness("numpy", np.dtype(float))).end
     x = torch.ones(1, 8, 1, dtype=torch.float64)
     for layer in stack:
         if isinstance(layer, GroupNorm):
@@ -80,7 +80,7 @@ def test_lines_behind_a_normalisation_are_those_of_torch(norm, stride):
 
 def test_a_line_that_the_answer_leaves_out_behind_a_normalisation_fails():
     stack = deep(GroupNorm(2, 8), 16)
-    seen = run_period(stack, np.ones((1, 8, 1)), Witness("numpy", np.dtype(float))).end
+    seen = run_period(stack, [np.ones((1, 8, 1))], Witness("numpy", np.dtype(float))).end
     lines = np.fft.rfft(seen.samples[0], axis=1) / 2
     right = [
         Tone(
@@ -136,7 +136,7 @@ def test_the_power_of_a_narrow_band_is_its_integral():
 
 
 def test_what_is_no_stack_and_no_prediction_is_refused():
-    with pytest.raises(ArgumentTypeError, match="a Stack or a Prediction"):
+    with pytest.raises(ArgumentTypeError, match="a Stack, a Graph or a Prediction"):
         upsim.verify(Nearest(2))
     answer = upsim.predict(decoder(Nearest(2)), upsim.Constant(1.0))
     with pytest.raises(ArgumentError, match="has its signal already"):
@@ -210,3 +210,25 @@ def test_the_judge_asks_nothing_of_the_answers_own_machinery(monkeypatch):
         monkeypatch.setattr(place, forbidden)
     checks = Judge(answer, Witness("numpy", np.dtype(float)), 0).checks(lambda *_: None)
     assert all(check.verdict != "failed" for check in checks)
+
+
+def test_lines_of_a_graph_with_two_inputs_are_judged():
+    graph = upsim.Graph(
+        [
+            ("up", TransposedConv(3, 4, 5, 4), "mel"),
+            ("source", Conv(1, 4, 3, padding=1), "pitch"),
+            ("cut", Crop(0, 1), "up"),
+            ("sum", upsim.Add(), ("cut", "source")),
+            ("bent", LeakyReLU(0.1), "sum"),
+            ("out", TransposedConv(4, 1, 4, 2), "bent"),
+        ],
+        inputs={"mel": 3, "pitch": 1},
+        sample_rate=RATE,
+    ).draw(0)
+    signal = {"mel": upsim.Constant(1.0), "pitch": upsim.Sine(RATE / 16) + upsim.Constant(0.1)}
+    answer = upsim.predict(graph, signal)
+    report = upsim.verify(answer)
+    assert report.passed, report
+    assert verdicts(report)["lines"] == verdicts(report)["sums of shares"] == "passed"
+    tones = tuple(replace(tone, amplitude=1.01 * tone.amplitude) for tone in answer.tones)
+    assert verdicts(upsim.verify(replace(answer, tones=tones)))["lines"] == "failed"

@@ -62,7 +62,7 @@ def test_errors_of_one_period_pass_exactly(data):
 def test_one_period_is_the_middle_of_a_long_run(stack, period, seed):
     """The run on a circle against a plain run of many periods, where no end is seen."""
     rows = np.random.default_rng(seed).integers(-8, 9, (1, stack.in_channels, period)) / 8
-    seen = run_period(stack, rows, NUMPY)
+    seen = run_period(stack, [rows], NUMPY)
     made = seen.end.samples.shape[2]
     if any(type(layer).__name__ in ("GroupNorm", "InstanceNorm") for layer in walk(stack)):
         return  # a plain run has the statistics of its ends, too
@@ -71,7 +71,7 @@ def test_one_period_is_the_middle_of_a_long_run(stack, period, seed):
         length *= 2
         try:
             edges = boundary_report(stack, length).transients[-1]
-            whole = run_samples(stack, np.tile(rows[0], length // period), NUMPY).end
+            whole = run_samples(stack, [np.tile(rows[0], length // period)], NUMPY).end
         except UpsimError:  # too short for some layer, or branches of unequal length
             continue
         total = whole.samples.shape[2]

@@ -183,7 +183,7 @@ def cause(prediction):
 
 def layer(prediction):
     number = strongest(prediction.tones)
-    others = {step.label for step in prediction.stack.steps} - {prediction.tones[number].layer}
+    others = {node.name for node in prediction.stack.nodes} - {prediction.tones[number].layer}
     return with_tone(prediction, number, layer=min(others))
 
 

@@ -9,6 +9,7 @@ split into the bias, an all-ones kernel of the same taps, and the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import lcm
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from upsim.answer.prediction import Prediction
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
-from upsim.network.stack import Stack, Step
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph, Node, walk
 from upsim.operators import StretchFIR
 from upsim.operators.rounding import running_error
 from upsim.theory.lines.tones import Tone
@@ -70,10 +72,14 @@ class _Births:
         self.stack = prediction.stack
         self.makers = Makers(self.stack)
         self.patterns = _Patterns(self.stack, run, witness)
-        rate = self.stack.input_rate
-        own = prediction.signal.lines(self.stack.in_channels, rate)
+        graph = self.stack
+        signals = signals_of(graph, prediction.signal)
+        fed = zip(signals, graph.inputs, graph.input_rates, strict=True)
         self.images = [
-            _last_movers(self.stack, line.frequency / rate) for line in own if line.frequency
+            _last_movers(graph, number, line.frequency / rate)
+            for number, (signal, each, rate) in enumerate(fed)
+            for line in signal.lines(each.channels, rate)
+            if line.frequency
         ]
 
     def of(self, tone: Tone) -> set[tuple[str, str]]:
@@ -89,34 +95,37 @@ class _Births:
             if causes is None:
                 return set()
             if causes:
-                label = self.stack.steps[number].label
+                label = self.stack.nodes[number].name
                 return {(label, cause) for cause in causes}
         labels = set().union(*(image.get(tone.fraction, set()) for image in self.images))
         return {(label, "input") for label in labels}
 
 
-def _last_movers(stack: Stack, frequency: Fraction) -> dict[Fraction, set[str]]:
-    """Return where a line of the input lands, and which layer moved it last: "" for none."""
-    values: list[dict[Fraction, set[str]]] = [{Fraction(frequency): {""}}]
-    for step in stack.steps:
-        up, down = (1, 1) if step.layer is None else step.layer.block
+def _last_movers(graph: Graph, number: int, frequency: Fraction) -> dict[Fraction, set[str]]:
+    """Return where a line of an input lands, and which layer moved it last: "" for none."""
+
+    def sent(node: Node, given: Sequence[dict[Fraction, set[str]]]) -> dict[Fraction, set[str]]:
+        up, down = node.layer.block
         made: dict[Fraction, set[str]] = {}
-        for value in step.inputs:
-            for turns, movers in values[value].items():
+        for lines in given:
+            for turns, movers in lines.items():
                 for image in images(turns, up):
                     moved = up > 1 and image > Fraction(1, 2 * up)
                     landed = image * down % 1
                     place = min(landed, 1 - landed)
-                    made.setdefault(place, set()).update({step.label} if moved else movers)
-        values.append(made)
-    return values[-1]
+                    made.setdefault(place, set()).update({node.name} if moved else movers)
+        return made
+
+    starts: list[dict[Fraction, set[str]]] = [{} for _ in graph.inputs]
+    starts[number] = {Fraction(frequency): {""}}
+    return walk(graph, starts, sent)[graph.end]
 
 
 class Makers:
     """The steps at which a line of the output was first possible, made of a constant."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.steps = stack.steps
+    def __init__(self, stack: Graph) -> None:
+        self.steps, self.output = stack.nodes, stack.end
         found = [(number, self._pairs(number)) for number in range(len(self.steps))]
         self._periods = [(number, pairs) for number, pairs in found if pairs]
 
@@ -133,28 +142,28 @@ class Makers:
 
     def _pairs(self, number: int) -> set[tuple[int, int]]:
         """Return the output's periods for a constant before and behind a step, path by path."""
-        step = self.steps[number]
-        if step.layer is None or step.layer.block[0] == 1:
+        node = self.steps[number]
+        if node.layer.block[0] == 1:
             return set()
-        reached: dict[int, set[tuple[int, int]]] = {step.output: {(_after(1, step), 1)}}
+        reached: dict[int, set[tuple[int, int]]] = {node.output: {(_after(1, node), 1)}}
         for later in self.steps[number + 1 :]:
             pairs = set().union(*(reached.get(value, set()) for value in later.inputs))
             if pairs:
                 reached[later.output] = {
                     (_after(before, later), _after(behind, later)) for before, behind in pairs
                 }
-        return reached.get(self.steps[-1].output, set())
+        return reached.get(self.output, set())
 
 
-def _after(period: int, step: Step) -> int:
-    up, down = (1, 1) if step.layer is None else step.layer.block
+def _after(period: int, node: Node) -> int:
+    up, down = node.layer.block
     return lcm(period, down) // down * up
 
 
 class _Patterns:
     """What each layer makes of its input's mean: three patterns, and their lines."""
 
-    def __init__(self, stack: Stack, run: Run, witness: Witness) -> None:
+    def __init__(self, stack: Graph, run: Run, witness: Witness) -> None:
         self.stack, self.run, self.witness = stack, run, witness
         self._rates: dict[int, Fraction | None] = {}
         self._known: dict[int, tuple[dict[str, Real], float]] = {}
@@ -190,16 +199,15 @@ class _Patterns:
         ]
 
     def _strengths(self, number: int) -> tuple[dict[str, Real], float]:
-        step, operator = self.stack.steps[number], self.stack.operators[number]
+        node, operator = self.stack.nodes[number], self.stack.operators[number]
         assert operator is not None
-        before = self.run.places[step.inputs[0]]
-        assert before is not None
+        before = self.run.places[node.inputs[0]]
         mean = before.samples.mean(axis=2, keepdims=True)
         rows = np.concatenate([mean, np.zeros_like(mean)])
-        seen = on_a_circle(step, operator, rows, self.witness, [])
+        seen = on_a_circle(node, operator, rows, self.witness, [])
         whole, bias = seen
         whole = whole - bias
-        if isinstance(step.layer, PeriodicShuffle | TwoBandSynthesis):
+        if isinstance(node.layer, PeriodicShuffle | TwoBandSynthesis):
             # No weights of its own: the lines are in how its channels' offsets differ.
             patterns = {"channels": whole}
         elif isinstance(operator, StretchFIR):
@@ -223,18 +231,18 @@ class _Patterns:
         return strengths, 2 * floor
 
 
-def _rate_behind(stack: Stack, number: int) -> Fraction | None:
-    """Return output samples of a stack per output sample of a step; None if a later one decimates.
+def _rate_behind(stack: Graph, number: int) -> Fraction | None:
+    """Return output samples of a stack per output sample of a node; None if a later one decimates.
 
-    Behind a decimation a line at the output has several places at the step.
+    Behind a decimation a line at the output has several places at the node.
     """
-    rates = {stack.steps[number].output: Fraction(1)}
-    for step in stack.steps[number + 1 :]:
-        known = [rates[value] for value in step.inputs if value in rates]
+    rates = {stack.nodes[number].output: Fraction(1)}
+    for node in stack.nodes[number + 1 :]:
+        known = [rates[value] for value in node.inputs if value in rates]
         if not known:
             continue
-        up, down = (1, 1) if step.layer is None else step.layer.block
+        up, down = node.layer.block
         if down > 1:
             return None
-        rates[step.output] = known[0] * up
-    return rates.get(stack.steps[-1].output)
+        rates[node.output] = known[0] * up
+    return rates.get(stack.end)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
+from upsim.network.feed import signals_of
 from upsim.network.signals import Density
 from upsim.verification.impulses import MOST_PRODUCTS, Impulses
 from upsim.verification.report import Check
@@ -23,7 +24,7 @@ def density(prediction: Prediction, impulses: Impulses, hertz: Real) -> tuple[Re
     stack = prediction.stack
     turns = hertz / float(stack.sample_rate)
     inputs = impulses.inputs(turns)
-    level = prediction.signal.density(
+    level = signals_of(stack, prediction.signal)[0].density(
         inputs.reshape(-1) * float(stack.input_rate), stack.in_channels, stack.input_rate
     )
     assert level is not None
@@ -102,7 +103,7 @@ def _corners(prediction: Prediction, impulses: Impulses) -> list[float]:
     """
     rate = float(prediction.stack.input_rate)
     points = [0.0, 0.5]
-    for term in prediction.signal.terms():
+    for term in signals_of(prediction.stack, prediction.signal)[0].terms():
         if isinstance(term, Density):
             points += [each for each in np.asarray(term.frequencies) / rate if each < 0.5]
     up, down = impulses.up, impulses.down

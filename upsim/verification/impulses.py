@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
+from upsim.theory.reports.replicas import repeats
 from upsim.verification.witness import Witness, run_period, seen_by
 from upsim.words.arguments import refuse_beyond_memory
 from upsim.words.tolerance import probable
@@ -33,14 +33,13 @@ class Impulses:
     .. math:: \frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n]\, e^{-j 2\pi g n}.
     """
 
-    def __init__(self, stack: Stack, witness: Witness) -> None:
+    def __init__(self, stack: Graph, witness: Witness) -> None:
         self.stack = stack
-        self.up = prod(layer.block[0] for layer in stack)
-        self.down = prod(layer.block[1] for layer in stack)
+        self.up, self.down = repeats(stack)
         first, last, inputs = _reach(stack, self.down)
         channels, rows = stack.in_channels, self.down * stack.in_channels
         length = -(-inputs // self.down) * self.down
-        most = max(stack.channel_counts())
+        most = max(stack.value_channels)
         refuse_beyond_memory(
             4 * rows * most * (last - first + 1), "the impulse responses", fix="smaller strides"
         )
@@ -48,7 +47,7 @@ class Impulses:
         for phase in range(self.down):
             for channel in range(channels):
                 samples[phase * channels + channel, channel, phase] = 1.0
-        seen = run_period(stack, samples, witness, lambda _: np.zeros(rows)).end
+        seen = run_period(stack, [samples], witness, lambda _: np.zeros(rows)).end
         self.times = np.arange(first, last + 1)
         made = seen.samples[:, :, self.times % seen.samples.shape[2]]
         self.answers = made.reshape(self.down, channels, stack.out_channels, -1)
@@ -84,7 +83,7 @@ class Impulses:
         return np.asarray((spread + own) / self.up)
 
 
-def _reach(stack: Stack, block: int) -> tuple[int, int, int]:
+def _reach(stack: Graph, block: int) -> tuple[int, int, int]:
     """Return the first and last output sample that a block of impulses touches.
 
     And how many input samples the longest answer anywhere takes.
@@ -94,10 +93,10 @@ def _reach(stack: Stack, block: int) -> tuple[int, int, int]:
     touched: list[tuple[int, int]] = [(0, block - 1)]
     rates = [Fraction(1)]
     longest = Fraction(block)
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        low = min(touched[value][0] for value in step.inputs)
-        high = max(touched[value][1] for value in step.inputs)
-        rate = rates[step.inputs[0]]
+    for node, operator in zip(stack.nodes, stack.operators, strict=True):
+        low = min(touched[value][0] for value in node.inputs)
+        high = max(touched[value][1] for value in node.inputs)
+        rate = rates[node.inputs[0]]
         if operator is not None:
             first, last = seen_by(operator)
             low = -(-(low - last) // operator.down) * operator.up
@@ -106,4 +105,4 @@ def _reach(stack: Stack, block: int) -> tuple[int, int, int]:
         touched.append((low, high))
         rates.append(rate)
         longest = max(longest, (high - low + 1) / rate)
-    return *touched[-1], int(-(-longest // 1))
+    return *touched[stack.end], int(-(-longest // 1))

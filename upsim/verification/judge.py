@@ -12,13 +12,14 @@ from functools import partial
 import numpy as np
 
 from upsim.answer.prediction import Prediction
-from upsim.errors import UpsimError
+from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Normalisation
-from upsim.network.stack import Stack
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph
 from upsim.verification.births import judge_births
 from upsim.verification.densities import judge_density, judge_noise_power
 from upsim.verification.impulses import Impulses
-from upsim.verification.inputs import period_of_lines
+from upsim.verification.inputs import whole_periods
 from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
 from upsim.verification.recordings import (
     judge_recorded_density,
@@ -48,10 +49,16 @@ class Judge:
     def __init__(self, prediction: Prediction, witness: Witness, seed: int) -> None:
         self.prediction, self.witness, self.seed = prediction, witness, seed
         self.stack = prediction.stack
-        signal, channels, rate = prediction.signal, self.stack.in_channels, self.stack.input_rate
+        signals = signals_of(self.stack, prediction.signal)
+        fed = list(zip(signals, self.stack.inputs, self.stack.input_rates, strict=True))
         self.linear = is_linear(self.stack)
-        self.noisy = signal.density(np.zeros(1), channels, rate) is not None
-        self.recorded = signal.recording(channels, rate) is not None
+        self.noisy = any(
+            signal.density(np.zeros(1), each.channels, rate) is not None
+            for signal, each, rate in fed
+        )
+        self.recorded = any(
+            signal.recording(each.channels, rate) is not None for signal, each, rate in fed
+        )
         self._steady: Run | None = None
         self._impulses: Impulses | None = None
 
@@ -98,13 +105,14 @@ class Judge:
     def steady(self) -> Run:
         """The witness's run of the signal's lines."""
         if self._steady is None:
-            start = np.sum(list(period_of_lines(self.prediction.signal, self.stack).values()), 0)
-            self._steady = run_period(self.stack, start[None], self.witness)
+            starts = [period[None] for period in whole_periods(self.prediction)]
+            self._steady = run_period(self.stack, starts, self.witness)
         return self._steady
 
     @property
     def impulses(self) -> Impulses:
         """The witness's impulse responses."""
+        self._refuse_several_inputs()
         if self._impulses is None:
             self._impulses = Impulses(self.stack, self.witness)
         return self._impulses
@@ -115,7 +123,15 @@ class Judge:
         reason = f"{what} through an activation or a normalisation: one run does not decide it"
         return [Check.skipped(name, reason) for name in names]
 
+    def _refuse_several_inputs(self) -> None:
+        if len(self.stack.inputs) > 1:
+            raise NotPredictableError(
+                "only lines are judged where a graph has several inputs",
+                given=f"{len(self.stack.inputs)} inputs",
+            )
+
     def _recording(self) -> list[Check]:
+        self._refuse_several_inputs()
         run = run_recording(self.prediction, self.witness)
         checks = [_lengths(run, "length"), judge_waveform(self.prediction, run.end)]
         if self.linear:
@@ -160,18 +176,18 @@ class Judge:
         return [Check.wrong("density", "there is a density, and nothing in the signal is random")]
 
     def _replicas(self) -> list[Check]:
+        self._refuse_several_inputs()
         return judge_replicas(self.prediction, self.impulses if self.linear else None)
 
 
-def is_linear(stack: Stack) -> bool:
+def is_linear(stack: Graph) -> bool:
     """Return True if a stack has no activation and no normalisation over time."""
     kinds = (Activation, Normalisation)
-    return not any(isinstance(step.layer, kinds) for step in stack.steps)
+    return not any(isinstance(node.layer, kinds) for node in stack.nodes)
 
 
 def _lengths(run: Run, what: str) -> Check:
-    count = len(run.places) - 1
-    about = f"output lengths of {count} step{'s' if count > 1 else ''}, in the run of one {what}"
+    about = f"output lengths of all layers, in the run of one {what}"
     if run.off:
         return Check.wrong("lengths", run.off[0])
     return Check("lengths", about, 0.0, 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.theory.lines.tones import Tone
-from upsim.verification.inputs import period_of_lines
+from upsim.verification.inputs import periods_of_lines
 from upsim.verification.report import Check
 from upsim.verification.witness import Seen, Witness, run_period
 from upsim.words.tolerance import probable, rounding
@@ -181,9 +181,11 @@ def judge_shares(prediction: Prediction, witness: Witness, seed: int) -> list[Ch
             known = factors[cause, layer] = signs * rng.uniform(0.5, 1.0, _MIXTURES)
         return known
 
-    start = period_of_lines(prediction.signal, prediction.stack)
-    mixed = np.sum([factor(cause, "")[:, None, None] * part for cause, part in start.items()], 0)
-    run = run_period(prediction.stack, mixed, witness, lambda label: factor("bias", label))
+    mixed = [
+        np.sum([factor(*source)[:, None, None] * part for source, part in parts.items()], axis=0)
+        for parts in periods_of_lines(prediction)
+    ]
+    run = run_period(prediction.stack, mixed, witness, lambda name: factor("bias", name))
     lines = Lines(run.end)
     about = f"shares of {_counted(tones)}, by {_MIXTURES} runs of the sources mixed at random"
     used = []

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
+from upsim.network.feed import signals_of
 from upsim.verification.densities import density
 from upsim.verification.impulses import Impulses
-from upsim.verification.inputs import period_of_lines
+from upsim.verification.inputs import whole_periods
 from upsim.verification.report import Check
 from upsim.verification.witness import Run, Seen, Witness, run_samples
 from upsim.words.tolerance import probable
@@ -18,13 +19,12 @@ Real = NDArray[np.float64]
 
 def run_recording(prediction: Prediction, witness: Witness) -> Run:
     """Return the witness's output for the recording with the signal's lines, edges included."""
-    stack = prediction.stack
-    samples = prediction.signal.recording(stack.in_channels, stack.input_rate)
+    (signal,) = signals_of(prediction.stack, prediction.signal)
+    samples = signal.recording(prediction.stack.in_channels, prediction.stack.input_rate)
     assert samples is not None
-    period = np.sum(list(period_of_lines(prediction.signal, stack).values()), axis=0)
-    return run_samples(
-        stack, samples + period[:, np.arange(samples.shape[1]) % period.shape[1]], witness
-    )
+    (period,) = whole_periods(prediction)
+    fed = samples + period[:, np.arange(samples.shape[1]) % period.shape[1]]
+    return run_samples(prediction.stack, [fed], witness)
 
 
 def judge_waveform(prediction: Prediction, seen: Seen) -> Check:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.errors import TooLargeError
-from upsim.network.stack import Stack
-from upsim.theory.reports.replicas import Replica
+from upsim.network.graph import Graph, Node, walk
+from upsim.theory.reports.replicas import Replica, repeats
 from upsim.verification.impulses import MOST_PRODUCTS, Impulses
 from upsim.verification.report import Check
 from upsim.words.tolerance import rounding
@@ -30,9 +30,8 @@ def judge_replicas(prediction: Prediction, impulses: Impulses | None) -> list[Ch
     except TooLargeError:
         return []  # Nothing is claimed.
     stack = prediction.stack
-    up = prod(layer.block[0] for layer in stack)
-    down = prod(layer.block[1] for layer in stack)
-    if up * down * len(stack.steps) > _MOST_WAYS:
+    up, down = repeats(stack)
+    if up * down * len(stack.nodes) > _MOST_WAYS:
         return [Check.skipped("replicas", f"there are {up * down} of them")]
     expected = bands(stack, up, down)
     named = {
@@ -88,11 +87,14 @@ def _folded(turns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.minimum(turns % 1, 1 - turns % 1))
 
 
+#: The lists of layers that moved a line, by where it is.
+_Ways = dict[Fraction, set[tuple[str, ...]]]
+
 #: Output band, input band, whether it is mirrored.
 _Band = tuple[Fraction, Fraction, Fraction, Fraction, bool]
 
 
-def bands(stack: Stack, up: int, down: int) -> dict[_Band, set[tuple[str, ...]]]:
+def bands(stack: Graph, up: int, down: int) -> dict[_Band, set[tuple[str, ...]]]:
     r"""Return every piece of an input band with the output band where it lands, and its makers.
 
     An input frequency ``f`` and an output frequency ``g`` belong together where :math:`D f` and
@@ -101,7 +103,7 @@ def bands(stack: Stack, up: int, down: int) -> dict[_Band, set[tuple[str, ...]]]
     of the input piece is sent through the stack, a stretch gives each frequency its images.
     """
     found: dict[_Band, set[tuple[str, ...]]] = {}
-    ways: dict[Fraction, dict[Fraction, set[tuple[str, ...]]]] = {}
+    ways: dict[Fraction, _Ways] = {}
     for band in range(up):
         low, high = Fraction(band, 2 * up), Fraction(band + 1, 2 * up)
         middle = (low + high) / 2
@@ -122,22 +124,24 @@ def bands(stack: Stack, up: int, down: int) -> dict[_Band, set[tuple[str, ...]]]
     return found
 
 
-def _sent(stack: Stack, frequency: Fraction) -> dict[Fraction, set[tuple[str, ...]]]:
+def _sent(graph: Graph, frequency: Fraction) -> _Ways:
     """Return where an input frequency lands, with the shortest lists of layers that moved it."""
-    values: list[dict[Fraction, set[tuple[str, ...]]]] = [{frequency: {()}}]
-    for step in stack.steps:
-        up, down = (1, 1) if step.layer is None else step.layer.block
-        made: dict[Fraction, set[tuple[str, ...]]] = {}
-        for value in step.inputs:
-            for turns, movers in values[value].items():
+
+    def sent(node: Node, given: Sequence[_Ways]) -> _Ways:
+        up, down = node.layer.block
+        made: _Ways = {}
+        for lines in given:
+            for turns, movers in lines.items():
                 for image in images(turns, up):
-                    moved = (step.label,) if up > 1 and image > Fraction(1, 2 * up) else ()
+                    moved = (node.name,) if up > 1 and image > Fraction(1, 2 * up) else ()
                     landed = image * down % 1
                     place = min(landed, 1 - landed)
                     known = made.setdefault(place, set())
                     known |= {(*moved, *each) for each in movers}
-        values.append({place: _shortest(each) for place, each in made.items()})
-    return values[-1]
+        return {place: _shortest(each) for place, each in made.items()}
+
+    start: _Ways = {frequency: {()}}
+    return walk(graph, [start], sent)[graph.end]
 
 
 def images(turns: Fraction, up: int) -> set[Fraction]:

@@ -8,8 +8,9 @@ from numpy.typing import DTypeLike
 from upsim.answer.prediction import Prediction
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
-from upsim.network.signals import Constant, Signal, WhiteNoise
-from upsim.network.stack import Stack
+from upsim.network.feed import Feed
+from upsim.network.graph import Graph
+from upsim.network.signals import Constant, WhiteNoise
 from upsim.neural.precision import precision
 from upsim.verification.judge import Judge, is_linear
 from upsim.verification.report import Verification
@@ -19,8 +20,8 @@ from upsim.words.progress import Progress, silent
 
 
 def verify(
-    stack: Stack | Prediction,
-    signal: Signal | None = None,
+    stack: Graph | Prediction,
+    signal: Feed | None = None,
     *,
     dtype: DTypeLike = np.float64,
     backend: str = "numpy",
@@ -31,7 +32,7 @@ def verify(
 
     Parameters
     ----------
-    stack : Stack or Prediction
+    stack : Stack, Graph or Prediction
         With drawn weights.  A prediction, also one that was loaded from a file, is judged as it is.
     signal : Signal, optional
         By default that of :func:`upsim.predict`; a constant if the stack has activations or
@@ -52,16 +53,16 @@ def verify(
 
     Examples
     --------
-    >>> from upsim.layers import Nearest, TransposedConv
+    >>> from upsim import Nearest, Stack, TransposedConv
     >>> stack = Stack([TransposedConv(1, 1, 4, 2), Nearest(2)], 16000).draw(0)
     >>> report = verify(stack)
     >>> report.passed, report.complete
     (True, True)
     """
     given = stack.stack if isinstance(stack, Prediction) else stack
-    if not isinstance(given, Stack):
+    if not isinstance(given, Graph):
         raise ArgumentTypeError(
-            "verify needs a Stack or a Prediction",
+            "verify needs a Stack, a Graph or a Prediction",
             given=f"a {type(stack).__name__}",
             fix="upsim.verify(upsim.Stack([layer, ...], sample_rate=16000).draw(0))",
         )

@@ -10,7 +10,7 @@ Beside the samples goes the running bound of their rounding, evaluated on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm
 from typing import Any
@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim import neural
-from upsim.errors import ShapeError, UpsimError
+from upsim.errors import ShapeError
 from upsim.layers.base import Activation, Layer, Normalisation
-from upsim.network.stack import Stack, Step
-from upsim.neural.branches import merge
+from upsim.network.graph import Graph, Node, walk
+from upsim.neural.branches import merged
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.rounding import running_error
 from upsim.words.arguments import refuse_beyond_memory
@@ -81,104 +81,105 @@ class Run:
 
     Parameters
     ----------
-    places : list of Seen or None
-        By value number, value 0 is the input; None for what is not kept.
+    places : list of Seen
+        By value number, the inputs first.
+    output : int
+        The number of the value that is the output.
     off : list of str
         Layers whose output was not as long as their length law says, each with both lengths.
     """
 
-    places: list[Seen | None]
+    places: list[Seen]
+    output: int
     off: list[str]
 
     @property
     def end(self) -> Seen:
         """The output."""
-        end = self.places[-1]
-        assert end is not None
-        return end
+        return self.places[self.output]
 
 
 def run_period(
-    stack: Stack, period: Array, witness: Witness, parts: Callable[[str], Array] | None = None
+    stack: Graph,
+    periods: Sequence[Array],
+    witness: Witness,
+    parts: Callable[[str], Array] | None = None,
 ) -> Run:
     """Return one period of the steady state at every place.
 
     Parameters
     ----------
-    stack : Stack
-    period : array (rows, channels, time)
-        One period of the input.
+    stack : Stack or Graph
+    periods : sequence of array (rows, channels, time)
+        One period of each input.
     witness : Witness
     parts : callable, optional
-        For linear stacks: the label of a layer to the factor of its bias in each row, (rows,).
+        For linear stacks: the name of a layer to the factor of its bias in each row, (rows,).
     """
+    off: list[str] = []
 
-    def layer(step: Step, operator: Operator | None, given: Seen, off: list[str]) -> Array:
-        assert step.layer is not None
+    def layer(node: Node, operator: Operator | None, given: Seen) -> Array:
         if operator is None:
-            return witness(step.layer, given.samples)
+            return witness(node.layer, given.samples)
         if parts is None:
-            return on_a_circle(step, operator, given.samples, witness, off)
+            return on_a_circle(node, operator, given.samples, witness, off)
         # One more row of silence shows the bias alone.
         rows = np.concatenate([given.samples, np.zeros_like(given.samples[:1])])
-        made = on_a_circle(step, operator, rows, witness, off)
+        made = on_a_circle(node, operator, rows, witness, off)
         bias = made[-1:]
-        return np.asarray(made[:-1] - bias + parts(step.label)[:, None, None] * bias)
+        return np.asarray(made[:-1] - bias + parts(node.name)[:, None, None] * bias)
 
-    return _run(stack, period, witness, layer, keep=True, circular=True)
+    return Run(_run(stack, periods, witness, layer, circular=True), stack.end, off)
 
 
-def run_samples(stack: Stack, samples: Array, witness: Witness) -> Run:
-    """Return the output for finite samples (channels, time), edges included."""
+def run_samples(stack: Graph, inputs: Sequence[Array], witness: Witness) -> Run:
+    """Return the output for finite samples (channels, time) at each input, edges included."""
+    off: list[str] = []
 
-    def layer(step: Step, _: Operator | None, given: Seen, off: list[str]) -> Array:
-        assert step.layer is not None
-        made = witness(step.layer, given.samples)
-        _compare_lengths(step, given.samples, made, off)
+    def layer(node: Node, _: Operator | None, given: Seen) -> Array:
+        made = witness(node.layer, given.samples)
+        _compare_lengths(node, given.samples, made, off)
         return made
 
-    return _run(stack, samples[None], witness, layer, keep=False, circular=False)
+    starts = [each[None] for each in inputs]
+    return Run(_run(stack, starts, witness, layer, circular=False), stack.end, off)
 
 
 def _run(
-    stack: Stack,
-    start: Array,
+    stack: Graph,
+    starts: Sequence[Array],
     witness: Witness,
-    perform: Callable[[Step, Operator | None, Seen, list[str]], Array],
+    perform: Callable[[Node, Operator | None, Seen], Array],
     *,
-    keep: bool,
     circular: bool,
-) -> Run:
-    first = Seen(start, np.zeros(start.shape[1]))
-    # The samples of a sine, and their rounding to the witness's precision.
-    places: list[Seen | None] = [Seen(start, probable(4, 1.0, witness.dtype) * first.size)]
-    last_use = {value: step.output for step in stack.steps for value in step.inputs}
-    off: list[str] = []
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        given = [place for value in step.inputs if (place := places[value]) is not None]
-        try:
-            if step.layer is None:
-                places.append(_merged(given, step.merging, witness, circular=circular))
-            else:
-                made = perform(step, operator, given[0], off)
-                error = _error(step.layer, operator, given[0], made, witness, circular=circular)
-                places.append(Seen(made, error))
-        except UpsimError as error:
-            raise error.at(f"layer {step.label} of {len(stack)}") from None
-        if not keep:
-            for value in step.inputs:
-                if last_use[value] == step.output:
-                    places[value] = None
-    return Run(places, off)
+) -> list[Seen]:
+    def start(samples: Array) -> Seen:
+        # The samples of a sine, and their rounding to the witness's precision.
+        size = np.abs(samples).max(axis=(0, 2), initial=0.0)
+        return Seen(samples, probable(4, 1.0, witness.dtype) * size)
+
+    operators = {
+        node.output: operator for node, operator in zip(stack.nodes, stack.operators, strict=True)
+    }
+
+    def rule(node: Node, given: Sequence[Seen]) -> Seen:
+        if node.merging:
+            return _merged(given, node.merging, witness, circular=circular)
+        operator = operators[node.output]
+        made = perform(node, operator, given[0])
+        error = _error(node.layer, operator, given[0], made, witness, circular=circular)
+        return Seen(made, error)
+
+    return walk(stack, [start(each) for each in starts], rule)
 
 
-def _merged(given: list[Seen], merging: str, witness: Witness, *, circular: bool) -> Seen:
+def _merged(given: Sequence[Seen], merging: str, witness: Witness, *, circular: bool) -> Seen:
     """Return places where branches meet; periods of different lengths are repeated first."""
     samples = [place.samples for place in given]
     if circular:
         whole = lcm(*(each.shape[2] for each in samples))
         samples = [np.tile(each, (1, 1, whole // each.shape[2])) for each in samples]
-    made = np.asarray(merge(list(samples), merging), dtype=np.float64)
+    made = np.asarray(merged(merging, samples), dtype=np.float64)
     errors = [place.error for place in given]
     if merging == "concatenate":
         return Seen(made, np.concatenate(errors))
@@ -188,7 +189,7 @@ def _merged(given: list[Seen], merging: str, witness: Witness, *, circular: bool
 
 
 def on_a_circle(
-    step: Step, operator: Operator, samples: Array, witness: Witness, off: list[str]
+    node: Node, operator: Operator, samples: Array, witness: Witness, off: list[str]
 ) -> Array:
     r"""Return one period behind a linear layer.
 
@@ -197,7 +198,7 @@ def on_a_circle(
     block's ``last``.  The input is turned by ``s D`` samples, so that the block read first is the
     one at time 0.
     """
-    layer = step.layer
+    layer = node.layer
     assert layer is not None
     up, down = operator.up, operator.down
     own = 1 if operator.offset is None else operator.offset.shape[1]
@@ -214,7 +215,7 @@ def on_a_circle(
     while True:
         refuse_beyond_memory(
             2 * samples.shape[0] * (samples.shape[1] * length + operator.out_channels * count),
-            f"the run of {step.name}",
+            f"the run of {node.title}",
             fix="upsim.verify(stack.upto(1), signal)",
         )
         index = (np.arange(length) - spared * down) % given
@@ -226,7 +227,7 @@ def on_a_circle(
             length *= 2
             if length > _LONGEST:
                 raise
-    _compare_lengths(step, samples[:, :, index], made, off)
+    _compare_lengths(node, samples[:, :, index], made, off)
     return made[:, :, begin : begin + count]
 
 
@@ -253,11 +254,10 @@ def _made(layer: Layer, length: int) -> int:
         return 0
 
 
-def _compare_lengths(step: Step, given: Array, made: Array, off: list[str]) -> None:
-    assert step.layer is not None
-    expected = step.layer.output_length(given.shape[2])
+def _compare_lengths(node: Node, given: Array, made: Array, off: list[str]) -> None:
+    expected = node.layer.output_length(given.shape[2])
     if made.shape[2] != expected:
-        off.append(f"{step.name}: {made.shape[2]} samples, not {expected}")
+        off.append(f"{node.title}: {made.shape[2]} samples, not {expected}")
 
 
 def _error(
