@@ -101,7 +101,10 @@ def test_verify_agrees(upsim_command):
     assert "MISMATCH" not in outcome.out
     content = upsim_command("verify", "fig6-left", "--json").json()
     assert content["passed"] is True
-    assert {check["name"] for check in content["checks"]} >= {"lengths", "lines", "samples"}
+    assert content["complete"] is True
+    verdicts = {check["name"]: check["verdict"] for check in content["checks"]}
+    assert set(verdicts.values()) == {"passed"}
+    assert verdicts.keys() >= {"lengths", "lines", "powers", "shares", "density", "replicas"}
 
 
 def test_verify_on_a_recording(upsim_command, tmp_path):
@@ -114,14 +117,14 @@ def test_verify_on_a_recording(upsim_command, tmp_path):
 
 
 def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, monkeypatch):
-    import upsim.verification.runner
+    from upsim.verification.witness import Witness
 
-    honest = upsim.verification.runner.Runner.__call__
+    honest = Witness.__call__
 
-    def lie(self, stack, samples):
-        return [made * 1.5 for made in honest(self, stack, samples)]
+    def lie(self, layer, samples):
+        return honest(self, layer, samples) * 1.5
 
-    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", lie)
+    monkeypatch.setattr(Witness, "__call__", lie)
     outcome = upsim_command("verify", "fig7")
     assert outcome.code == 1
     assert "MISMATCH" in outcome.out
@@ -130,15 +133,29 @@ def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, mon
     assert json.loads(with_json.out)["passed"] is False
 
 
-def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, monkeypatch):
-    import upsim.verification.runner
-    from upsim.errors import MissingDependencyError
+def write_gated(folder):
+    import upsim
 
-    def absent(*_):
-        raise MissingDependencyError("no such device")
+    stack = upsim.Stack([upsim.TransposedConv(1, 4, 5, 2), upsim.GLU()], 8000).draw(0)
+    upsim.save_stack(stack, folder / "gated.json")
 
-    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", absent)
-    assert upsim_command("verify", "fig7").code == 2
+
+def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, tmp_path):
+    write_gated(tmp_path)
+    outcome = upsim_command("verify", "gated.json", "--signal", "noise")
+    assert outcome.code == 2
+    assert "not checked: lines" in outcome.out
+
+
+def test_verify_ends_with_3_when_some_claims_could_not_be_checked(upsim_command, tmp_path):
+    write_gated(tmp_path)
+    outcome = upsim_command("verify", "gated.json", "--json")
+    assert outcome.code == 3
+    content = json.loads(outcome.out)
+    assert (content["verdict"], content["passed"], content["complete"]) == ("passed", True, False)
+    open_claims = [each for each in content["checks"] if each["verdict"] == "not checked"]
+    assert "shares" in {each["name"] for each in open_claims}
+    assert all(each["reason"] and not each["passed"] for each in open_claims)
 
 
 def test_overlap_of_8_and_6(upsim_command):
