@@ -27,7 +27,7 @@ from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
-from upsim.theory.moments.autocovariance import from_density
+from upsim.theory.moments.autocovariance import cut_autocovariance
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.independent import SHARE
@@ -35,7 +35,7 @@ from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.narrow import closure_note
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
-from upsim.theory.moments.power import noise_power
+from upsim.theory.moments.power import noise_power, response_span
 from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.moments.transfer import density_through
 from upsim.theory.moments.trust import moments_note
@@ -88,7 +88,7 @@ class StationaryMoments(Moments):
             object.__setattr__(self, "place", start)
 
     def _at_input(self) -> Array:
-        return from_density(self.signal, self.input_channels, self.input_rate).lags
+        return cut_autocovariance(self.signal, self.input_channels, self.input_rate).lags
 
     @property
     def channels(self) -> int:
@@ -119,7 +119,7 @@ class StationaryMoments(Moments):
                 f"where all pairs would pass {self.budget / 2**20:.0f} MiB; lags with less than "
                 f"{SHARE:g} of the power are left out"
             )
-        cut = from_density(self.signal, self.input_channels, self.input_rate).cut
+        cut = cut_autocovariance(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
             found.append(cut)
@@ -165,30 +165,21 @@ class StationaryMoments(Moments):
 
     def levels(self) -> Levels:
         """Return mean and variance over time: of the repeating part, plus the noise's power."""
-        return self._levels()[0]
+        steady = self.mean.levels()
+        closed = self.chain is None
+        power = self.place.covariance.variance().mean(axis=0) if closed else self.noise_power()
+        return Levels(steady.mean, steady.variance + power)
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Divide the repeating part and the noise by their common level."""
-        levels, error = self._levels()
-        note = f"layer {label} ({type(layer).__name__}): noise power within {error:.1e} of itself"
+        levels = self.levels()
         operator = layer.operator_for(levels.mean, levels.variance)
         return replace(
             self,
             mean=self.mean.normalised_by(layer, label, levels),
             chain=None if self.chain is None else (*self.chain, operator),
-            notes=(*self.notes, note) if error else self.notes,
             place=Filtered(self.place, operator),
         )
-
-    def _levels(self) -> tuple[Levels, float]:
-        """Return the levels, and the largest relative error of a channel's noise power."""
-        steady = self.mean.levels()
-        if self.chain is None:
-            power = self.place.covariance.variance().mean(axis=0)
-            return Levels(steady.mean, steady.variance + power), 0.0
-        power, error = noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
-        relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
-        return Levels(steady.mean, steady.variance + power), float(relative.max())
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
@@ -209,21 +200,14 @@ class StationaryMoments(Moments):
         if self.chain is None:
             # An average over time is even in the lag, and lag 0 stands in the middle.
             return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
-        return noise_power(self.chain, self.signal, self.input_channels, self.input_rate)[0]
+        return noise_power(self.chain, self.signal, self.input_channels, self.input_rate)
 
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
         if self.chain is None:
             return len(self.place.averaged)
-        length = 1
-        for operator in self.chain:
-            if isinstance(operator, StretchFIR):
-                length = (length - 1) * operator.factor + operator.reach
-            else:
-                blocks = operator.polyphase()
-                length = (-(-length // blocks.down) + len(blocks.blocks)) * blocks.up
-        return length
+        return response_span(self.chain)
 
     def density(self, frequencies: Array, shift: int = 0) -> NDArray[np.complex128]:
         """Return the two-sided density per Hz, (channels, F), at cycles per sample.
