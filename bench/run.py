@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "melgan_lines.py",
     "linear_density.py",
+    "recording.py",
     "closure.py",
     "demucs_expected.py",
     "import_time.py",

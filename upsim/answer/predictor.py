@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.propagation import Trace, propagate, starting_moments
+from upsim.theory.moments.recording import plain_chain, run_chain, with_recording
 from upsim.words.arguments import (
     MEMORY_BUDGET,
     finite_array,
@@ -142,7 +143,14 @@ def predict(
         ):
             trace = propagate(stack, start.without_shares(), tell)
             return _read(stack, signal, trace, asked, start)
-        trace = propagate(stack, start, tell)
+        if isinstance(start, EnsembleMoments) or repeating(start).waveform is None:
+            trace = propagate(stack, start, tell)
+        elif stack.is_drawn and plain_chain(stack.steps, stack.operators) is not None:
+            # The recording waits at the input until an answer is read.
+            trace = propagate(stack, with_recording(start, None), tell)
+            trace = replace(trace, values=(start, *trace.values[1:]))
+        else:
+            trace = propagate(stack, start, tell)
         tell(1.0, "reading the answer")
         if provenance:
             trace = with_repeats(stack, signal, trace)
@@ -171,6 +179,11 @@ def _read(
     place = trace.after(len(stack))
     if isinstance(place, EnsembleMoments):
         return _read_expectation(stack, signal, trace, place, frequencies)
+    recorded = repeating(trace.values[0]).waveform
+    if recorded is not None and repeating(place).waveform is None:
+        chain = plain_chain(trace.steps, trace.operators)
+        assert chain is not None
+        place = with_recording(place, run_chain(chain, recorded))
     mean = repeating(place)
     tones = find_tones(stack, trace, signal, start=start)
     rate = float(stack.sample_rate)
@@ -179,7 +192,8 @@ def _read(
     grid = frequencies
     if mean.waveform is not None:
         waveform = mean.waveform
-        residue = waveform - mean.period[:, np.arange(waveform.shape[1]) % mean.period.shape[1]]
+        steady = mean.samples(waveform.shape[1])
+        residue = np.subtract(waveform, steady, out=steady)
         grid, psd = _measured(residue, rate, frequencies)
         assumptions.append("psd: of the recording's output without the listed lines")
     if grid is None or isinstance(grid, int):
@@ -298,7 +312,10 @@ def _measured(samples: Array, rate: float, frequencies: int | Array | None) -> t
     """Return the one-sided density of finite samples: whole DFT, or Welch's average."""
     count = samples.shape[1]
     if frequencies is None:
-        power = np.abs(np.fft.rfft(samples, axis=1)) ** 2 / (rate * count)
+        spectrum = np.fft.rfft(samples, axis=1)
+        power = spectrum.real**2
+        power += np.square(spectrum.imag, out=spectrum.imag)
+        power /= rate * count
         # Every bin but 0 and Nyquist stands for two.
         power[:, 1 : (count + 1) // 2] *= 2
         return np.asarray(np.fft.rfftfreq(count, 1 / rate)), power

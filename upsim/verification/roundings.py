@@ -66,4 +66,5 @@ def _normalised(
 def _size(value: Moments) -> float:
     assert isinstance(value, DeterministicMoments)
     held = [value.period] if value.waveform is None else [value.period, value.waveform]
-    return max(float(np.abs(each).max()) for each in held)
+    sines = 0.0 if value.sines is None else value.sines.size
+    return max(float(np.abs(each).max()) for each in held) + sines

@@ -86,13 +86,15 @@ def starting_moments(
     random = signal.density(np.zeros(1), channels, rate) is not None
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and _has_activation(stack))
-    lines = signal.lines(channels, rate)
+    # A linear stack carries each sine as one complex number an image; others need its period.
+    apart = stack.is_drawn and is_linear(stack)
+    lines = () if apart else signal.lines(channels, rate)
     period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
     # and one that does not fit by itself is refused by from_signal in the signal's words.
     if period > 1 and period * channels * 8 <= MEMORY_BUDGET:
         _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
+    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared, apart=apart)
     if not random:
         return mean
     return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
