@@ -40,7 +40,7 @@ def chains(draw):
 
 @given(chains(), st.integers(1, 40), st.sampled_from([1, 7, 64, 2**18]))
 def test_stretches_of_any_size_make_the_whole(stack, count, block):
-    chain = plain_chain(stack.steps, stack.operators)
+    chain = plain_chain(stack)
     assume(chain is not None)
     samples = np.random.default_rng(count).standard_normal((stack.in_channels, count))
     try:

@@ -76,11 +76,12 @@ class DeterministicMoments(Moments):
         rate: Fraction,
         *,
         provenance: bool,
+        label: str = "",
         apart: bool = False,
     ) -> DeterministicMoments:
-        """Return the record at the input of a stack.
+        """Return the record at an input; ``label`` is its name where there are several.
 
-        With ``apart`` sines are kept as lines, which a linear stack needs no period of.
+        With ``apart`` sines are kept as lines, which a linear network needs no period of.
         """
         lines = signal.lines(channels, rate)
         sines = SpectralLines.of_signal(lines, rate) if apart else None
@@ -100,7 +101,7 @@ class DeterministicMoments(Moments):
         sources, shares = [], []
         for cause, group in (("input offset", offset), ("input", others)):
             if group:
-                sources.append(Source(cause))
+                sources.append(Source(cause, label))
                 shares.append(np.sum([_samples(line, rate, count) for line in group], axis=0))
         total = np.sum(shares, axis=0) if shares else np.zeros((channels, 1))
         recording = signal.recording(channels, rate)

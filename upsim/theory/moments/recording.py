@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.stack import Step
-from upsim.operators import Operator, StretchFIR
+from upsim.network.graph import Graph
+from upsim.operators import StretchFIR
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.stationary import StationaryMoments
@@ -26,15 +26,15 @@ Real = NDArray[np.float64]
 _BLOCK = 2**18
 
 
-def plain_chain(
-    steps: Sequence[Step], operators: Sequence[Operator | None]
-) -> tuple[StretchFIR, ...] | None:
+def plain_chain(graph: Graph) -> tuple[StretchFIR, ...] | None:
     """Return the operators of a chain that can be run stretch by stretch, None for any other."""
     found = []
-    for number, (step, operator) in enumerate(zip(steps, operators, strict=True)):
+    if len(graph.inputs) > 1 or not graph.is_drawn:
+        return None
+    for number, (node, operator) in enumerate(zip(graph.nodes, graph.operators, strict=True)):
         if not isinstance(operator, StretchFIR) or operator.padding_mode != "zeros":
             return None
-        if step.inputs != (number,):
+        if node.inputs != (number,):
             return None
         found.append(operator)
     return tuple(found)
