@@ -181,6 +181,20 @@ def test_what_is_made_of_a_prediction_with_an_endless_period():
     assert not any(tone.contributions for tone in bare.tones)
 
 
+@pytest.mark.parametrize("frequency", [UGLY, np.pi * 100, Fraction(10**15 + 1, 3 * 10**12)])
+def test_samples_far_along_have_the_phase_of_the_first(frequency):
+    """The whole numbers of such a phase do not fit into 64 bits."""
+    stack = upsim.Stack([upsim.Crop()], 8000)
+    count = 50_000
+    samples = upsim.predict(stack, Sine(frequency, 1.0)).lines(count)[0]
+    turn = Fraction(Sine(frequency).frequency) / 8000
+    for moment in (1, 777, count - 1):
+        with mpmath.workdps(30):
+            phase = turn * moment % 1
+            wanted = float(mpmath.cospi(2 * mpmath.mpf(phase.numerator) / phase.denominator))
+        assert abs(samples[moment] - wanted) <= rounding(32, 1.0)
+
+
 def test_a_sine_beside_a_recording_is_taken_out_of_the_density():
     stack = interpolations()
     silent = upsim.Recorded(np.zeros(64), 2000)

@@ -48,10 +48,10 @@ class Density(Term):
     def __post_init__(self) -> None:
         points = finite_array(self.frequencies, "frequencies", shape=(None,))
         levels = finite_array(self.psd, "psd")
-        steps = np.diff(points)
+        falls, same = points[1:] < points[:-1], points[1:] == points[:-1]
         # Of three points at one frequency the middle one would mean nothing.
-        thrice = np.any((steps[1:] == 0) & (steps[:-1] == 0))
-        if points.size < 2 or points[0] < 0 or np.any(steps < 0) or thrice or not steps.any():
+        thrice = np.any(same[1:] & same[:-1])
+        if points.size < 2 or points[0] < 0 or np.any(falls) or thrice or np.all(same):
             raise ArgumentError(
                 "frequencies must ascend from 0 or above",
                 given=f"{points.size} frequencies",
