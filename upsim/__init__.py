@@ -41,18 +41,19 @@ _HOMES = {
     "upsim.theory.reports.overlap": "overlap",
     "upsim.theory.reports.boundaries": "coverage",
     "upsim.theory.reports.cost": "cost",
+    "upsim.theory.reports.lengths": "Lengths lengths",
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = ("errors", "layers", "models", "neural", "operators", "testing")
+_MODULES = ("errors", "gaussian", "layers", "models", "neural", "operators", "testing")
 
 __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
-    from upsim import errors, layers, operators
+    from upsim import errors, gaussian, layers, operators
     from upsim.answer.explanation import explain
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         gradient_lines,
         phase_shuffle_factor,
     )
+    from upsim.theory.reports.lengths import Lengths, lengths
     from upsim.theory.reports.overlap import overlap
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic

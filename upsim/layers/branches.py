@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 from math import lcm, prod
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -145,6 +145,24 @@ class _Parts(Branch):
         """Return the law that all branches obey."""
         return chain_lengths(self.parts[0])
 
+    def output_length(self, length: int) -> int:
+        """Return the common length of all parts, or refuse one for which they differ."""
+        found = []
+        for part in self.parts:
+            made = length
+            for layer in part:
+                made = layer.output_length(made)
+            found.append(made)
+        if len(set(found)) > 1:
+            raise ShapeError(
+                "branches that meet have different lengths",
+                given=" and ".join(map(str, found)) + f" samples, for {length} in",
+                expected="equal lengths",
+                fix="upsim.lengths(stack, n), which names the nearest lengths that fit",
+                where=type(self).__name__,
+            )
+        return found[0]
+
     @property
     def block(self) -> tuple[int, int]:
         """The common block of the parts."""
@@ -198,6 +216,7 @@ def _outcome(rule: LengthRule) -> str:
     return text
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Residual(_Parts):
     """``body(x) + skip(x)``; without a skip branch, ``body(x) + x``.
@@ -249,6 +268,7 @@ class Residual(_Parts):
         return f"Residual({', '.join(parts)})"
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Parallel(_Parts):
     """Branches that read one input and are added, averaged or concatenated (channels).

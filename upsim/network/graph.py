@@ -354,8 +354,11 @@ class Graph:
         Other inputs are as long as the first in seconds.
         """
         length = whole_number(length, "length", most=LARGEST_LENGTH)
-        starts = [self._samples_at(number, length) for number in range(len(self.inputs))]
-        return walk(self, starts, _length_after)
+        return walk(self, self.input_lengths(length), _length_after)
+
+    def input_lengths(self, length: int) -> list[int]:
+        """Return the samples of each input for ``length`` samples of the first."""
+        return [self._samples_at(number, length) for number in range(len(self.inputs))]
 
     def _samples_at(self, number: int, length: int) -> int:
         samples = length * self.input_rates[number] / self.input_rate

@@ -129,7 +129,8 @@ def repeats(graph: Graph) -> tuple[int, int]:
         down = given[0][1] * up // given[0][0]
         return up * node.layer.block[0], down * node.layer.block[1]
 
-    return walk(graph, [(1, 1)] * len(graph.inputs), after)[graph.end]
+    starts = [rate / graph.input_rate for rate in graph.input_rates]
+    return walk(graph, [each.as_integer_ratio() for each in starts], after)[graph.end]
 
 
 def _refuse_many(count: int) -> None:
@@ -179,8 +180,12 @@ class _Paths:
         self._graph, self._every = graph, every_alias
         asked = walk_back(graph, frozenset(turns), self._before, frozenset.union)
         self._asked = [each or frozenset() for each in asked]
-        start = {each: {each: _UNMOVED} for each in self._asked[0]}
-        self._found = walk(graph, [start], self._after)[graph.end]
+        # Bands of the first input are listed; the others have none.
+        first = {each: {each: _UNMOVED} for each in self._asked[0]}
+        others: list[dict[Fraction, _Ways]] = [
+            {each: {} for each in asked} for asked in self._asked[1 : len(graph.inputs)]
+        ]
+        self._found = walk(graph, [first, *others], self._after)[graph.end]
 
     def back(self, turns: Fraction) -> _Ways:
         """Return the layers that moved a line at ``turns``, by input frequency, the last first."""
