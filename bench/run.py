@@ -21,6 +21,7 @@ SCRIPTS = (
     "melgan_lines.py",
     "linear_density.py",
     "density_growth.py",
+    "recording.py",
     "closure.py",
     "demucs_expected.py",
     "demucs_verify.py",

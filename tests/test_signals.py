@@ -63,6 +63,37 @@ def test_a_density_is_one_sided_as_welch_gives_it():
     assert np.array_equal(signal.density(frequencies, 1, RATE)[0], [1.0, 1.0, 1.0, 0.5, 0.0, 1.0])
 
 
+def test_a_frequency_that_stands_twice_is_a_jump():
+    signal = Density([1000.0, 1000.0, 2000.0, 2000.0], [0.0, 4.0, 4.0, 0.0])
+    frequencies = np.asarray([999.0, 1000.0, 1500.0, 1999.0, 2001.0])
+    assert np.array_equal(signal.density(frequencies, 1, RATE)[0], [0.0, 2.0, 2.0, 2.0, 0.0])
+    assert signal.noise_power(1, RATE).tolist() == [4000.0]
+
+
+@pytest.mark.parametrize("highest", [4000.0, 5000.0])
+def test_a_density_reaches_up_to_exactly_half_the_rate(highest):
+    # A ramp that is cut at half the rate, where its level is 4: the area of a triangle.
+    signal = Density([0.0, highest], [0.0, highest / 1000])
+    assert signal.density(np.asarray([4000.0]), 1, RATE).tolist() == [[2.0]]
+    assert signal.noise_power(1, RATE)[0] == pytest.approx(8000.0, rel=rounding(8, 1.0))
+
+
+def test_random_parts_have_powers_channel_by_channel():
+    density = Density([0.0, 1.0], [[1.0, 1.0], [0.0, 2.0], [4.0, 4.0]])
+    total = WhiteNoise([1.0, 2.0, 3.0]) + density + Sine(440) + Constant()
+    assert total.noise_power(3, RATE).tolist() == [2.0, 3.0, 7.0]
+    white = total.autocovariance(np.arange(3), 3, RATE) - density.autocovariance(
+        np.arange(3), 3, RATE
+    )
+    assert white.tolist() == [[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [3.0, 0.0, 0.0]]
+    assert not (Silence() + Sine(440)).noise_power(2, RATE).any()
+
+
+def test_a_signal_with_a_density_has_its_autocovariance():
+    with pytest.raises(ArgumentTypeError, match="density and autocovariance together"):
+        type("Decibels", (Density,), {"density": lambda *_: np.zeros((1, 1))})
+
+
 def test_sums_add_lines_at_one_frequency():
     lines = (Sine(440) + Constant(1.0) + Sine(440, 3.0) + Constant(0.5)).lines(1, RATE)
     assert [line.frequency for line in lines] == [0, 440]
@@ -130,6 +161,8 @@ def test_what_signals_hold_cannot_be_changed():
         (lambda: Sine(10**400), ArgumentError, "frequency is too large"),
         (lambda: Density([1.0, 0.0], [1.0, 1.0]), ArgumentError, "frequencies must ascend"),
         (lambda: Density([0.0], [1.0]), ArgumentError, "frequencies must ascend"),
+        (lambda: Density([5.0, 5.0], [1.0, 2.0]), ArgumentError, "at least two that differ"),
+        (lambda: Density([1.0, 5.0, 5.0, 5.0], [1.0] * 4), ArgumentError, "stands twice"),
         (lambda: Density([0.0, 1.0], [1.0]), ShapeError, "psd does not match frequencies"),
         (lambda: Density([0.0, 1.0], [1.0, -1.0]), ArgumentError, "must not be negative"),
         (lambda: Recorded([], 8000), ShapeError, "not empty"),

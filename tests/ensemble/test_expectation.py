@@ -180,6 +180,9 @@ def average_over(networks, signal):
             turns = Fraction(number, end.mean.period.shape[1])
             sides = 1 if turns in (0, Fraction(1, 2)) else 2
             powers[turns] = powers.get(turns, 0.0) + sides * squares[:, number]
+        for turns, (amplitude, _) in end.mean.sines.folded().items() if end.mean.sines else ():
+            sides = 1 if turns in (0, Fraction(1, 2)) else 2
+            powers[turns] = powers.get(turns, 0.0) + sides * np.abs(amplitude) ** 2
         # per hertz of the output
         densities = densities + 2 * end.density(TURNS).real
         count += 1

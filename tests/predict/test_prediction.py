@@ -337,7 +337,7 @@ class TestRefusals:
             upsim.verify(stack)
 
     def test_a_period_that_does_not_fit_in_memory_is_refused_before_it_is_taken(self):
-        stack = upsim.Stack([upsim.Nearest(2)], 96000)
+        stack = upsim.Stack([upsim.Nearest(2), upsim.ReLU()], 96000)
         with pytest.raises(TooLargeError, match="repeats only after"):
             upsim.predict(stack, upsim.Sine(Fraction(10**9 + 7, 10**6)))
 

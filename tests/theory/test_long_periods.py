@@ -53,13 +53,28 @@ def test_the_fix_can_be_typed():
 
 def test_sines_are_named_where_they_are():
     signal = upsim.Sine(1.0) + upsim.Sine(0.5)
-    both = refusal([upsim.Nearest(2**8), upsim.Nearest(2**10)], signal, rate=2**18 * PRIME)
+    layers = [upsim.Nearest(2**8), upsim.Nearest(2**10), upsim.ReLU()]
+    both = refusal(layers, signal, rate=2**18 * PRIME)
     assert both.fix == (
         "stack.upto(1), the layers before it, or smaller strides, "
         "or sines whose frequencies share a larger divisor with the input rate"
     )
-    alone = refusal([upsim.Nearest(1)], upsim.Sine(1.0), rate=2**14 * PRIME)
+    alone = refusal([upsim.Nearest(1), upsim.ReLU()], upsim.Sine(1.0), rate=2**14 * PRIME)
     assert alone.fix == "sines whose frequencies share a larger divisor with the input rate"
+
+
+def test_a_linear_stack_needs_no_period_of_a_sine():
+    stack = upsim.Stack([upsim.Nearest(2)], 2**15 * PRIME)
+    assert [tone.frequency for tone in upsim.predict(stack, upsim.Sine(1.0)).tones] == [
+        1.0,
+        2**14 * PRIME - 1.0,
+    ]
+
+
+def test_more_images_than_can_be_listed_are_refused():
+    error = refusal([upsim.Nearest(2**8), upsim.Nearest(2**11)], upsim.Sine(1.0), rate=2**24)
+    assert "too many images" in error.what
+    assert error.fix == "fewer sines, or smaller strides"
 
 
 def test_a_bias_of_another_period_is_named():

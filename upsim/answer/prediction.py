@@ -16,6 +16,7 @@ from upsim.answer.explanation import Explanation, explain
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
 from upsim.network.graph import Graph
+from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
 from upsim.theory.lines.tones import Tone
@@ -316,8 +317,7 @@ class Prediction:
         index = np.arange(count)
         for tone in self.tones:
             assert tone.amplitude is not None
-            turns = (index * tone.fraction.numerator) % tone.fraction.denominator
-            wave = np.exp(2j * np.pi * turns / tone.fraction.denominator)
+            wave = phasors(tone.fraction, index)
             sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
             samples += sides * (tone.amplitude[:, None] * wave).real
         return samples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, partial
 
@@ -28,6 +28,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.propagation import Trace, propagate, starting_moments
+from upsim.theory.moments.recording import plain_chain, run_chain, with_recording
 from upsim.words.arguments import (
     MEMORY_BUDGET,
     finite_array,
@@ -149,7 +150,12 @@ def predict(
         ):
             trace = propagate(graph, [start.without_shares() for start in steady], tell)
             return _read(Asked(graph, signal, asked), trace, steady)
-        trace = propagate(graph, starts, tell)
+        if plain_chain(graph) is None or _recorded(starts[0]) is None:
+            trace = propagate(graph, starts, tell)
+        else:
+            # The recording waits at the input until an answer is read.
+            trace = propagate(graph, [with_recording(starts[0], None)], tell)
+            trace = replace(trace, values=(starts[0], *trace.values[1:]))
         tell(1.0, "reading the answer")
         if provenance:
             trace = with_repeats(signals[0], trace)
@@ -214,6 +220,11 @@ def _read(
     graph, frequencies, place = asked.graph, asked.frequencies, trace.end
     if isinstance(place, EnsembleMoments):
         return _read_expectation(asked, trace, place)
+    recorded = _recorded(trace.values[0])
+    if recorded is not None and _recorded(place) is None:
+        chain = plain_chain(graph)
+        assert chain is not None
+        place = with_recording(place, run_chain(chain, recorded))
     mean = repeating(place)
     tones = find_tones(trace, asked.signals, starts=starts)
     rate = float(graph.sample_rate)
@@ -222,7 +233,8 @@ def _read(
     grid = frequencies
     if mean.waveform is not None:
         waveform = mean.waveform
-        residue = waveform - mean.period[:, np.arange(waveform.shape[1]) % mean.period.shape[1]]
+        steady = mean.samples(waveform.shape[1])
+        residue = np.subtract(waveform, steady, out=steady)
         grid, psd = _measured(residue, rate, frequencies)
         assumptions.append("psd: of the recording's output without the listed lines")
     if grid is None or isinstance(grid, int):
@@ -254,6 +266,11 @@ def _read(
         place.density if isinstance(place, StationaryMoments) and place.place.linear else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
     )
+
+
+def _recorded(record: Moments) -> Array | None:
+    """Return the recording that a record holds."""
+    return None if isinstance(record, EnsembleMoments) else repeating(record).waveform
 
 
 def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Prediction:
@@ -337,7 +354,10 @@ def _measured(samples: Array, rate: float, frequencies: int | Array | None) -> t
     """Return the one-sided density of finite samples: whole DFT, or Welch's average."""
     count = samples.shape[1]
     if frequencies is None:
-        power = np.abs(np.fft.rfft(samples, axis=1)) ** 2 / (rate * count)
+        spectrum = np.fft.rfft(samples, axis=1)
+        power = spectrum.real**2
+        power += np.square(spectrum.imag, out=spectrum.imag)
+        power /= rate * count
         # Every bin but 0 and Nyquist stands for two.
         power[:, 1 : (count + 1) // 2] *= 2
         return np.asarray(np.fft.rfftfreq(count, 1 / rate)), power

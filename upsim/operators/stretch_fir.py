@@ -316,26 +316,41 @@ class StretchFIR(Operator):
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
         count = samples.shape[1]
         total = self.length(count)
-        first, last = self._seen(total)
-        if self.padding_mode != "zeros":
-            index, seen = extended_index(np.arange(first, last + 1), count, self.padding_mode)
-            samples = np.where(seen, samples[:, index], 0.0)
-        else:
-            first = 0
+        if self.padding_mode == "zeros":
+            return self._added(samples, 0, 0, total)
+        first, last = self.seen_by(0, total)
+        index, seen = extended_index(np.arange(first, last + 1), count, self.padding_mode)
+        return self._added(np.where(seen, samples[:, index], 0.0), first, 0, total)
+
+    def stretch_of(self, samples: Real, given: int, first: int, last: int) -> Real:
+        """Return outputs ``first`` to ``last - 1``, offset included, of a stretch of the input.
+
+        Parameters
+        ----------
+        samples : array (in, n)
+            Input samples ``given`` to ``given + n - 1``; all others are taken as zeros.
+        """
+        made = self._added(samples, given, first, last)
+        if self.offset is not None:
+            period = self.offset.shape[1]
+            made += self.offset if period == 1 else self.offset[:, np.arange(first, last) % period]
+        return made
+
+    def seen_by(self, first: int, last: int) -> tuple[int, int]:
+        """Return the first and last input sample that outputs ``first`` to ``last - 1`` look at."""
+        low = -(-(first + self.crop[0] - (self.reach - 1)) // self.factor)
+        return low, (last - 1 + self.crop[0]) // self.factor
+
+    def _added(self, samples: Real, given: int, first: int, last: int) -> Real:
+        """Return outputs ``first`` to ``last - 1`` of samples that begin at number ``given``."""
         return overlap_added(
             self.taps.reshape(self.groups, -1, *self.taps.shape[1:]),
-            samples.reshape(self.groups, -1, samples.shape[1]),
-            first * self.factor - self.crop[0],
+            samples.reshape(self.groups, self.taps.shape[1], samples.shape[1]),
+            given * self.factor - self.crop[0] - first,
             self.dilation,
             self.factor,
-            total,
+            last - first,
         )
-
-    def _seen(self, total: int) -> tuple[int, int]:
-        """Return the first and last input sample that ``total`` outputs look at."""
-        first = -(-(self.crop[0] - (self.reach - 1)) // self.factor)
-        last = (total - 1 + self.crop[0]) // self.factor
-        return first, last
 
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""

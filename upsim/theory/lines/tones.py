@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -26,6 +26,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.propagation import Trace
+from upsim.theory.moments.spectral_lines import SpectralLines
 from upsim.words.arguments import LARGEST_LINES
 from upsim.words.overflow import refuse_infinite
 from upsim.words.tolerance import rounding
@@ -144,7 +145,7 @@ def find_tones(
     graph, end = trace.graph, trace.end
     place = repeating(end)
     shown = not isinstance(end, StationaryMoments) or end.provenance
-    if not place.period.any():
+    if not place.period.any() and place.sines is None:
         return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
@@ -189,7 +190,59 @@ def find_tones(
                 split if shown else (),
             )
         )
-    return tuple(found)
+    if place.sines is None:
+        return tuple(found)
+
+    def named(fraction: Fraction, split: tuple[Contribution, ...]) -> tuple[str, str]:
+        if not fraction:
+            return "", "input"
+        return _layer_and_cause(trace, ladder.origins(fraction), mechanisms, split)
+
+    split_too = place.provenance or starts is not None
+    return _with_sines(found, place.sines, floor, graph.sample_rate, named, shown=split_too)
+
+
+def _with_sines(
+    offsets: Sequence[Tone],
+    sines: SpectralLines,
+    floor: float,
+    rate: Fraction,
+    named: Callable[[Fraction, tuple[Contribution, ...]], tuple[str, str]],
+    *,
+    shown: bool,
+) -> tuple[Tone, ...]:
+    """Return the lines of offsets and those of sines, added where they meet."""
+    found = {tone.fraction: tone for tone in offsets}
+    lines = sines.folded()
+    refuse_too_many(len(lines) + len(found))
+    for fraction, (amplitude, error) in lines.items():
+        sides = 1 if 2 * fraction in (0, 1) else 2
+        if not np.any(np.abs(amplitude) > error):
+            continue
+        share = frozen(amplitude)
+        own = Contribution("input", "", share, frozen(sides * np.abs(share) ** 2))
+        refuse_infinite(own.power)
+        split: tuple[Contribution, ...] = (own,)
+        total = share
+        other = found.pop(fraction, None)
+        if other is not None:
+            assert other.amplitude is not None
+            total = frozen(other.amplitude + share)
+            if not np.any(np.abs(total) > error + floor):
+                continue
+            split = tuple(
+                sorted((*other.contributions, own), key=lambda each: -float(each.power.sum()))
+            )
+            layer, cause = other.layer, other.cause
+            if not fraction and other.contributions:
+                layer, cause = split[0].layer, split[0].cause
+        else:
+            layer, cause = named(fraction, split)
+        power = frozen(sides * np.abs(total) ** 2)
+        kept = split if shown else ()
+        frequency = float(fraction * rate)
+        found[fraction] = Tone(fraction, frequency, total, power, layer, cause, kept)
+    return tuple(found[fraction] for fraction in sorted(found))
 
 
 def _contributions(

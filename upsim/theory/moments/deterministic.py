@@ -21,7 +21,9 @@ from upsim.errors import ShapeError, TooLargeError
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
+from upsim.operators.phasor import phasors
 from upsim.theory.moments.base import Levels, Moments, Source
+from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.words.tolerance import rounding
 from upsim.words.units import format_hertz
@@ -52,6 +54,9 @@ class DeterministicMoments(Moments):
         Whether shares are carried.
     normalised : tuple of str
         Names of the normalisations on the way.
+    sines : SpectralLines or None
+        The images of the input's sines, where they are kept apart from the period; their source is
+        the input.
     """
 
     period: Array
@@ -61,13 +66,27 @@ class DeterministicMoments(Moments):
     error: float = 0.0
     provenance: bool = True
     normalised: tuple[str, ...] = ()
+    sines: SpectralLines | None = None
 
     @classmethod
     def from_signal(
-        cls, signal: Signal, channels: int, rate: Fraction, *, provenance: bool, label: str = ""
+        cls,
+        signal: Signal,
+        channels: int,
+        rate: Fraction,
+        *,
+        provenance: bool,
+        label: str = "",
+        apart: bool = False,
     ) -> DeterministicMoments:
-        """Return the record at an input; ``label`` is its name where there are several."""
+        """Return the record at an input; ``label`` is its name where there are several.
+
+        With ``apart`` sines are kept as lines, which a linear network needs no period of.
+        """
         lines = signal.lines(channels, rate)
+        sines = SpectralLines.of_signal(lines, rate) if apart else None
+        if sines is not None:
+            lines = tuple(line for line in lines if not line.frequency)
         count = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
         if count * channels * 8 > MEMORY_BUDGET:
             frequencies = ", ".join(format_hertz(line.frequency) for line in lines)
@@ -90,6 +109,8 @@ class DeterministicMoments(Moments):
         if recording is not None:
             index = np.arange(recording.shape[1]) % total.shape[1]
             waveform = recording + total[:, index]
+            if sines is not None:
+                waveform += sines.samples(np.arange(recording.shape[1]))
         kept = np.asarray(shares) if shares else np.zeros((0, *total.shape))
         return cls(
             total,
@@ -98,6 +119,7 @@ class DeterministicMoments(Moments):
             waveform,
             error=rounding(4, float(np.abs(total).max())) if others else 0.0,
             provenance=provenance,
+            sines=sines,
         )
 
     @property
@@ -162,7 +184,8 @@ class DeterministicMoments(Moments):
             )
             waveform = operator.apply(self.waveform)
             if offset is not None:
-                waveform = waveform + operator.offset_samples(waveform.shape[1])
+                plain = offset.shape[1] == 1
+                waveform += offset if plain else operator.offset_samples(waveform.shape[1])
         return replace(
             self,
             period=total,
@@ -170,6 +193,7 @@ class DeterministicMoments(Moments):
             shares=shares,
             waveform=waveform,
             error=error,
+            sines=None if self.sines is None else self.sines.through(operator),
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -287,6 +311,9 @@ class DeterministicMoments(Moments):
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
             error=sum(part.error for part in parts),
+            sines=merged_lines(
+                [part.sines for part in parts], [part.channels for part in parts], merging
+            ),
             normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
         )
 
@@ -294,6 +321,17 @@ class DeterministicMoments(Moments):
         """Return the record as it is where no share is carried."""
         none = np.zeros((0, *self.period.shape))
         return replace(self, sources=(), shares=none, provenance=False)
+
+    def samples(self, count: int, start: int = 0) -> Array:
+        """Return ``count`` samples of the steady state from sample ``start``, (channels, count)."""
+        turned = np.roll(self.period, -start, axis=1)
+        times = -(-count // self.period.shape[1])
+        total = np.empty((self.channels, times, self.period.shape[1]))
+        total[:] = turned[:, None]
+        total = total.reshape(self.channels, -1)[:, :count]
+        if self.sines is None:
+            return total
+        return total + self.sines.samples(np.arange(start, start + count))
 
     def amplitudes(self) -> NDArray[np.complex128]:
         """Return the coefficient of each line ``k / P`` up to 1/2, (channels, P // 2 + 1)."""
@@ -351,9 +389,7 @@ def _largest(samples: Array) -> float:
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
     """Return ``count`` samples of a line and its mirror, (channels, count)."""
     turns = Fraction(line.frequency / rate)
-    # The phase is reduced in whole numbers, so it is exact for any number of samples.
-    steps = (np.arange(count) * turns.numerator) % turns.denominator
-    wave = np.exp(2j * np.pi * steps / turns.denominator)
+    wave = phasors(turns, np.arange(count))
     sides = 1 if turns in (0, Fraction(1, 2)) else 2
     return np.asarray(sides * (line.amplitude[:, None] * wave).real)
 

@@ -41,7 +41,7 @@ from upsim.theory.moments.channels import (
     split_at,
 )
 from upsim.theory.moments.closure_error import expectation_note
-from upsim.theory.moments.entrance import left_of_signal, of_network, of_signal
+from upsim.theory.moments.entrance import left_of_signal, noise_note, of_network, of_signal
 from upsim.theory.moments.fixed_weight import GivenLayer
 from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
 from upsim.words.arguments import MEMORY_BUDGET
@@ -132,7 +132,8 @@ class EnsembleMoments(Moments):
         ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
         go to the phases of one; with 0 the lines cost least, and are the same.
         """
-        return cls(of_signal(signal, channels, rate, budget), frozenset({"input"}))
+        notes = noise_note(signal, channels, rate)
+        return cls(of_signal(signal, channels, rate, budget), frozenset({"input"}), notes=notes)
 
     def repeated(
         self, signal: Signal, rate: Fraction, without: frozenset[str], *, cheaply: bool

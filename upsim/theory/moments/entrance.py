@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError
 from upsim.network.signals import Signal
 from upsim.operators.two_time import TwoTime
+from upsim.theory.moments.autocovariance import SEEN, cut_note, left_beyond
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channels import Channels, shortest
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -20,14 +21,11 @@ from upsim.theory.moments.stationary import StationaryMoments
 
 Array = NDArray[np.float64]
 
-#: Points of the frequency grid from which an input's autocovariance is taken.
-_GRID = 4096
+#: Lags of an input's autocovariance that are kept at most.
+_LONGEST = 2047
 
 #: Bytes of the budget for each number that one covariance may hold: a thirty-second of them.
 _SHARE = 256
-
-#: Numbers of a density that are held at once (4 MiB).
-_PIECE = 2**19
 
 
 def of_signal(signal: Signal, channels: int, rate: Fraction, budget: float) -> tuple[Channels, ...]:
@@ -35,13 +33,20 @@ def of_signal(signal: Signal, channels: int, rate: Fraction, budget: float) -> t
     if signal.recording(channels, rate) is not None:
         raise _recording(repr(signal))
     lines = DeterministicMoments.from_signal(signal, channels, rate, provenance=False)
-    levels = _levels(signal, channels, rate)
+    sided = _sided(signal, channels, rate)
 
     def noise(channel: int) -> TwoTime:
-        level = levels[channel if len(levels) > 1 else 0]
-        return replace(_autocovariance(level), most=int(budget) // _SHARE)
+        row = sided[channel if len(sided) > 1 else 0]
+        return replace(_stationary(row), most=int(budget) // _SHARE)
 
-    return _alike(lines.period, levels, noise)
+    return _alike(lines.period, sided, noise)
+
+
+def noise_note(signal: Signal, channels: int, rate: Fraction) -> tuple[str, ...]:
+    """Return how much of the noise's autocovariance is cut, where that is seen."""
+    sided = signal.autocovariance(np.arange(_LONGEST + 1), channels, rate)
+    left = float(left_beyond(sided, signal, channels, rate)[-1])
+    return (cut_note(_LONGEST, left),) if left > SEEN else ()
 
 
 def left_of_signal(
@@ -110,30 +115,18 @@ def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple
     )
 
 
-def _levels(signal: Signal, channels: int, rate: Fraction) -> Array:
-    """Return the density per cycle per sample on the grid, one row if all channels are alike."""
-    grid = np.arange(_GRID) / _GRID * float(rate)
-    pieces = []
-    # Thousands of channels at once would take more memory than all that follows.
-    for part in np.array_split(grid, 1 + channels * _GRID // _PIECE):
-        density = signal.density(part, channels, rate)
-        if density is None:
-            return np.zeros((1, _GRID))
-        alike = np.all(density == density[:1])
-        pieces.append(np.asarray(density[:1] if alike else density) * float(rate))
-    rows = max(map(len, pieces))
-    return np.concatenate([np.broadcast_to(p, (rows, p.shape[1])) for p in pieces], axis=1)
+def _sided(signal: Signal, channels: int, rate: Fraction) -> Array:
+    """Return lags 0 to D of the noise, a row a channel, or one row if all channels are alike."""
+    rows = signal.autocovariance(np.arange(_LONGEST + 1), channels, rate)
+    return rows[:1] if np.all(rows == rows[:1]) else rows
 
 
-def _autocovariance(level: Array) -> TwoTime:
-    """Return the autocovariance of a density on the grid, per cycle per sample."""
-    covariance = np.fft.ifft(level).real
+def _stationary(sided: Array) -> TwoTime:
+    """Return the covariance of stationary noise from its lags 0 to D."""
     # A lag that rounding alone explains carries nothing.
-    seen = (
-        np.abs(covariance[: _GRID // 2]) > np.finfo(np.float64).eps * np.log2(_GRID) * level.max()
-    )
+    seen = np.abs(sided) > np.finfo(np.float64).eps * np.log2(sided.size) * sided[0]
     reach = int(np.flatnonzero(seen)[-1]) if seen.any() else 0
-    return TwoTime(np.zeros((1, 1)), covariance[np.arange(-reach, reach + 1)][None])
+    return TwoTime(np.zeros((1, 1)), sided[np.abs(np.arange(-reach, reach + 1))][None])
 
 
 def _recording(signal: str) -> NotPredictableError:

@@ -78,6 +78,11 @@ class Place(ABC):
     levelled: bool
     budget: float
 
+    @property
+    def down(self) -> int:
+        """Samples of its parent after which what the place does repeats itself."""
+        return 1
+
     def __init__(self, parents: tuple[Place, ...], channels: int, pace: Fraction = _ONE) -> None:
         self.parents = parents
         self.channels = channels
@@ -346,6 +351,11 @@ class Filtered(Place):
         super().__init__((parent,), operator.out_channels, operator.length.rate)
         self.operator = operator
         self.terms += operator.terms + 1
+
+    @property
+    def down(self) -> int:
+        """Input samples after which the operator repeats itself."""
+        return self.operator.down
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Apply the operator to one side or to both."""

@@ -1,15 +1,16 @@
-"""The power of noise behind linear layers: the integral of its density."""
+"""The power of noise behind linear layers, from the autocovariance of the input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from math import lcm, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.signals import Signal, WhiteNoise
+from upsim.network.signals import Signal
 from upsim.theory.moments.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float64]
 
-#: Least points of the grid on which a density that is not flat is averaged.
-_POINTS = 2**14
 
-
-def response_span(place: Place) -> int:
-    """Return output samples that one input sample can touch, or a few more.
+def response_span(place: Place, samples: int = 1) -> int:
+    """Return output samples that so many neighbouring input samples can touch, or a few more.
 
     Examples
     --------
@@ -34,8 +32,8 @@ def response_span(place: Place) -> int:
     7
     """
     spans: dict[Place, tuple[int, int]] = {}
-    for each in sorted((place, *place.ancestors), key=lambda each: each.depth):
-        parts = [spans[parent] for parent in each.parents] or [(0, 0)]
+    for each in _in_order(place):
+        parts = [spans[parent] for parent in each.parents] or [(0, samples - 1)]
         spans[each] = each.answered(min(low for low, _ in parts), max(high for _, high in parts))
     low, high = spans[place]
     return high - low + 1
@@ -51,18 +49,22 @@ def density_at_input(signal: Signal, channels: int, rate: Fraction) -> Callable[
     return level
 
 
-def noise_power(place: Place, signal: Signal, rate: Fraction) -> tuple[Real, Real]:
-    r"""Return the power of a signal's noise at a place, averaged over time, and its error.
+def noise_power(place: Place, signal: Signal, rate: Fraction) -> Real:
+    r"""Return the power of a signal's noise at a place, averaged over time, (out,).
 
-    .. math:: \sigma^2_o = \int_0^1 \bar S_o(g)\, dg \approx
-              \frac1M \sum_{i<M} \bar S_o(i / M)
+    An output sample sees input samples that lie at most ``T`` apart, so its power knows the
+    autocovariance :math:`r_c` of the input up to that lag and nothing of what lies beyond:
 
-    Through operators of finite support, the autocorrelation of what white noise becomes is zero at
-    lags beyond the span of their response, so :math:`\bar S` is a trigonometric polynomial.  The
-    average over ``M`` points sees the lags 0, ``M``, ``2 M``, ... as one and is therefore exact
-    when ``M`` is at least the span.  For any other density it differs from the integral by at most
-    the total variation of :math:`\bar S` over ``M`` (the rectangle rule); the variation is taken
-    from the same points.
+    .. math:: \sigma^2_o = \frac1U \sum_{i < U} \sum_c \sum_{m, m'} h_{oc,i}[m]\, h_{oc,i}[m']\,
+              r_c[m - m'] = \int_0^1 \bar S_o(g)\, dg
+
+    with :math:`\bar S_o` the density of the output for the input
+    :math:`S_c(f) = \sum_{|d| \le T} r_c[d]\, e^{-j 2 \pi f d}`.  Both are trigonometric
+    polynomials.  An output lag is at most the span of the response and what ``T`` becomes at the
+    output's rate; the average over ``M`` points sees the lags 0, ``M``, ``2 M``, ... as one, so it
+    is the integral when ``M`` is larger.  The autocovariance is a closed form
+    (:meth:`~upsim.network.signal.Signal.autocovariance`): nothing is sampled, and a narrow band is
+    no special case.  The response is held block by block of frequencies, however long it is.
 
     Parameters
     ----------
@@ -72,35 +74,49 @@ def noise_power(place: Place, signal: Signal, rate: Fraction) -> tuple[Real, Rea
     rate : Fraction
         Input rate in Hz.
 
-    Returns
-    -------
-    power : array (out,)
-    error : array (out,)
-        Bound, 0 for white noise.
-
     Examples
     --------
+    >>> from upsim.network.signals import Density, WhiteNoise
     >>> from upsim.operators import StretchFIR
     >>> from upsim.theory.moments.places import Filtered, Start
+    >>> start = Start(1, lambda: np.ones((1, 1)), 0.0)
     >>> triangle = StretchFIR(np.array([[[0.5, 1.0, 0.5]]]), 2)
-    >>> place = Filtered(Start(1, lambda: np.ones((1, 1)), 0.0), triangle)
-    >>> power, error = noise_power(place, WhiteNoise(1.0), Fraction(8000))
-    >>> round(float(power[0]), 12), float(error[0])
-    (0.75, 0.0)
+    >>> noise_power(Filtered(start, triangle), WhiteNoise(1.0), Fraction(8000)).round(12)
+    array([0.75])
+    >>> noise_power(start, Density([1000.2, 1000.4], [5.0, 5.0]), Fraction(8000)).round(12)
+    array([1.])
     """
-    span = response_span(place)
-    # Real taps: the upper half of the grid mirrors the lower.
+    # A block of `downs` input samples makes `ups` output samples, whatever the way.
+    downs = lcm(prod(each.down for each in _in_order(place)), place.rate.denominator)
+    ups = int(downs * place.rate)
+    span = response_span(place, downs)
     transfer = Transfer(place, span // 2 + 1)
     channels = transfer.inputs
-    random = [
-        term for term in signal.terms() if term.density(np.zeros(1), channels, rate) is not None
-    ]
-    white = all(isinstance(term, WhiteNoise) for term in random)
-    points = span if white else max(span, _POINTS)
+    # Inputs q blocks later are answered q `ups` later; both must reach one output.
+    lags = np.arange((-(-span // ups) + 1) * downs)
+    seen = signal.autocovariance(lags, channels, rate)
+    moving = np.flatnonzero(seen.any(axis=0))
+    last = int(moving[-1]) if moving.size else 0
+    points = span + (last // downs + 2) * ups
+    # Input frequencies are whole multiples of 1 / (points downs).
+    alike = bool(np.all(seen == seen[:1]))
+    circle = np.zeros((1 if alike else channels, points * downs))
+    for lag in range(last + 1):
+        circle[:, lag % circle.shape[1]] += seen[: len(circle), lag]
+    # r is even: twice the real part of its half less the lag that was counted twice.
+    levels = 2 * np.fft.fft(circle, axis=1).real - seen[: len(circle), :1]
+
+    def at_input(turns: Real) -> Real:
+        places = np.rint(turns * circle.shape[1]).astype(np.intp) % circle.shape[1]
+        return np.broadcast_to(levels[:, places], (channels, turns.size))
+
+    # Real taps: the upper half of the grid mirrors the lower.
     grid = np.arange(points // 2 + 1) / points
-    levels = transfer.density(grid, density_at_input(signal, channels, rate)).real
+    found = transfer.density(grid, at_input).real
     weights = np.where((2 * np.arange(grid.size)) % points == 0, 1.0, 2.0)
-    scale = float(rate * place.rate) / points
-    power = levels @ weights * scale
-    variation = 2 * np.abs(np.diff(levels, axis=1)).sum(axis=1)
-    return power, np.zeros_like(power) if white else variation * scale
+    return np.maximum(found @ weights, 0.0) * (ups / downs / points)
+
+
+def _in_order(place: Place) -> list[Place]:
+    """Return a place and all before it, the first ones first."""
+    return sorted((place, *place.ancestors), key=lambda each: each.depth)

@@ -112,8 +112,11 @@ def starting_moments(
         )
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (random and has_activation(graph))
+    several = len(graph.inputs) > 1
+    # A linear network carries each sine as one complex number an image; others need its period.
+    apart = is_linear(graph) and graph.is_drawn and not several
     periods = [
-        lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        1 if apart else lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
         for lines, rate in zip(own_lines(graph, signals), graph.input_rates, strict=True)
     ]
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
@@ -126,10 +129,14 @@ def starting_moments(
     if (random or max(periods) > 1) and fits:
         causes = [frozenset({"input"})] * len(periods)
         lines_take = _refuse_long_periods(graph, periods, causes, provenance=shared)
-    several = len(graph.inputs) > 1
     means = [
         DeterministicMoments.from_signal(
-            signal, each.channels, rate, provenance=shared, label=each.name if several else ""
+            signal,
+            each.channels,
+            rate,
+            provenance=shared,
+            label=each.name if several else "",
+            apart=apart,
         )
         for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
     ]

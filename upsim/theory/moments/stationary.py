@@ -25,7 +25,7 @@ from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
 from upsim.operators import Operator
-from upsim.theory.moments.autocovariance import from_density
+from upsim.theory.moments.autocovariance import cut_autocovariance
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.closure_error import closure_note
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -89,7 +89,7 @@ class StationaryMoments(Moments):
             object.__setattr__(self, "place", start)
 
     def _at_input(self) -> Array:
-        return from_density(self.signal, self.input_channels, self.input_rate).lags
+        return cut_autocovariance(self.signal, self.input_channels, self.input_rate).lags
 
     @property
     def channels(self) -> int:
@@ -122,7 +122,7 @@ class StationaryMoments(Moments):
                 f"{SHARE:g} of the power are left out"
             )
             found.append(f"{NO_DENSITY}: {no_density(self.place).fix}")
-        cut = from_density(self.signal, self.input_channels, self.input_rate).cut
+        cut = cut_autocovariance(self.signal, self.input_channels, self.input_rate).cut
         if cut:
             found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
             found.append(cut)
@@ -166,29 +166,20 @@ class StationaryMoments(Moments):
 
     def levels(self) -> Levels:
         """Return mean and variance over time: of the repeating part, plus the noise's power."""
-        return self._levels()[0]
+        steady = self.mean.levels()
+        linear = self.place.linear
+        power = self.noise_power() if linear else self.place.covariance.variance().mean(axis=0)
+        return Levels(steady.mean, steady.variance + power)
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Divide the repeating part and the noise by their common level."""
-        levels, error = self._levels()
-        note = f"layer {label} ({type(layer).__name__}): noise power within {error:.1e} of itself"
+        levels = self.levels()
         operator = layer.operator_for(levels.mean, levels.variance)
         return replace(
             self,
             mean=self.mean.normalised_by(layer, label, levels),
-            notes=(*self.notes, note) if error else self.notes,
             place=Filtered(self.place, operator),
         )
-
-    def _levels(self) -> tuple[Levels, float]:
-        """Return the levels, and the largest relative error of a channel's noise power."""
-        steady = self.mean.levels()
-        if not self.place.linear:
-            power = self.place.covariance.variance().mean(axis=0)
-            return Levels(steady.mean, steady.variance + power), 0.0
-        power, error = noise_power(self.place, self.signal, self.input_rate)
-        relative = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
-        return Levels(steady.mean, steady.variance + power), float(relative.max())
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
@@ -205,7 +196,7 @@ class StationaryMoments(Moments):
         if not self.place.linear:
             # An average over time is even in the lag, and lag 0 stands in the middle.
             return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
-        return noise_power(self.place, self.signal, self.input_rate)[0]
+        return noise_power(self.place, self.signal, self.input_rate)
 
     @property
     def memory(self) -> int:
