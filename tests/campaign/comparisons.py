@@ -1,0 +1,289 @@
+"""What is compared between a prediction and torch: one function a kind, each with its outcome."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+import upsim
+from upsim.errors import ShapeError, UpsimError
+
+from .networks import Network
+from .precision import Measured, measured
+from .torch_run import LengthError, Weights, run, steady
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison: the numbers compared, the largest difference over the tolerance.
+
+    ``verdict`` is "agree", "differ", "refused" (upsim refuses what torch runs), "raised", or
+    "ill-conditioned" (single precision says too little of the rounding for a verdict).
+    """
+
+    check: str
+    verdict: str
+    numbers: int = 0
+    worst: float = 0.0
+    detail: str = ""
+
+
+#: The kinds of comparisons, in the order of the report.
+CHECKS = ("lengths", "lines", "shares", "recordings", "densities")
+
+
+def compare(network: Network, seed: int) -> list[Outcome]:
+    """Return the outcomes of all comparisons that apply to a network."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for check, outcomes in (
+        ("lengths", _lengths(network, rng)),
+        ("lines", _lines(network, rng)),
+        ("recordings", _recordings(network, rng)),
+        ("densities", _densities(network, rng)),
+    ):
+        try:
+            found += list(outcomes)
+        except UpsimError as error:
+            found.append(Outcome(check, "refused", detail=f"{type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - any bug of upsim is an outcome
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            detail = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+            found.append(Outcome(check, "raised", detail=detail))
+    return found
+
+
+def _judged(check: str, found: np.ndarray, truth: Measured, what: str = "") -> Outcome:
+    if found.shape != truth.values.shape:
+        return Outcome(check, "differ", detail=f"{what} shape {found.shape}, {truth.values.shape}")
+    difference = float(np.abs(found - truth.values).max(initial=0.0))
+    worst = difference / truth.tolerance if truth.tolerance else float(difference > 0)
+    if worst <= 1:
+        return Outcome(check, "agree", truth.values.size, worst)
+    verdict = "differ" if truth.is_proportional else "ill-conditioned"
+    detail = f"{what} off by {difference:.3g}, tolerance {truth.tolerance:.3g}, size "
+    detail += f"{np.abs(truth.values).max():.3g}"
+    return Outcome(check, verdict, truth.values.size, worst, detail)
+
+
+# Lengths
+
+
+def _lengths(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
+    """Compare the length after each layer, and which inputs cannot run."""
+    stack = network.subject
+    for length in (int(rng.integers(1, 12)), int(rng.integers(12, 100))):
+        inputs = [torch.zeros(1, count, length, dtype=torch.float64) for count in network.channels]
+        try:
+            _, each = run(network.nodes, inputs, Weights(torch.float64))
+        except LengthError as error:
+            try:
+                stack.output_length(length)
+            except ShapeError:
+                yield Outcome("lengths", "agree", 1)
+            else:
+                yield Outcome("lengths", "differ", detail=f"n = {length}: {error}, upsim gives one")
+            continue
+        names = {node.name: each[number] for number, node in enumerate(network.nodes, 1)}
+        promised = [stack.upto(n).output_length(length) for n in range(1, len(stack) + 1)]
+        true = [names[str(number)] for number in range(1, len(stack) + 1)]
+        if promised == true:
+            yield Outcome("lengths", "agree", len(true))
+        else:
+            yield Outcome("lengths", "differ", len(true), 0.0, f"n = {length}: {promised}, {true}")
+
+
+# Lines and shares
+
+
+def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
+    """Compare all lines of the steady state, then what each source has of them."""
+    stack, channels = network.subject, network.channels[0]
+    values = rng.uniform(0.3, 1.2, channels) * rng.choice([-1, 1], channels)
+    signal: upsim.Signal = upsim.Constant(values)
+    period = values[:, None]
+    kind = rng.random()
+    if kind < 0.15:
+        signal, period = upsim.Silence(), np.zeros((channels, 1))
+    elif kind < 0.45:
+        count = int(rng.choice([2, 3, 4, 5, 8]))
+        turns = Fraction(int(rng.integers(1, count // 2 + 1)), count)
+        amplitude, phase = rng.uniform(0.2, 1.0, channels), float(rng.uniform(0, 6))
+        signal += upsim.Sine(turns * stack.input_rate, amplitude, phase)
+        angles = 2 * np.pi * float(turns) * np.arange(turns.denominator) + phase
+        period = period + amplitude[:, None] * np.cos(angles)
+
+    def lines(weights: Weights, fed: np.ndarray = period, only: str | None = None) -> torch.Tensor:
+        made = steady(network.nodes, [weights(fed)[None]], weights, only=only)[0]
+        return torch.fft.rfft(made, norm="forward")
+
+    seed, operations = int(rng.integers(2**31)), 8 * len(network.nodes) + 64
+    truth = measured(lines, seed, operations)
+    prediction = upsim.predict(stack, signal, frequencies=2)
+    count = steady(
+        network.nodes, [Weights(torch.float64)(period)[None]], Weights(torch.float64)
+    ).shape[-1]
+    found, strays = _spectrum(prediction.tones, truth.values.shape, count)
+    if strays > truth.tolerance:
+        yield Outcome("lines", "differ", detail=f"a line of {strays:.3g} between the true ones")
+    yield _judged("lines", found, truth, _where(found, truth, count))
+    yield from _sums(prediction.tones, truth)
+    if network.is_linear:
+        yield from _sources(network, prediction.tones, lines, count, seed)
+
+
+def _spectrum(tones: tuple[upsim.Tone, ...], shape: tuple[int, ...], count: int):
+    """Return listed lines at ``k / count``, and the largest line that stands elsewhere."""
+    found, strays = np.zeros(shape, dtype=np.complex128), 0.0
+    for tone in tones:
+        place = tone.fraction * count
+        if place.denominator == 1:
+            found[:, int(place)] += tone.amplitude
+        else:
+            strays = max(strays, float(np.abs(tone.amplitude).max()))
+    return found, strays
+
+
+def _where(found: np.ndarray, truth: Measured, count: int) -> str:
+    line = int(np.abs(found - truth.values).max(axis=0).argmax())
+    missing = "" if found[:, line].any() else ", not listed"
+    return f"line {line}/{count}{missing}:"
+
+
+def _sums(tones: tuple[upsim.Tone, ...], truth: Measured) -> Iterator[Outcome]:
+    """Compare each line with the sum of its shares."""
+    worst, what = 0.0, ""
+    for tone in tones:
+        total = sum((share.amplitude for share in tone.contributions), np.zeros(1))
+        apart = float(np.abs(total - tone.amplitude).max())
+        if apart > worst:
+            worst, what = apart, f"shares of line {tone.fraction}: sum off by {apart:.3g}"
+    ratio = worst / truth.tolerance if truth.tolerance else float(worst > 0)
+    verdict = "agree" if ratio <= 1 else "differ" if truth.is_proportional else "ill-conditioned"
+    yield Outcome("shares", verdict, len(tones), ratio, "" if ratio <= 1 else what)
+
+
+def _sources(network, tones, lines, count, seed) -> Iterator[Outcome]:
+    """Compare the share of each source of a linear network with torch on that source alone."""
+    silence = np.zeros((network.channels[0], 1))
+    truths = {"": measured(lambda weights: lines(weights, only=""), seed, 64)}
+    for node in network.nodes:
+        if node.layer is None:
+            continue
+
+        def alone(weights: Weights, name: str = node.name) -> torch.Tensor:
+            return lines(weights, silence, name)
+
+        truth = measured(alone, seed, 8 * len(network.nodes) + 64)
+        if truth.values.any():
+            truths[node.name] = truth
+    outcomes = []
+    for name, truth in truths.items():
+        found = np.zeros((truth.values.shape[0], count // 2 + 1), dtype=np.complex128)
+        for tone in tones:
+            for share in tone.contributions:
+                if share.layer == name:
+                    found[:, int(tone.fraction * count)] += share.amplitude
+        spread = np.zeros_like(found)
+        spread[:, :: count // _period(truth, count)] = truth.values
+        whole = Measured(spread, truth.tolerance, truth.is_proportional)
+        outcomes.append(_judged("shares", found, whole, f"source {name or 'input'},"))
+    bad = [each for each in outcomes if each.verdict != "agree"] or outcomes
+    worst = max(bad, key=lambda each: each.worst)
+    more = f" (and {len(bad) - 1} more sources)" if worst.verdict != "agree" and bad[1:] else ""
+    numbers = sum(each.numbers for each in outcomes)
+    yield replace(worst, numbers=numbers, detail=worst.detail + more)
+
+
+def _period(truth: Measured, count: int) -> int:
+    """Return the period whose one-sided spectrum has this many lines and that divides another."""
+    half = truth.values.shape[1]
+    for period in (2 * half - 2, 2 * half - 1):
+        if period and count % period == 0:
+            return period
+    raise AssertionError((half, count))
+
+
+# Recordings
+
+
+def _recordings(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
+    """Compare a finite output sample by sample, ends included."""
+    stack, channels = network.subject, network.channels[0]
+    for length in (int(rng.integers(8, 48)), int(rng.integers(150, 250)), 960):
+        samples = rng.standard_normal((channels, length))
+        try:
+            truth = measured(
+                lambda weights, fed=samples: run(network.nodes, [weights(fed)[None]], weights)[0][
+                    0
+                ],
+                int(rng.integers(2**31)),
+                8 * len(network.nodes) + 64,
+            )
+        except LengthError:
+            continue
+        prediction = upsim.predict(
+            stack, upsim.Recorded(samples, stack.input_rate), provenance=False
+        )
+        yield _judged("recordings", prediction.waveform, truth)
+        return
+
+
+# Densities
+
+
+def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
+    r"""Compare the density of white noise through a linear network.
+
+    A network that repeats itself after D input and U output samples answers an impulse at input
+    sample m with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the
+    mean over the U phases of the output, is
+    :math:`S(f) = \frac{2}{U f_s} \sum_{c} \sigma_c^2 \sum_{m < D} |H_{c m}(f)|^2`, one-sided.
+    """
+    if not network.is_linear:
+        return
+    stack, channels = network.subject, network.channels[0]
+    powers = rng.uniform(0.2, 2.0, channels)
+    silence = torch.zeros(1, channels, 1, dtype=torch.float64)
+    up = steady(network.nodes, [silence], Weights(torch.float64)).shape[-1]
+    down = int(up / stack.rate)
+    turns = np.sort(rng.uniform(0.002, 0.498, 24))
+    for length in (24 * down, 120 * down, 600 * down, 3000 * down):
+        first = length // (2 * down) * down
+        impulses = np.zeros((channels * down + 1, channels, length))
+        for number in range(channels * down):
+            impulses[number, number // down, first + number % down] = 1
+
+        def responses(weights: Weights, fed: np.ndarray = impulses) -> torch.Tensor:
+            made, _ = run(network.nodes, [weights(fed)], weights)
+            return made[:-1] - made[-1]  # the last is the answer to silence
+
+        try:
+            response = responses(Weights(torch.float64))
+        except LengthError:
+            continue
+        edge = response.shape[-1] // 8
+        if edge and not response[..., :edge].any() and not response[..., -edge:].any():
+            break
+    else:
+        return
+
+    def density(weights: Weights) -> torch.Tensor:
+        # (channels in × D, channels out, time) to (channels out, frequencies)
+        made = responses(weights)
+        waves = np.exp(-2j * np.pi * np.outer(np.arange(made.shape[-1]), turns))
+        gains = (made.to(torch.complex128) @ torch.as_tensor(waves)).abs() ** 2
+        levels = torch.as_tensor(np.repeat(powers, down))
+        total = torch.einsum("i,iof->of", levels, gains)
+        return total * 2 / (up * float(stack.sample_rate))
+
+    truth = measured(density, int(rng.integers(2**31)), 8 * len(network.nodes) + 64)
+    grid = turns * float(stack.sample_rate)
+    prediction = upsim.predict(stack, upsim.WhiteNoise(powers), frequencies=grid, provenance=False)
+    psd = prediction.psd
+    yield _judged("densities", np.zeros_like(truth.values) if psd is None else psd, truth)
