@@ -16,9 +16,9 @@ import torch
 
 from upsim.words.tolerance import rounding
 
-from .torch_run import Weights
+from .torch_run import Arithmetic
 
-Evaluation = Callable[[Weights], torch.Tensor]
+Evaluation = Callable[[Arithmetic], torch.Tensor]
 
 #: Runs in single precision; they give the standard deviation of an error to a third.
 RUNS = 4
@@ -49,10 +49,10 @@ def measured(evaluation: Evaluation, seed: int, operations: int) -> Measured:
     ``operations`` along the network times the largest value bound what is left where all numbers
     are exact in single precision, too, and the runs do not differ.
     """
-    values = evaluation(Weights(torch.float64)).numpy()
+    values = evaluation(Arithmetic(torch.float64)).numpy()
     rng = np.random.default_rng(seed)
     errors = [
-        np.abs(evaluation(Weights(torch.float32, rng)).numpy() - values).max(initial=0.0)
+        np.abs(evaluation(Arithmetic(torch.float32, rng)).numpy() - values).max(initial=0.0)
         for _ in range(RUNS)
     ]
     size = float(np.abs(values).max(initial=0.0))

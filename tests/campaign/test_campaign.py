@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason='torch is missing: pip install ".[to
 from . import comparisons, networks, precision, torch_run  # noqa: E402 - they need torch
 
 pytestmark = pytest.mark.torch
-DOUBLE = torch_run.Weights(torch.float64)
+DOUBLE = torch_run.Arithmetic(torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def test_the_steady_state_is_the_middle_of_a_long_run(drawn):
         count = period.shape[-1]
         repeats = max(1, int(count / it.subject.rate) // 2) * 2048
 
-        def middle(weights, it=it, fed=fed, count=count, repeats=repeats):
-            made, _ = torch_run.run(it.nodes, [weights(np.tile(fed, repeats))], weights)
+        def middle(arithmetic, it=it, fed=fed, count=count, repeats=repeats):
+            made, _ = torch_run.run(it.nodes, [arithmetic(np.tile(fed, repeats))], arithmetic)
             start = made.shape[-1] // (2 * count) * count
             return made[0, :, start : start + count]
 

@@ -93,9 +93,9 @@ def truth_of(name):
 def measured(stack, period):
     nodes = networks.nodes_of(tuple(stack))
 
-    def lines(weights):
-        fed = weights(period[None])
-        return torch.fft.rfft(torch_run.steady(nodes, [fed], weights)[0], norm="forward")
+    def lines(arithmetic):
+        fed = arithmetic(period[None])
+        return torch.fft.rfft(torch_run.steady(nodes, [fed], arithmetic)[0], norm="forward")
 
     return precision.measured(lines, seed=0, operations=8 * len(nodes))
 

@@ -21,15 +21,23 @@ from .networks import Node
 Tensor = torch.Tensor
 
 
-class Weights:
+class Arithmetic:
     """Turns a layer's numbers into tensors of one precision.
 
-    With a random generator, each number is moved by up to half a unit in the last place of single
-    precision: another rounding of the same network.
+    With a random generator it is another rounding of the same network in single precision: each
+    number of a layer is moved by up to half a unit in the last place, each sample behind a layer
+    that computes by up to one.
     """
 
     def __init__(self, dtype: torch.dtype, rng: np.random.Generator | None = None) -> None:
         self.dtype, self.rng = dtype, rng
+
+    def rounded(self, samples: Tensor, layer: Any) -> Tensor:
+        """Return the samples behind a layer (None: a sum or a mean) as they may be rounded."""
+        if self.rng is None or type(layer).__name__ in _EXACT:
+            return samples
+        moved = torch.as_tensor(1 + 2.0**-23 * self.rng.uniform(-1, 1, samples.shape))
+        return (samples.double() * moved).to(self.dtype)
 
     def __call__(self, values: Any) -> Tensor:
         """Return a tensor."""
@@ -48,7 +56,7 @@ class LengthError(Exception):
 
 
 def run(
-    nodes: Sequence[Node], inputs: Sequence[Tensor], weights: Weights
+    nodes: Sequence[Node], inputs: Sequence[Tensor], arithmetic: Arithmetic
 ) -> tuple[Tensor, list[int]]:
     """Return the output, and the length of each value, inputs first."""
     values = list(inputs)
@@ -57,10 +65,10 @@ def run(
         if node.layer is None:
             if len({each.shape[-1] for each in given}) > 1:
                 raise LengthError(f"{node.name}: {[each.shape[-1] for each in given]}")
-            values.append(_merged(given, node.merging))
+            values.append(arithmetic.rounded(_merged(given, node.merging), None))
             continue
         try:
-            made = forward(node.layer, given[0], weights)
+            made = arithmetic.rounded(forward(node.layer, given[0], arithmetic), node.layer)
         except RuntimeError as error:
             raise LengthError(f"{node.name}: {error}") from error
         if not made.shape[-1]:
@@ -72,7 +80,7 @@ def run(
 def steady(
     nodes: Sequence[Node],
     inputs: Sequence[Tensor],
-    weights: Weights,
+    arithmetic: Arithmetic,
     *,
     only: str | None = None,
 ) -> Tensor:
@@ -86,26 +94,27 @@ def steady(
         given = [values[each] for each in node.reads]
         if node.layer is None:
             whole = lcm(*(each.shape[-1] for each in given))
-            values.append(_merged([_tiled(each, whole) for each in given], node.merging))
+            made = _merged([_tiled(each, whole) for each in given], node.merging)
+            values.append(arithmetic.rounded(made, None))
             continue
         if only is None or node.name == only:
-            values.append(_steady_layer(node.layer, given[0], weights))
+            made = _steady_layer(node.layer, given[0], arithmetic)
+            values.append(arithmetic.rounded(made, node.layer))
             continue
         both = torch.cat([given[0], torch.zeros_like(given[0])])
-        made, silent = _steady_layer(node.layer, both, weights).chunk(2)
-        made = made - silent
-        values.append(made)
+        made, silent = _steady_layer(node.layer, both, arithmetic).chunk(2)
+        values.append(arithmetic.rounded(made - silent, node.layer))
     return values[-1]
 
 
-def _steady_layer(layer: Any, period: Tensor, weights: Weights) -> Tensor:
+def _steady_layer(layer: Any, period: Tensor, arithmetic: Arithmetic) -> Tensor:
     name = type(layer).__name__
     if name in _OVER_TIME or name in _AT_EACH_STEP:
-        return forward(layer, period, weights)
+        return forward(layer, period, arithmetic)
     rate = _rate(layer)
     count = lcm(period.shape[-1], rate.denominator)
     around = ceil(_reach(layer) / count) * count
-    made = forward(layer, _tiled(period, 2 * around + count), weights)
+    made = forward(layer, _tiled(period, 2 * around + count), arithmetic)
     start = int(around * rate)
     return made[..., start : start + int(count * rate)]
 
@@ -168,13 +177,13 @@ def _merged(parts: list[Tensor], merging: str) -> Tensor:
     raise AssertionError(merging)
 
 
-def forward(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def forward(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     """Return what torch makes of samples in one layer."""
-    return _FORWARDS[type(layer).__name__](layer, x, weights)
+    return _FORWARDS[type(layer).__name__](layer, x, arithmetic)
 
 
-def _bias_of(layer: Any, weights: Weights) -> Tensor | None:
-    return None if layer.bias is False else weights(layer.bias)
+def _bias_of(layer: Any, arithmetic: Arithmetic) -> Tensor | None:
+    return None if layer.bias is False else arithmetic(layer.bias)
 
 
 def _convolved(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
@@ -192,16 +201,18 @@ def _convolved(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None, strid
     return functional.conv1d(x, weight, bias, stride, 0, layer.dilation, layer.groups)
 
 
-def _conv(layer: Any, x: Tensor, weights: Weights, weight: Tensor | None = None) -> Tensor:
-    taps = weights(layer.weight) if weight is None else weight
-    return _convolved(layer, x, taps, _bias_of(layer, weights), layer.stride)
+def _conv(layer: Any, x: Tensor, arithmetic: Arithmetic, weight: Tensor | None = None) -> Tensor:
+    taps = arithmetic(layer.weight) if weight is None else weight
+    return _convolved(layer, x, taps, _bias_of(layer, arithmetic), layer.stride)
 
 
-def _transposed(layer: Any, x: Tensor, weights: Weights, weight: Tensor | None = None) -> Tensor:
+def _transposed(
+    layer: Any, x: Tensor, arithmetic: Arithmetic, weight: Tensor | None = None
+) -> Tensor:
     return functional.conv_transpose1d(
         x,
-        weights(layer.weight) if weight is None else weight,
-        _bias_of(layer, weights),
+        arithmetic(layer.weight) if weight is None else weight,
+        _bias_of(layer, arithmetic),
         layer.stride,
         layer.padding,
         layer.output_padding,
@@ -210,9 +221,11 @@ def _transposed(layer: Any, x: Tensor, weights: Weights, weight: Tensor | None =
     )
 
 
-def _subpixel(layer: Any, x: Tensor, weights: Weights, weight: Tensor | None = None) -> Tensor:
-    taps = weights(layer.weight) if weight is None else weight
-    return _shuffled(_convolved(layer, x, taps, _bias_of(layer, weights), 1), layer)
+def _subpixel(
+    layer: Any, x: Tensor, arithmetic: Arithmetic, weight: Tensor | None = None
+) -> Tensor:
+    taps = arithmetic(layer.weight) if weight is None else weight
+    return _shuffled(_convolved(layer, x, taps, _bias_of(layer, arithmetic), 1), layer)
 
 
 def _shuffled(x: Tensor, layer: Any) -> Tensor:
@@ -226,24 +239,24 @@ def _shuffled(x: Tensor, layer: Any) -> Tensor:
     return split.reshape(batch, out, length * factor)
 
 
-def _weight_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _weight_norm(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     inner = layer.layer
-    weight = weights(inner.weight)
+    weight = arithmetic(inner.weight)
     if layer.gain is not None:
-        weight = torch._weight_norm(weight, weights(layer.gain)[:, None, None], 0)
+        weight = torch._weight_norm(weight, arithmetic(layer.gain)[:, None, None], 0)
     kind = type(inner).__name__
     return {"Conv": _conv, "TransposedConv": _transposed, "SubpixelConv": _subpixel}[kind](
-        inner, x, weights, weight
+        inner, x, arithmetic, weight
     )
 
 
-def _stretched(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _stretched(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     made = x.new_zeros(*x.shape[:2], x.shape[-1] * layer.factor)
     made[..., :: layer.factor] = x
     return made
 
 
-def _linear(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _linear(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     if layer.convention == "half-pixel":
         return functional.interpolate(
             x, scale_factor=layer.factor, mode="linear", align_corners=False
@@ -256,7 +269,7 @@ def _linear(layer: Any, x: Tensor, weights: Weights) -> Tensor:
     return made[..., : x.shape[-1] * layer.factor]
 
 
-def _cubic(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _cubic(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     if layer.a == -0.75:  # torch's own
         return functional.interpolate(
             x[:, :, None], scale_factor=(1, layer.factor), mode="bicubic", align_corners=False
@@ -270,11 +283,11 @@ def _cubic(layer: Any, x: Tensor, weights: Weights) -> Tensor:
         near = (layer.a + 2) * t**3 - (layer.a + 3) * t**2 + 1
         far = layer.a * (t**3 - 5 * t**2 + 8 * t - 4)
         index = torch.as_tensor(np.clip(left + offset, 0, count - 1).astype(np.int64))
-        made = made + weights(np.where(t <= 1, near, far)) * x[..., index]
+        made = made + arithmetic(np.where(t <= 1, near, far)) * x[..., index]
     return made
 
 
-def _sinc(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _sinc(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     factor = layer.factor
     span = ceil(layer.zeros * factor / layer.rolloff)
     distances = np.arange(1 - span, span)
@@ -288,22 +301,22 @@ def _sinc(layer: Any, x: Tensor, weights: Weights) -> Tensor:
     taps = np.sinc(layer.rolloff * distances / factor) * window
     for phase in range(factor):
         taps[phase::factor] /= taps[phase::factor].sum()
-    kernel = weights(taps).expand(x.shape[1], 1, -1)
+    kernel = arithmetic(taps).expand(x.shape[1], 1, -1)
     made = functional.conv_transpose1d(
         x, kernel, None, factor, groups=x.shape[1], output_padding=factor - 1
     )
     return made[..., span - 1 : span - 1 + x.shape[-1] * factor]
 
 
-def _learned(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    share = torch.sigmoid(weights.column(layer.weight))
+def _learned(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    share = torch.sigmoid(arithmetic.column(layer.weight))
     made = x.new_zeros(*x.shape[:2], 2 * x.shape[-1] - 1)
     made[..., ::2] = x
     made[..., 1::2] = share * x[..., :-1] + (1 - share) * x[..., 1:]
     return made
 
 
-def _hold(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _hold(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     box = torch.full((x.shape[1], 1, layer.factor), 1 / layer.factor, dtype=x.dtype)
     for _ in range(layer.order):
         x = functional.conv1d(functional.pad(x, (layer.factor - 1, 0)), box, groups=x.shape[1])
@@ -316,16 +329,16 @@ def _woven(even: Tensor, odd: Tensor) -> Tensor:
     return made
 
 
-def _haar(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _haar(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     low, high = x.chunk(2, dim=1)
     return _woven((low + high) / 2**0.5, (low - high) / 2**0.5)
 
 
-def _batch_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
+def _batch_norm(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
     ones, zeros = np.ones(layer.num_features), np.zeros(layer.num_features)
 
     def of(values: Any, instead: np.ndarray) -> Tensor:
-        return weights(instead if values is None else values)
+        return arithmetic(instead if values is None else values)
 
     return functional.batch_norm(
         x,
@@ -338,43 +351,57 @@ def _batch_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
     )
 
 
-def _optional(values: Any, weights: Weights) -> Tensor | None:
-    return None if values is None else weights(values)
+def _optional(values: Any, arithmetic: Arithmetic) -> Tensor | None:
+    return None if values is None else arithmetic(values)
 
 
-def _group_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    weight, bias = _optional(layer.weight, weights), _optional(layer.bias, weights)
+def _group_norm(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    weight, bias = _optional(layer.weight, arithmetic), _optional(layer.bias, arithmetic)
     # torch.nn.functional refuses a single sample, which a period may be
     return torch.group_norm(x, layer.num_groups, weight, bias, layer.eps)
 
 
-def _instance_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    weight, bias = _optional(layer.weight, weights), _optional(layer.bias, weights)
+def _instance_norm(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    weight, bias = _optional(layer.weight, arithmetic), _optional(layer.bias, arithmetic)
     return torch.instance_norm(x, weight, bias, None, None, True, 0.1, layer.eps, False)
 
 
-def _layer_norm(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    weight, bias = _optional(layer.weight, weights), _optional(layer.bias, weights)
+def _layer_norm(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    weight, bias = _optional(layer.weight, arithmetic), _optional(layer.bias, arithmetic)
     return functional.layer_norm(x.mT, (layer.normalized_shape,), weight, bias, layer.eps).mT
 
 
-def _snake(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    alpha = weights.column(layer.alpha)
+def _snake(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    alpha = arithmetic.column(layer.alpha)
     return x + torch.sin(alpha * x) ** 2 / alpha
 
 
-def _snake_beta(layer: Any, x: Tensor, weights: Weights) -> Tensor:
-    alpha, beta = weights.column(layer.alpha), weights.column(layer.beta)
+def _snake_beta(layer: Any, x: Tensor, arithmetic: Arithmetic) -> Tensor:
+    alpha, beta = arithmetic.column(layer.alpha), arithmetic.column(layer.beta)
     return x + torch.sin(alpha * x) ** 2 / beta
 
 
-Forward = Callable[[Any, Tensor, Weights], Tensor]
+#: Layers that only move samples, or set them to zero: nothing is rounded.
+_EXACT = frozenset(
+    {
+        "Crop",
+        "Decimate",
+        "LazyWaveletSynthesis",
+        "Nearest",
+        "PeriodicShuffle",
+        "ReLU",
+        "Slice",
+        "Stretch",
+    }
+)
+
+Forward = Callable[[Any, Tensor, Arithmetic], Tensor]
 
 _AT_EACH_STEP: dict[str, Forward] = {
     "ReLU": lambda _, x, __: functional.relu(x),
     "LeakyReLU": lambda layer, x, _: functional.leaky_relu(x, layer.negative_slope),
-    "PReLU": lambda layer, x, weights: functional.prelu(
-        x, weights([layer.init] * layer.num_parameters if layer.weight is None else layer.weight)
+    "PReLU": lambda layer, x, arithmetic: functional.prelu(
+        x, arithmetic([layer.init] * layer.num_parameters if layer.weight is None else layer.weight)
     ),
     "ELU": lambda layer, x, _: functional.elu(x, layer.alpha),
     "GELU": lambda layer, x, _: functional.gelu(x, approximate=layer.approximate),
@@ -408,7 +435,7 @@ _FORWARDS: dict[str, Forward] = {
     "LearnedInterpolation": _learned,
     "HaarSynthesis": _haar,
     "LazyWaveletSynthesis": lambda _, x, __: _woven(*x.chunk(2, dim=1)),
-    "Bias": lambda layer, x, weights: x + weights.column(layer.bias),
+    "Bias": lambda layer, x, arithmetic: x + arithmetic.column(layer.bias),
     "Hold": _hold,
     "Crop": lambda layer, x, _: functional.pad(x, (-layer.left, -layer.right)),
     "Decimate": lambda layer, x, _: x[..., layer.phase :: layer.factor],
