@@ -21,7 +21,7 @@ from upsim.layers import (
     TransposedConv,
 )
 from upsim.network.signals import Density, Recorded, Silence, Sine, Sum, WhiteNoise
-from upsim.network.stack import Stack, lower
+from upsim.network.stack import Stack
 from upsim.operators.edges import PADDING_MODES
 from upsim.testing import (
     activations,
@@ -188,7 +188,7 @@ def test_linear_stacks_are_linear_and_fit_together(stack):
     assert all(is_linear(layer) for layer in stack)
     assert isinstance(stack, Stack)
     assert stack.is_drawn
-    assert len(lower(stack)) >= len(stack)
+    assert len(stack.nodes) >= len(stack)
 
 
 def test_other_stacks_reach_activations_inside_branches():
