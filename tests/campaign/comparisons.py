@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import lcm
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,69 +77,86 @@ def _judged(check: str, found: np.ndarray, truth: Measured, what: str = "") -> O
 # Lengths
 
 
+def _inputs(network: Network, length: int) -> list[tuple[int, int]]:
+    """Return the shape of each input for ``length`` samples of the first; or a multiple of that."""
+    rates = [network.rates[0] / rate for rate in network.rates]
+    whole = lcm(*(rate.denominator for rate in rates))
+    length = -(-length // whole) * whole
+    return [(c, int(length * rate)) for c, rate in zip(network.channels, rates, strict=True)]
+
+
 def _lengths(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
-    """Compare the length after each layer, and which inputs cannot run."""
-    stack = network.subject
+    """Compare the length of each value, and which inputs cannot run."""
     for length in (int(rng.integers(1, 12)), int(rng.integers(12, 100))):
-        inputs = [torch.zeros(1, count, length, dtype=torch.float64) for count in network.channels]
+        shapes = _inputs(network, length)
+        fed = [torch.zeros(1, *shape, dtype=torch.float64) for shape in shapes]
+        first = shapes[0][1]
         try:
-            _, each = run(network.nodes, inputs, Arithmetic(torch.float64))
+            _, true = run(network.nodes, fed, Arithmetic(torch.float64))
         except LengthError as error:
             try:
-                stack.output_length(length)
+                network.subject.output_length(first)
             except ShapeError:
                 yield Outcome("lengths", "agree", 1)
             else:
-                yield Outcome("lengths", "differ", detail=f"n = {length}: {error}, upsim gives one")
+                yield Outcome("lengths", "differ", detail=f"n = {first}: {error}, upsim gives one")
             continue
-        names = {node.name: each[number] for number, node in enumerate(network.nodes, 1)}
-        promised = [stack.upto(n).output_length(length) for n in range(1, len(stack) + 1)]
-        true = [names[str(number)] for number in range(1, len(stack) + 1)]
+        promised = network.subject.lengths(first)
         if promised == true:
             yield Outcome("lengths", "agree", len(true))
         else:
-            yield Outcome("lengths", "differ", len(true), 0.0, f"n = {length}: {promised}, {true}")
+            yield Outcome("lengths", "differ", len(true), 0.0, f"n = {first}: {promised}, {true}")
 
 
 # Lines and shares
 
 
+def _fed(network: Network, rng: np.random.Generator) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Return a periodic signal for each input, and one period of each."""
+    signals, periods = {}, []
+    kind = rng.random()
+    for each, rate in zip(network.subject.inputs, network.subject.input_rates, strict=True):
+        if kind < 0.15:
+            signals[each.name] = upsim.Silence()
+            periods.append(np.zeros((each.channels, 1)))
+            continue
+        values = rng.uniform(0.3, 1.2, each.channels) * rng.choice([-1, 1], each.channels)
+        signals[each.name], period = upsim.Constant(values), values[:, None]
+        if kind < 0.45:
+            count = int(rng.choice([2, 3, 4, 5, 8]))
+            turns = Fraction(int(rng.integers(1, count // 2 + 1)), count)
+            amplitude, phase = rng.uniform(0.2, 1.0, each.channels), float(rng.uniform(0, 6))
+            signals[each.name] += upsim.Sine(turns * rate, amplitude, phase)
+            angles = 2 * np.pi * float(turns) * np.arange(turns.denominator) + phase
+            period = period + amplitude[:, None] * np.cos(angles)
+        periods.append(period)
+    return signals, periods
+
+
 def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     """Compare all lines of the steady state, then what each source has of them."""
-    stack, channels = network.subject, network.channels[0]
-    values = rng.uniform(0.3, 1.2, channels) * rng.choice([-1, 1], channels)
-    signal: upsim.Signal = upsim.Constant(values)
-    period = values[:, None]
-    kind = rng.random()
-    if kind < 0.15:
-        signal, period = upsim.Silence(), np.zeros((channels, 1))
-    elif kind < 0.45:
-        count = int(rng.choice([2, 3, 4, 5, 8]))
-        turns = Fraction(int(rng.integers(1, count // 2 + 1)), count)
-        amplitude, phase = rng.uniform(0.2, 1.0, channels), float(rng.uniform(0, 6))
-        signal += upsim.Sine(turns * stack.input_rate, amplitude, phase)
-        angles = 2 * np.pi * float(turns) * np.arange(turns.denominator) + phase
-        period = period + amplitude[:, None] * np.cos(angles)
+    signals, periods = _fed(network, rng)
 
     def lines(
-        arithmetic: Arithmetic, fed: np.ndarray = period, only: str | None = None
+        arithmetic: Arithmetic, fed: Sequence[np.ndarray] = periods, only: str | None = None
     ) -> torch.Tensor:
-        made = steady(network.nodes, [arithmetic(fed)[None]], arithmetic, only=only)[0]
+        inputs = [arithmetic(each)[None] for each in fed]
+        made = steady(network.nodes, inputs, arithmetic, only=only)[0]
         return torch.fft.rfft(made, norm="forward")
 
     seed, operations = int(rng.integers(2**31)), 8 * len(network.nodes) + 64
     truth = measured(lines, seed, operations)
-    prediction = upsim.predict(stack, signal, frequencies=2)
-    count = steady(
-        network.nodes, [Arithmetic(torch.float64)(period)[None]], Arithmetic(torch.float64)
-    ).shape[-1]
+    prediction = upsim.predict(network.subject, signals, frequencies=2)
+    double = Arithmetic(torch.float64)
+    inputs = [double(each)[None] for each in periods]
+    count = steady(network.nodes, inputs, double).shape[-1]
     found, strays = _spectrum(prediction.tones, truth.values.shape, count)
     if strays > truth.tolerance:
         yield Outcome("lines", "differ", detail=f"a line of {strays:.3g} between the true ones")
     yield _judged("lines", found, truth, _where(found, truth, count))
     yield from _sums(prediction.tones, truth, len(network.nodes))
     if network.is_linear:
-        yield from _sources(network, prediction.tones, lines, count, seed)
+        yield from _sources(network, prediction.tones, lines, periods, count, seed)
 
 
 def _spectrum(tones: tuple[upsim.Tone, ...], shape: tuple[int, ...], count: int):
@@ -175,10 +194,18 @@ def _sums(tones: tuple[upsim.Tone, ...], truth: Measured, nodes: int) -> Iterato
     yield Outcome("shares", verdict, len(tones), worst, "" if worst <= 1 else what)
 
 
-def _sources(network, tones, lines, count, seed) -> Iterator[Outcome]:
+def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
     """Compare the share of each source of a linear network with torch on that source alone."""
-    silence = np.zeros((network.channels[0], 1))
-    truths = {"": measured(lambda arithmetic: lines(arithmetic, only=""), seed, 64)}
+    silence = [np.zeros((channels, 1)) for channels in network.channels]
+    truths, operations = {}, 8 * len(network.nodes) + 64
+    for number, each in enumerate(network.subject.inputs):
+        fed = [*silence[:number], periods[number], *silence[number + 1 :]]
+
+        def by_itself(arithmetic: Arithmetic, fed: list[np.ndarray] = fed) -> torch.Tensor:
+            return lines(arithmetic, fed, "")
+
+        name = each.name if len(periods) > 1 else ""
+        truths[name] = measured(by_itself, seed, operations)
     for node in network.nodes:
         if node.layer is None:
             continue
@@ -186,7 +213,7 @@ def _sources(network, tones, lines, count, seed) -> Iterator[Outcome]:
         def alone(arithmetic: Arithmetic, name: str = node.name) -> torch.Tensor:
             return lines(arithmetic, silence, name)
 
-        truth = measured(alone, seed, 8 * len(network.nodes) + 64)
+        truth = measured(alone, seed, operations)
         if truth.values.any():
             truths[node.name] = truth
     outcomes = []
@@ -221,22 +248,22 @@ def _period(truth: Measured, count: int) -> int:
 
 def _recordings(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     """Compare a finite output sample by sample, ends included."""
-    stack, channels = network.subject, network.channels[0]
+    graph = network.subject
     for length in (int(rng.integers(8, 48)), int(rng.integers(150, 250)), 960):
-        samples = rng.standard_normal((channels, length))
+        fed = [rng.standard_normal(shape) for shape in _inputs(network, length)]
+
+        def made(arithmetic: Arithmetic, fed: list[np.ndarray] = fed) -> torch.Tensor:
+            return run(network.nodes, [arithmetic(each)[None] for each in fed], arithmetic)[0][0]
+
         try:
-            truth = measured(
-                lambda arithmetic, fed=samples: run(
-                    network.nodes, [arithmetic(fed)[None]], arithmetic
-                )[0][0],
-                int(rng.integers(2**31)),
-                8 * len(network.nodes) + 64,
-            )
+            truth = measured(made, int(rng.integers(2**31)), 8 * len(network.nodes) + 64)
         except LengthError:
             continue
-        prediction = upsim.predict(
-            stack, upsim.Recorded(samples, stack.input_rate), provenance=False
-        )
+        signals = {
+            each.name: upsim.Recorded(samples, rate)
+            for each, samples, rate in zip(graph.inputs, fed, graph.input_rates, strict=True)
+        }
+        prediction = upsim.predict(graph, signals, provenance=False)
         yield _judged("recordings", prediction.waveform, truth)
         return
 
@@ -245,29 +272,30 @@ def _recordings(network: Network, rng: np.random.Generator) -> Iterator[Outcome]
 
 
 def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
-    r"""Compare the density of white noise through a linear network.
+    r"""Compare the density of white noise through a linear network of one input.
 
     A network that repeats itself after D input and U output samples answers an impulse at input
     sample m with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the
     mean over the U phases of the output, is
     :math:`S(f) = \frac{2}{U f_s} \sum_{c} \sigma_c^2 \sum_{m < D} |H_{c m}(f)|^2`, one-sided.
     """
-    if not network.is_linear:
+    if not network.is_linear or len(network.channels) > 1:
         return
-    stack, channels = network.subject, network.channels[0]
-    powers = rng.uniform(0.2, 2.0, channels)
-    silence = torch.zeros(1, channels, 1, dtype=torch.float64)
-    up = steady(network.nodes, [silence], Arithmetic(torch.float64)).shape[-1]
-    down = int(up / stack.rate)
+    graph, double = network.subject, Arithmetic(torch.float64)
+    silence = [torch.zeros(1, channels, 1, dtype=torch.float64) for channels in network.channels]
+    up = steady(network.nodes, silence, double).shape[-1]
+    # the samples of each input after which the network repeats itself
+    downs = [int(up / rate) for rate in network.rates]
+    powers = [rng.uniform(0.2, 2.0, channels) for channels in network.channels]
+    weights = np.concatenate([np.repeat(p, d) for p, d in zip(powers, downs, strict=True)])
     turns = np.sort(rng.uniform(0.002, 0.498, 24))
-    for length in (24 * down, 120 * down, 600 * down, 3000 * down):
-        first = length // (2 * down) * down
-        impulses = np.zeros((channels * down + 1, channels, length))
-        for number in range(channels * down):
-            impulses[number, number // down, first + number % down] = 1
+    for blocks in (24, 120, 600, 3000):
+        if weights.size * blocks * sum(network.channels) * downs[0] > 2**24:
+            return
+        impulses = _impulses(network.channels, downs, blocks)
 
-        def responses(arithmetic: Arithmetic, fed: np.ndarray = impulses) -> torch.Tensor:
-            made, _ = run(network.nodes, [arithmetic(fed)], arithmetic)
+        def responses(arithmetic: Arithmetic, fed: list[np.ndarray] = impulses) -> torch.Tensor:
+            made, _ = run(network.nodes, [arithmetic(each) for each in fed], arithmetic)
             return made[:-1] - made[-1]  # the last is the answer to silence
 
         try:
@@ -287,14 +315,28 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
         made = responses(arithmetic)[..., inside]
         waves = np.exp(-2j * np.pi * np.outer(np.arange(made.shape[-1]), turns))
         gains = (made.to(torch.complex128) @ torch.as_tensor(waves)).abs() ** 2
-        levels = torch.as_tensor(np.repeat(powers, down))
-        total = torch.einsum("i,iof->of", levels, gains)
-        return total * 2 / (up * float(stack.sample_rate))
+        total = torch.einsum("i,iof->of", torch.as_tensor(weights), gains)
+        return total * 2 / (up * float(graph.sample_rate))
 
     # The transform of the response is a sum of that many terms, in double precision each time.
     operations = 8 * len(network.nodes) + inside.stop - inside.start
     truth = measured(density, int(rng.integers(2**31)), operations)
-    grid = turns * float(stack.sample_rate)
-    prediction = upsim.predict(stack, upsim.WhiteNoise(powers), frequencies=grid, provenance=False)
-    psd = prediction.psd
+    grid = turns * float(graph.sample_rate)
+    signals = {
+        each.name: upsim.WhiteNoise(power) for each, power in zip(graph.inputs, powers, strict=True)
+    }
+    psd = upsim.predict(graph, signals, frequencies=grid, provenance=False).psd
     yield _judged("densities", np.zeros_like(truth.values) if psd is None else psd, truth)
+
+
+def _impulses(channels: tuple[int, ...], downs: list[int], blocks: int) -> list[np.ndarray]:
+    """Return each input for one impulse a channel and sample of a block, and for silence last."""
+    total = sum(count * down for count, down in zip(channels, downs, strict=True))
+    found, number = [], 0
+    for count, down in zip(channels, downs, strict=True):
+        fed = np.zeros((total + 1, count, blocks * down))
+        for each in range(count * down):
+            fed[number, each // down, blocks // 2 * down + each % down] = 1
+            number += 1
+        found.append(fed)
+    return found

@@ -1,9 +1,8 @@
 """Random networks: a function of a seed and a number, so that any case can be made again alone.
 
 A network is kept as nodes over numbered values, the form that the torch run walks, beside the
-object that upsim is asked about.  :func:`draw_network` is the one place that makes them: another
-kind of network (several inputs, values that are read twice, skips that cross) is one more function
-beside :func:`_stack`, and one more entry of :data:`SHAPES`.
+object that upsim is asked about.  Another kind of network is one more function beside
+:func:`_stack` and :func:`_graph`, and one more entry of :data:`SHAPES`.
 """
 
 from __future__ import annotations
@@ -41,7 +40,12 @@ class Network:
 
     nodes: tuple[Node, ...]
     channels: tuple[int, ...]  # of each input
-    subject: upsim.Stack
+    subject: upsim.Graph
+
+    @property
+    def rates(self) -> tuple[Fraction, ...]:
+        """Output samples per sample of each input."""
+        return tuple(self.subject.sample_rate / rate for rate in self.subject.input_rates)
 
     @property
     def is_linear(self) -> bool:
@@ -58,23 +62,29 @@ def draw_network(seed: int, number: int) -> Network:
 def nodes_of(layers: tuple[Layer, ...]) -> tuple[Node, ...]:
     """Return layers, branches and all, as nodes over values; value 0 is the input."""
     nodes: list[Node] = []
-    _chain_nodes(layers, 0, "", nodes)
+    _chain_nodes(layers, 0, "", nodes, 1)
     return tuple(nodes)
 
 
-def _chain_nodes(layers: tuple[Layer, ...], value: int, prefix: str, nodes: list[Node]) -> int:
+def _chain_nodes(
+    layers: tuple[Layer, ...], value: int, prefix: str, nodes: list[Node], inputs: int
+) -> int:
     for number, layer in enumerate(layers, 1):
-        name = f"{prefix}{number}"
-        if isinstance(layer, Branch):
-            ends = [
-                _chain_nodes(part, value, f"{name}.{branch}.", nodes)
-                for branch, part in enumerate(layer.parts, 1)
-            ]
-            nodes.append(Node(name, None, tuple(ends), layer.merging))
-        else:
-            nodes.append(Node(name, layer, (value,)))
-        value = len(nodes)
+        value = _one_node(layer, value, f"{prefix}{number}", nodes, inputs)
     return value
+
+
+def _one_node(layer: Layer, value: int, name: str, nodes: list[Node], inputs: int) -> int:
+    """Append a layer, or its branches and their merging; return the value that it makes."""
+    if isinstance(layer, Branch):
+        ends = [
+            _chain_nodes(part, value, f"{name}.{branch}.", nodes, inputs)
+            for branch, part in enumerate(layer.parts, 1)
+        ]
+        nodes.append(Node(name, None, tuple(ends), layer.merging))
+    else:
+        nodes.append(Node(name, layer, (value,)))
+    return inputs + len(nodes) - 1
 
 
 def _stack(rng: np.random.Generator) -> Network:
@@ -99,8 +109,114 @@ def _stack(rng: np.random.Generator) -> Network:
     return Network(nodes_of(tuple(layers)), (first,), subject)
 
 
+#: Input lengths at which values must be equally long before they may be merged.
+_PROBES = (960, 1440)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value of a graph in the making: its rate to that of the first input, its two lengths."""
+
+    name: str
+    channels: int
+    rate: Fraction
+    lengths: tuple[int, ...]
+
+
+def _graph(rng: np.random.Generator) -> Network:
+    """Return a graph: one to three inputs at their own rates, shared values, skips that cross."""
+    made = _Maker(rng, linear=rng.random() < 0.4)
+    values = []
+    for number in range(rng.integers(1, 4)):
+        rate = Fraction(int(rng.choice([1, 1, 2, 3]))) if number else Fraction(1)
+        lengths = tuple(int(each * rate) for each in _PROBES)
+        values.append(_Value(f"in{number}", int(rng.choice([1, 2, 4, 8])), rate, lengths))
+    inputs = {each.name: each.channels for each in values}
+    parts: list[tuple[str, Layer, tuple[str, ...]]] = []
+    depth = _depth(rng)
+    while len(parts) < depth:
+        name = f"node{len(parts)}"
+        if rng.random() < 0.4 and (merged := _merged(rng, values, name)):
+            added, value = merged
+            parts += added
+            values.append(value)
+            continue
+        # mostly the latest value, so that the graph is deep as well as wide
+        back = min(int(rng.geometric(0.6)), len(values))
+        read = values[-back]
+        layer = made.layer(read.channels, deep=depth > 8)
+        rate, wide = read.rate * layer.rate, layer.channels_out(read.channels)
+        if wide > 16 or rate.numerator > _MOST_UP or rate.denominator > _MOST_DOWN:
+            continue
+        try:
+            lengths = tuple(map(layer.output_length, read.lengths))
+        except upsim.errors.ShapeError:
+            continue
+        parts.append((name, layer, (read.name,)))
+        values.append(_Value(name, wide, rate, lengths))
+    return _as_network(parts, inputs)
+
+
+def _merged(
+    rng: np.random.Generator, values: list[_Value], name: str
+) -> tuple[list[tuple[str, Layer, tuple[str, ...]]], _Value] | None:
+    """Return a merging of the latest value and others of its rate, cropped to one length."""
+    last = values[-1]
+    fitting = [
+        each
+        for each in values[:-1]
+        if each.rate == last.rate
+        and len({a - b for a, b in zip(each.lengths, last.lengths, strict=True)}) == 1
+    ]
+    how = [upsim.Add(), upsim.Average(), upsim.Concatenate()][rng.integers(3)]
+    if not isinstance(how, upsim.Concatenate):
+        fitting = [each for each in fitting if each.channels == last.channels]
+    if not fitting:
+        return None
+    picked = rng.permutation(len(fitting))[: rng.integers(1, 3)]
+    chosen = [last, *(fitting[each] for each in picked)]
+    counts = [each.channels for each in chosen]
+    wide = how.merged_channels(counts)
+    if wide > 16:
+        return None
+    least = min(each.lengths[0] for each in chosen)
+    parts: list[tuple[str, Layer, tuple[str, ...]]] = []
+    reads = []
+    for number, each in enumerate(chosen):
+        reads.append(each.name)
+        if each.lengths[0] > least:
+            reads[-1] = f"{name}crop{number}"
+            parts.append((reads[-1], upsim.Crop(0, each.lengths[0] - least), (each.name,)))
+    parts.append((name, how, tuple(reads)))
+    lengths = next(each.lengths for each in chosen if each.lengths[0] == least)
+    return parts, _Value(name, wide, last.rate, lengths)
+
+
+def _as_network(parts: list[tuple[str, Layer, tuple[str, ...]]], inputs: dict[str, int]) -> Network:
+    """Keep what reaches the last node, and write it down in both forms."""
+    needed, kept = {parts[-1][0]}, []
+    for part in reversed(parts):
+        if part[0] in needed:
+            kept.append(part)
+            needed.update(part[2])
+    kept.reverse()
+    heard = {name: count for name, count in inputs.items() if name in needed}
+    places = {name: number for number, name in enumerate(heard)}
+    nodes: list[Node] = []
+    for name, layer, reads in kept:
+        given = tuple(places[each] for each in reads)
+        if len(given) > 1 or type(layer).__name__ in _MERGINGS:
+            nodes.append(Node(name, None, given, _MERGINGS[type(layer).__name__]))
+        else:
+            _one_node(layer, given[0], name, nodes, len(heard))
+        places[name] = len(heard) + len(nodes) - 1
+    return Network(tuple(nodes), tuple(heard.values()), upsim.Graph(kept, heard, _RATE))
+
+
+_MERGINGS = {"Add": "sum", "Average": "mean", "Concatenate": "concatenate"}
+
 #: The ways to make a network, all equally likely.
-SHAPES: tuple[Callable[[np.random.Generator], Network], ...] = (_stack,)
+SHAPES: tuple[Callable[[np.random.Generator], Network], ...] = (_stack, _graph)
 
 
 def _depth(rng: np.random.Generator) -> int:

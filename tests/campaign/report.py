@@ -11,8 +11,9 @@ _HEAD = """# Random networks against torch
 
 Random networks hold every layer of the catalogue: 1 to 60 layers, 1 to 16 channels, groups,
 dilation, output padding, all padding modes, crops, decimations, kernels shorter than strides,
-branches in branches, normalisations and all activations. torch runs each network in double
-precision. That run reads the layers' fields and uses no other code of upsim
+branches in branches, normalisations and all activations. Half of them are graphs: up to three
+inputs at rates of their own, values that several nodes read, skips that cross. torch runs each
+network in double precision. That run reads the layers' fields and uses no other code of upsim
 (`tests/campaign/torch_run.py`). Compared are:
 
 * *lengths*: samples after each layer, and which inputs cannot run;
@@ -20,7 +21,8 @@ precision. That run reads the layers' fields and uses no other code of upsim
 * *shares*: for a linear network, each source against torch with that source alone; for every
   network, the sum of the shares against the line;
 * *recordings*: every output sample of a finite random input, ends included;
-* *densities*: white noise through a linear network, against torch's impulse responses.
+* *densities*: white noise through a linear network of one input, against torch's impulse
+  responses.
 
 The tolerance of each comparison is measured. torch runs the same network in single precision,
 several times, each with other roundings of its numbers. What that changes is scaled to double

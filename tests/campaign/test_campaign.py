@@ -10,6 +10,7 @@ from hypothesis import settings
 import upsim
 from upsim.layers import CATALOGUE
 from upsim.layers.base import Branch
+from upsim.layers.merging import Merging
 
 torch = pytest.importorskip("torch", reason='torch is missing: pip install ".[torch]"')
 from . import comparisons, networks, precision, torch_run  # noqa: E402 - they need torch
@@ -28,12 +29,34 @@ def test_every_layer_of_the_catalogue_is_drawn_and_run():
     assert set(CATALOGUE) == torch_run.KINDS
 
 
+def layers_of(network):
+    return tuple(
+        part.layer for part in network.subject.parts if not isinstance(part.layer, Merging)
+    )
+
+
+def test_graphs_have_several_inputs_rates_shared_values_and_crossing_skips(drawn):
+    graphs = [it for it in drawn if not isinstance(it.subject, upsim.Stack)]
+    assert {len(it.channels) for it in graphs} == {1, 2, 3}
+    assert any(len(set(it.subject.input_rates)) > 1 for it in graphs)
+    assert any(max(map(len, it.subject.readers)) > 2 for it in graphs)
+    assert any(crossing(it.subject) for it in graphs)
+    merged = {node.merging for it in graphs for node in it.subject.nodes}
+    assert merged >= {"sum", "mean", "concatenate"}
+
+
+def crossing(graph):
+    """Tell whether two skips cross: one begins inside the other and ends outside."""
+    spans = [(value, reading[-1]) for value, reading in enumerate(graph.readers) if reading[1:]]
+    return any(a < c < b < d for a, b in spans for c, d in spans)
+
+
 def test_networks_hold_every_layer_and_every_depth(drawn):
     found = Counter(
-        type(layer).__name__ for it in drawn for layer in networks.leaves(tuple(it.subject))
+        type(layer).__name__ for it in drawn for layer in networks.leaves(layers_of(it))
     )
     assert set(found) == set(CATALOGUE)
-    depths = [len(it.subject) for it in drawn]
+    depths = [len(it.subject.parts) for it in drawn]
     assert min(depths) == 1
     assert max(depths) > 50
     assert {it.channels[0] for it in drawn} >= {1, 16}
@@ -47,7 +70,7 @@ def nested(layer):
 
 
 def test_networks_nest_decimate_and_leave_out_samples(drawn):
-    layers = [layer for it in drawn for layer in networks.leaves(tuple(it.subject))]
+    layers = [layer for it in drawn for layer in networks.leaves(layers_of(it))]
     assert max(map(nested, layers)) >= 3
     transposed = [layer for layer in layers if isinstance(layer, upsim.TransposedConv)]
     assert any(layer.kernel_size < layer.stride for layer in transposed)
@@ -65,11 +88,13 @@ def test_a_seed_and_a_number_make_the_same_network_again(drawn):
 
 def test_the_steady_state_is_the_middle_of_a_long_run(drawn):
     met = 0
-    for it in drawn[:40]:
+    for it in drawn[:60]:
         # Normalisations over time see the ends of a finite signal. torch works out the places of
         # its interpolations in floating point, so that their error grows with the length.
         left_out = upsim.GroupNorm | upsim.InstanceNorm | upsim.Linear | upsim.Cubic
         if any(isinstance(node.layer, left_out) for node in it.nodes):
+            continue
+        if len(it.channels) > 1:
             continue
         fed = np.random.default_rng(met).standard_normal((1, it.channels[0], 2))
         period = torch_run.steady(it.nodes, [DOUBLE(fed)], DOUBLE)[0].numpy()
@@ -143,11 +168,11 @@ def rolled(samples):
 
 
 def test_a_wrong_length_differs(monkeypatch):
-    monkeypatch.setattr(upsim.Stack, "output_length", lambda _, length: 3 * length)
+    monkeypatch.setattr(upsim.Stack, "lengths", lambda _, length: [length, length, length])
     assert verdicts()["lengths"] == "differ"
 
 
-@pytest.mark.xfail(reason="lines and shares are lost in deep stacks, odd lengths are not refused")
+@pytest.mark.xfail(reason="lines and shares are lost in deep stacks")
 def test_the_first_networks_agree():
     # as many as the profile has examples of a property, at half a second each
     count = settings().max_examples

@@ -164,7 +164,6 @@ def hundreds_of_layers():
     return upsim.Stack([upsim.Nearest(2), upsim.Snake(1.0), upsim.Decimate(2)] * 300, 16000)
 
 
-@pytest.mark.xfail(reason="the ladder recurses along the depth", raises=RecursionError)
 @pytest.mark.parametrize("amplitude", [0.01, 0.5])
 def test_a_sine_through_900_layers_is_answered(amplitude):
     stack = hundreds_of_layers()
