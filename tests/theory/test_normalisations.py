@@ -146,7 +146,9 @@ def test_a_small_ripple_on_a_large_offset_keeps_its_lines():
     # x = 1, 1 + 1e-6: the line alternates and has the variance 1 - 1e-20 / 2.5e-13.
     assert tone.fraction == Fraction(1, 2)
     ripple = (weight[0, 0, 1] - weight[0, 0, 0]) / 2
-    assert tone.power[0] == pytest.approx(ripple**2 / (ripple**2 + 1e-20), rel=1e-6)
+    # Samples of size 1 are rounded before the mean is taken from them: so much of the ripple.
+    lost = rounding(4, 1.0) / ripple
+    assert tone.power[0] == pytest.approx(ripple**2 / (ripple**2 + 1e-20), rel=2 * lost)
 
 
 @pytest.mark.parametrize("small", [0.0, 1e-300, 1e-9])
@@ -270,8 +272,9 @@ def test_the_power_of_other_densities_is_within_its_bound():
     points = [abs(4000 * k + side * f) for k in (0, 1) for side in (-1, 1) for f in CORNERS]
     corners = sorted({point for point in points if point <= RATE / 2} | {RATE / 2})
     # Smooth between the corners: scipy's error is what it promises.
-    total = 2 * sum(quad(density, *ends, epsabs=0, epsrel=1e-9)[0] for ends in pairwise(corners))
-    assert abs(power - total) <= error + 1e-9 * total
+    parts = [quad(density, *ends, epsabs=0, epsrel=1e-9) for ends in pairwise(corners)]
+    total, promised = 2 * np.sum(parts, axis=0)
+    assert abs(power - total) <= error + promised
     assert 0 < error < 0.01 * power
 
 
