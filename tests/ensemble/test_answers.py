@@ -110,7 +110,7 @@ def networks(stack, count):
 
 
 def test_two_wide_layers_and_rectifiers():
-    """Theory, section 3: ones through two transposed convolutions of 256 channels."""
+    """By hand: ones through two transposed convolutions of 256 channels."""
     stack = upsim.Stack(
         [
             upsim.TransposedConv(256, 256, 8, 4, 2),

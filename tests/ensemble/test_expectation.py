@@ -219,7 +219,7 @@ def test_wrong_tap_variance_is_noticed():
 
 
 def test_default_initialisation_of_figures_7_and_8():
-    """Theory, section 3: figure 8-left -3.01 dB (bias included), figure 7 0.00 dB."""
+    """By hand: figure 8-left -3.01 dB (bias included), figure 7 0.00 dB."""
     left = upsim.predict(upsim.Stack([upsim.TransposedConv(1, 1, 4, 2)], 8000), upsim.Constant())
     offset, tone = left.tones
     # A sum over 4 taps and a bias, and a DFT of 2 samples.

@@ -143,7 +143,7 @@ def test_an_activation_of_a_constant_passes_it_on():
 
 
 def test_noise_of_changing_power_makes_a_line_of_its_own():
-    """Theory, section 3: the triangle, then ReLU: a Nyquist line 15.31 dB below the offset."""
+    """By hand: the triangle, then ReLU: a Nyquist line 15.31 dB below the offset."""
     stack = upsim.Stack([upsim.Linear(2, "triangle"), upsim.ReLU(), conv(1, 1, 1)], 16000)
     found = upsim.predict(stack, upsim.WhiteNoise(1.0))
     offset, tone = found.tones

@@ -16,7 +16,7 @@ STACK = upsim.Stack([upsim.TransposedConv(256, 1, 8, 4, bias=False)], 16000)
 
 
 def test_laws_of_lines_as_strong_as_their_offset():
-    """Theory, section 3: median 3/2 and P = 1/sqrt(3); at the Nyquist frequency 1 and 1/2."""
+    """By hand: median 3/2 and P = 1/sqrt(3); at the Nyquist frequency 1 and 1/2."""
     _, line, nyquist = upsim.predict(STACK, upsim.Constant(1.0)).spread()
     assert line.above_offset == pytest.approx(1 / sqrt(3), abs=rounding(8, 1.0))
     assert line.ratio == 1.5
@@ -74,7 +74,7 @@ def bins(prediction, points):
 
 @pytest.mark.parametrize(("kernel", "factor"), [(8, 4), (6, 2), (5, 5)])
 def test_white_features_and_a_rectifier(kernel, factor):
-    """Theory, section 3: N / (L (pi - 1)) for white noise, ReLU and random full overlap."""
+    """By hand: N / (L (pi - 1)) for white noise, ReLU and random full overlap."""
     layers = [upsim.ReLU(), upsim.TransposedConv(16, 1, kernel, factor, bias=False)]
     found = bins(upsim.predict(upsim.Stack(layers, 16000), upsim.WhiteNoise(1.0)), 1024)
     assert len(found) == factor // 2 + 1

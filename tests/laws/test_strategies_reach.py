@@ -6,12 +6,26 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 
-from upsim.layers import CATALOGUE, Branch, Conv, Layer, TransposedConv
+from upsim import neural
+from upsim.layers import (
+    CATALOGUE,
+    Branch,
+    Conv,
+    Decimate,
+    GroupNorm,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    Parallel,
+    Residual,
+    TransposedConv,
+)
 from upsim.network.signals import Density, Recorded, Silence, Sine, Sum, WhiteNoise
 from upsim.network.stack import Stack
 from upsim.operators.edges import PADDING_MODES
 from upsim.testing import (
     activations,
+    deep_stacks,
     kernels,
     layers,
     layers_with_channels,
@@ -182,6 +196,53 @@ def test_other_stacks_reach_activations_inside_branches():
         stacks(linear=False),
         lambda it: any(isinstance(layer, Branch) and not is_linear(layer) for layer in it),
     )
+
+
+DEEP = {
+    "50 layers and more": lambda it: len(it) >= 50,
+    "10 layers": lambda it: len(it) == 10,
+    "16 channels": lambda it: max(it.channel_counts()) == 16,
+    "1 channel in": lambda it: it.in_channels == 1,
+    "ten residuals": lambda it: sum(isinstance(layer, Residual) for layer in it) >= 10,
+    "residuals in residuals": lambda it: max(map(depth, it)) >= 2,
+    "five parallel branches": lambda it: sum(isinstance(layer, Parallel) for layer in it) >= 5,
+    "several decimations": lambda it: sum(isinstance(layer, Decimate) for layer in it) >= 2,
+    "strided convolutions": lambda it: any(
+        isinstance(layer, Conv) and layer.stride > 1 for layer in it
+    ),
+    "several upsamplers": lambda it: sum(layer.rate > 1 for layer in it) >= 3,
+    "a rate below one": lambda it: it.rate < 1,
+}
+
+
+# Hypothesis prints what it finds, weights and all.
+large = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+@large
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("corner", DEEP)
+def test_deep_stacks_reach(corner, linear):
+    reach(deep_stacks(linear=linear), DEEP[corner])
+
+
+@large
+@pytest.mark.parametrize("kind", [GroupNorm, InstanceNorm, LayerNorm])
+def test_deep_stacks_reach_normalisations(kind):
+    reach(
+        deep_stacks(linear=False),
+        lambda it: sum(isinstance(layer, kind) for layer in it) >= 3,
+    )
+
+
+@large
+@settings(max_examples=10)
+@given(deep_stacks(linear=True))
+def test_deep_linear_stacks_are_linear_and_keep_their_level(stack):
+    assert all(is_linear(layer) for layer in stack)
+    made = neural.run(stack, np.ones((stack.in_channels, 64)))
+    # Gaussian weights of 1 / sqrt(fan) keep a mean square on average; biases and residuals add.
+    assert np.abs(made).max() < 2.0 ** len(stack)
 
 
 @given(linear_layers())

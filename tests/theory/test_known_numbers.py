@@ -194,12 +194,12 @@ class TestShiftsAndShuffles:
         assert abs(np.mean(powers) - 1 / count) <= rounding(len(powers) + 4 * period, 1.0)
 
     def test_fifty_shifts(self):
-        # cases.md, Demucs: 10 log10 50 = 16.99 dB, printed as -17.
+        # Demucs, 50 shifts: 10 log10 50 = 16.99 dB, printed as -17.
         assert round(-level(50)) == -17
 
 
 class TestLinearTimesThree:
-    """cases.md: 16 to 48 kHz, a tone of 1 kHz.
+    """From 16 to 48 kHz, a tone of 1 kHz.
 
     The printed image levels are relative to the passband line that the layer puts out (itself
     down by 0.10 dB for linear, 0.05 dB for nearest), not to the input line.
@@ -255,7 +255,7 @@ class TestCyclostationarity:
 
 
 class TestFamilies:
-    """cases.md: the table of line families, to its printed digits."""
+    """The table of line families, to its printed digits."""
 
     TABLE = [  # noqa: RUF012 - a table, not a default
         (22050, (8, 8, 2, 2), (16, 16, 4, 4), [86.13, 689.06, 5512.5, 11025]),

@@ -146,7 +146,9 @@ def test_a_small_ripple_on_a_large_offset_keeps_its_lines():
     # x = 1, 1 + 1e-6: the line alternates and has the variance 1 - 1e-20 / 2.5e-13.
     assert tone.fraction == Fraction(1, 2)
     ripple = (weight[0, 0, 1] - weight[0, 0, 0]) / 2
-    assert tone.power[0] == pytest.approx(ripple**2 / (ripple**2 + 1e-20), rel=1e-6)
+    # Samples of size 1 are rounded before the mean is taken from them: so much of the ripple.
+    lost = rounding(4, 1.0) / ripple
+    assert tone.power[0] == pytest.approx(ripple**2 / (ripple**2 + 1e-20), rel=2 * lost)
 
 
 @pytest.mark.parametrize("small", [0.0, 1e-300, 1e-9])

@@ -11,6 +11,7 @@ from upsim.testing.check import check_upsampler, laws_for, parametrize_with_laws
 from upsim.testing.laws import LAWS, Law
 from upsim.testing.strategies import (
     activations,
+    deep_stacks,
     kernels,
     layers,
     layers_with_channels,
@@ -26,6 +27,7 @@ __all__ = [
     "Law",
     "activations",
     "check_upsampler",
+    "deep_stacks",
     "kernels",
     "laws_for",
     "layers",

@@ -1,0 +1,1 @@
+"""Random networks of the whole catalogue against torch in double precision."""
