@@ -23,6 +23,7 @@ SCRIPTS = (
     "closure.py",
     "demucs_expected.py",
     "import_time.py",
+    "help_time.py",
 )
 HEADER = "| question | upsim | instead | time | instead | ratio | target | met |"
 

@@ -34,9 +34,9 @@ def explain(
     recording_channel: RecordingChannelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which layer makes the line at a frequency, or that nothing in the stack can.
+    """Say which layer makes the line at a frequency.
 
-    The input is a constant 1 unless --signal says otherwise.
+    Or that nothing in the stack can. The input is a constant 1 unless --signal says otherwise.
     """
     from upsim.answer.explanation import explain as explain_line
     from upsim.answer.predictor import predict

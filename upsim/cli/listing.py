@@ -18,12 +18,16 @@ def models(
         Path | None, typer.Option("--write", metavar="FILE", help="Write the stack file here.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Draw the weights before writing.")
+        int | None,
+        typer.Option("--seed", metavar="N", min=0, help="Draw the weights before writing."),
     ] = None,
     as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """List the named models, or print one as a stack file: upsim models fig7 > stack.json."""
+    """List the named models, or print one as a stack file.
+
+    upsim models fig7 --write stack.json writes a file to edit and to predict.
+    """
     from upsim.cli.inputs import refuse_missing
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError

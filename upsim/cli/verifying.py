@@ -23,14 +23,23 @@ def verify(
     rate: RateOption = None,
     recording_channel: RecordingChannelOption = None,
     backend: Annotated[
-        str, typer.Option("--backend", help="What runs the layers: numpy, torch or cuda.")
+        str,
+        typer.Option(
+            "--backend", metavar="NAME", help="What runs the layers: numpy, torch or cuda."
+        ),
     ] = "numpy",
     precision: Annotated[
-        str, typer.Option("--precision", help="float64 or float32, for the run of the layers.")
+        str,
+        typer.Option(
+            "--precision", metavar="NAME", help="float64 or float32, for the run of the layers."
+        ),
     ] = "float64",
     as_json: JsonOption = False,
 ) -> None:
-    """Run the layers in NumPy and compare with the prediction; exit code 1 if they differ."""
+    """Run the layers and compare them with the prediction.
+
+    Exit code 1 if they differ.
+    """
     from upsim.cli.inputs import at_input_rate, drawn_stack, read_signal, read_stack
     from upsim.cli.printing import answer, answer_json, progress
     from upsim.verification import verify as verify_stack
