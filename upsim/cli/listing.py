@@ -28,9 +28,10 @@ def models(
 
     upsim models fig7 --write stack.json writes a file to edit and to predict.
     """
-    from upsim.cli.inputs import refuse_missing
+    from upsim.cli.inputs import named_model
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError
+    from upsim.files.paths import refuse_output
     from upsim.files.stackfile import save_stack, stack_to_dict
     from upsim.models import NAMES, build, describe
     from upsim.show.tables import text_table
@@ -38,11 +39,13 @@ def models(
     from upsim.words.units import format_hertz
 
     if name is not None:
-        stack = build(name) if seed is None else build(name).draw(seed)
+        if write is not None:
+            refuse_output(write, overwrite=overwrite)
+        stack = named_model(name, "there is no model of this name")
+        stack = stack if seed is None else stack.draw(seed)
         if write is None:
             answer_json(stack_to_dict(stack))
             return
-        refuse_missing(write)
         save_stack(stack, write, overwrite=overwrite)
         note(f"stack file written to {write}")
         return

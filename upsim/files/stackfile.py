@@ -22,18 +22,17 @@ from typing import Any
 import numpy as np
 
 from upsim.errors import (
-    ArgumentError,
     ArgumentTypeError,
     FileFormatError,
-    OutputExistsError,
     TooLargeError,
     UnknownNameError,
     UpsimError,
 )
+from upsim.files.paths import existing_file, refuse_output, write_output
 from upsim.layers import CATALOGUE, Layer
 from upsim.network.stack import Stack
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
-from upsim.words.arguments import MEMORY_BUDGET, path_of
+from upsim.words.arguments import MEMORY_BUDGET
 
 FORMAT, VERSION = "upsim-stack", 1
 
@@ -103,9 +102,7 @@ def stack_from_dict(content: object) -> Stack:
 
 def load_stack(path: str | Path) -> Stack:
     """Read a stack file."""
-    path = path_of(path)
-    if not path.is_file():
-        raise FileFormatError("there is no such stack file", given=str(path), fix="check the path")
+    path = existing_file(path, "stack file")
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise TooLargeError(
@@ -117,7 +114,7 @@ def load_stack(path: str | Path) -> Stack:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
     except UpsimError as error:
         raise error.at(str(path)) from None
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(
             "this is not a JSON file that can be read",
             given=f"{path}: {error}",
@@ -138,23 +135,9 @@ def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> No
             expected="save_stack(stack, path)",
             fix="upsim.Stack([...], sample_rate=16000)",
         )
-    write_text(path, json.dumps(stack_to_dict(stack), indent=1) + "\n", overwrite=overwrite)
-
-
-def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
-    """Write a text file; an existing file is kept unless ``overwrite`` is true."""
-    path = path_of(path)
-    try:
-        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputExistsError(
-            "the output file exists and is kept", given=str(path), fix="another name, or overwrite"
-        ) from None
-    except OSError as error:
-        raise ArgumentError(
-            "the output file cannot be written", given=f"{path}: {error.strerror}"
-        ) from None
+    path = refuse_output(path, overwrite=overwrite)
+    text = json.dumps(stack_to_dict(stack), indent=1) + "\n"
+    write_output(path, text.encode(), overwrite=overwrite)
 
 
 def _layer_to_dict(layer: Layer) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentError, FileFormatError, ShapeError
-from upsim.words.arguments import finite_array, finite_number, path_of, whole_number
+from upsim.words.arguments import finite_array, finite_number, whole_number
 from upsim.words.units import exact, format_hertz, positive_rate
 
 Array = NDArray[np.float64]
@@ -283,7 +283,7 @@ class Recorded(Term):
         from upsim.files.audio import read_sound, resampled
 
         picked = None if channel is None else whole_number(channel, "channel", least=0)
-        samples, rate = read_sound(path_of(path))
+        samples, rate = read_sound(path)
         if picked is not None:
             if picked >= samples.shape[0]:
                 raise FileFormatError(

@@ -10,11 +10,11 @@ from math import prod
 
 import numpy as np
 
-from upsim.errors import ArgumentError, ArgumentTypeError, UpsimError
+from upsim.errors import ArgumentError, UpsimError
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple, refuse_deep_nesting
 from upsim.operators import LengthRule, Operator
-from upsim.words.arguments import LARGEST_LENGTH, LARGEST_SEED, whole_number
+from upsim.words.arguments import LARGEST_LENGTH, LARGEST_SEED, plain_text, whole_number
 from upsim.words.units import format_hertz, positive_rate
 
 
@@ -59,8 +59,7 @@ class Stack:
                 given="no layers",
                 fix="Stack([upsim.Nearest(2)], sample_rate=16000)",
             )
-        if not isinstance(name, str):
-            raise ArgumentTypeError("name must be a string", given=f"name={name!r}")
+        plain_text(name, "name")
         refuse_deep_nesting(found)
         rate = positive_rate(sample_rate)
         wanted = chain_channels_in(found)

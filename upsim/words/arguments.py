@@ -186,7 +186,36 @@ def path_of(value: object, name: str = "path") -> Path:
             given=f"{name}={_short(value)}",
             expected="a string or a pathlib.Path",
         )
-    return Path(value)
+    try:
+        path = Path(value)
+        usable = b"\0" not in os.fsencode(path)
+    except (TypeError, ValueError):  # a path of bytes, a lone surrogate
+        usable = False
+    if not usable:
+        raise ArgumentError(
+            f"{name} must be text that a file can be named by",
+            given=f"{name}={_short(value)}",
+            expected="a string or a pathlib.Path",
+        )
+    return path
+
+
+def plain_text(value: object, name: str) -> str:
+    """Return a string that can be written to a file, or refuse it: a lone surrogate cannot."""
+    if not isinstance(value, str):
+        raise ArgumentTypeError(
+            f"{name} must be a string", given=f"{name}={_short(value)}", expected="a str"
+        )
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ArgumentError(
+                f"{name} must be text that can be written in UTF-8",
+                given=f"{name}={_short(value)}",
+                expected="no lone surrogate, as bytes of another encoding leave",
+            ) from None
+    return value
 
 
 @contextmanager
