@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from upsim.errors import ArgumentError
-from upsim.network.signals import Signal
-from upsim.network.stack import Stack
+from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.network.signals import Signal, signal_of
+from upsim.network.stack import Stack, stack_of
 from upsim.theory.lines.ladder import Family, Ladder, families
 from upsim.theory.lines.tones import Tone
+from upsim.words.arguments import shown
 from upsim.words.units import exact, format_decibels, format_hertz
 
 
@@ -73,6 +74,19 @@ def explain(
     tones : tuple of Tone, optional
         Predicted lines, to say what is really there.
     """
+    stack_of(stack)
+    if signal is not None:
+        signal_of(signal)
+    given: object = tones
+    if given is not None and not (
+        isinstance(given, tuple | list) and all(isinstance(tone, Tone) for tone in given)
+    ):
+        raise ArgumentTypeError(
+            "tones must be those of a prediction",
+            given=f"tones={shown(given)}",
+            expected="a tuple of Tone",
+            fix="upsim.predict(stack, signal).explain(frequency)",
+        )
     asked = exact(frequency, "frequency")
     if not 0 <= asked <= stack.sample_rate / 2:
         raise ArgumentError(

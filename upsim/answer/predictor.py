@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.answer.prediction import Panels, Prediction
-from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.errors import ArgumentError
 from upsim.layers import Crop
-from upsim.network.signals import Constant, Signal, WhiteNoise
-from upsim.network.stack import Stack
+from upsim.network.signals import Constant, Signal, WhiteNoise, signal_of
+from upsim.network.stack import Stack, stack_of
 from upsim.theory.lines.ablation import with_repeats
 from upsim.theory.lines.expected_tones import expected_tones
 from upsim.theory.lines.provenance import asked_back
@@ -27,14 +27,16 @@ from upsim.theory.moments import (
 from upsim.theory.moments.propagation import Trace, propagate, starting_moments
 from upsim.words.arguments import (
     MEMORY_BUDGET,
+    axes_of,
     finite_array,
     finite_number,
     memory_refused,
+    on_or_off,
     refuse_beyond_memory,
     whole_number,
 )
 from upsim.words.overflow import in_range, refuse_infinite
-from upsim.words.progress import Progress, silent
+from upsim.words.progress import Progress, told
 from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
@@ -103,26 +105,16 @@ def predict(
     0 Hz       0         3.52 dB   input               input offset  input offset
     8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
     """
-    if not isinstance(stack, Stack):
-        raise ArgumentTypeError(
-            "predict needs a Stack",
-            given=f"a {type(stack).__name__}",
-            fix="upsim.predict(upsim.Stack([layer, ...], sample_rate=16000))",
-        )
+    stack_of(stack)
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0)
-    if not isinstance(signal, Signal):
-        raise ArgumentTypeError(
-            "signal must be an upsim signal",
-            given=f"a {type(signal).__name__}",
-            expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
-            fix="upsim.Constant(1.0)",
-        )
+    signal_of(signal)
+    on_or_off(provenance, "provenance")
     grid = _grid(frequencies, stack.sample_rate)
     budget = finite_number(memory, "memory")
     if budget <= 0:
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
-    tell = progress or silent
+    tell = told(progress)
     with in_range(), memory_refused():
         start = starting_moments(stack, signal, provenance=provenance, budget=budget)
         if isinstance(start, StationaryMoments):
@@ -275,7 +267,7 @@ def _grid(frequencies: object, rate: Fraction) -> Array | None:
     """Return given frequencies, checked; None where a number or nothing was given."""
     if frequencies is None:
         return None
-    if np.ndim(frequencies) == 0:  # type: ignore[arg-type]
+    if axes_of(frequencies) == 0:
         count = whole_number(frequencies, "frequencies", least=2)
         refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
         return None

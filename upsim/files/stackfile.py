@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from upsim.errors import (
-    ArgumentTypeError,
     FileFormatError,
     TooLargeError,
     UnknownNameError,
@@ -30,9 +29,9 @@ from upsim.errors import (
 )
 from upsim.files.paths import existing_file, refuse_output, write_output
 from upsim.layers import CATALOGUE, Layer
-from upsim.network.stack import Stack
+from upsim.network.stack import Stack, stack_of
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
-from upsim.words.arguments import MEMORY_BUDGET
+from upsim.words.arguments import MEMORY_BUDGET, on_or_off
 
 FORMAT, VERSION = "upsim-stack", 1
 
@@ -128,13 +127,8 @@ def load_stack(path: str | Path) -> Stack:
 
 def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a stack file; an existing file is kept unless ``overwrite`` is true."""
-    if not isinstance(stack, Stack):
-        raise ArgumentTypeError(
-            "only a stack can be saved",
-            given=f"{stack!r:.60}",
-            expected="save_stack(stack, path)",
-            fix="upsim.Stack([...], sample_rate=16000)",
-        )
+    stack_of(stack)
+    on_or_off(overwrite, "overwrite")
     path = refuse_output(path, overwrite=overwrite)
     text = json.dumps(stack_to_dict(stack), indent=1) + "\n"
     write_output(path, text.encode(), overwrite=overwrite)

@@ -6,15 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
+from itertools import islice
 from math import lcm, prod
 from typing import Any, Self
 
 import numpy as np
 
-from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ShapeError,
+    TooLargeError,
+    UpsimError,
+)
 from upsim.layers.base import Branch, Layer
 from upsim.operators import LengthRule
-from upsim.words.arguments import one_of
+from upsim.words.arguments import generator, one_of, shown
+
+#: Layers in a chain; a list without end is refused there.
+LARGEST_CHAIN = 2**16
 
 #: Branches in branches; no network comes near, and every question here walks down recursively.
 DEEPEST_NESTING = 100
@@ -34,12 +44,26 @@ def layer_tuple(value: object, name: str) -> tuple[Layer, ...]:
             given=f"{name} of type {type(value).__name__}",
             expected="a layer, or several in a list",
         )
-    layers = tuple(value)
+    try:
+        layers = tuple(islice(value, LARGEST_CHAIN + 1))
+    except UpsimError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's iterator raises what it likes
+        raise ArgumentTypeError(
+            f"{name} must be layers", given=f"{name}={shown(value)}: {error}", expected="a list"
+        ) from None
+    if len(layers) > LARGEST_CHAIN:
+        raise TooLargeError(
+            f"{name} holds too many layers",
+            given=f"more than {LARGEST_CHAIN}",
+            expected=f"at most {LARGEST_CHAIN}",
+            fix="a shorter stack",
+        )
     for layer in layers:
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(
                 f"{name} must hold layers only",
-                given=f"{layer!r:.60}",
+                given=shown(layer),
                 expected="upsim layers",
                 fix="upsim.ReLU(), with brackets" if isinstance(layer, type) else "",
             )
@@ -111,7 +135,7 @@ def draw_parts(parts: tuple[tuple[Layer, ...], ...], rng: np.random.Generator) -
     """
     return [
         [layer.draw(own) for layer, own in zip(part, stream.spawn(len(part)), strict=True)]
-        for part, stream in zip(parts, rng.spawn(len(parts)), strict=True)
+        for part, stream in zip(parts, generator(rng).spawn(len(parts)), strict=True)
     ]
 
 

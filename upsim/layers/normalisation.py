@@ -23,7 +23,7 @@ from upsim.layers.base import (
     refuse_other_channels,
 )
 from upsim.operators import LengthRule, StretchFIR
-from upsim.words.arguments import finite_array, finite_number, whole_number
+from upsim.words.arguments import finite_array, finite_number, shown, whole_number
 
 Vector = Array | ArrayLike | None
 
@@ -387,5 +387,5 @@ class LayerNorm(_Affine, Activation):
 def _check_flag(value: object, name: str) -> None:
     if not isinstance(value, bool):
         raise ArgumentTypeError(
-            f"{name} is on or off", given=f"{name}={value!r}", expected="True or False"
+            f"{name} is on or off", given=f"{name}={shown(value)}", expected="True or False"
         )

@@ -52,6 +52,7 @@ from upsim.models.segan_generator import segan
 from upsim.models.vocoders import bigvgan_24k, melgan, wavegan, wavegan_critic
 from upsim.models.waveunet import wave_unet, wave_unet_learned
 from upsim.network.stack import Stack
+from upsim.words.arguments import shown
 
 _MAKERS: dict[str, Callable[[], Stack]] = {
     maker.__name__.replace("_", "-"): maker
@@ -187,7 +188,7 @@ def _maker(name: str) -> Callable[[], Stack]:
     if not isinstance(name, str):
         raise ArgumentTypeError(
             "a model is asked for by its name",
-            given=f"name={name!r:.60}",
+            given=f"name={shown(name)}",
             fix='upsim.models.build("fig8-left")',
         )
     wanted = name.strip().lower().replace("_", "-")

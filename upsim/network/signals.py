@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.errors import ArgumentError, FileFormatError, ShapeError
-from upsim.words.arguments import finite_array, finite_number, whole_number
+from upsim.errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError
+from upsim.words.arguments import axes_of, finite_array, finite_number, shown, whole_number
 from upsim.words.units import exact, format_hertz, positive_rate
 
 Array = NDArray[np.float64]
@@ -208,7 +208,7 @@ class Density(Term):
     def __post_init__(self) -> None:
         points = finite_array(self.frequencies, "frequencies", shape=(None,))
         levels = finite_array(self.psd, "psd")
-        if points.size < 2 or np.any(np.diff(points) <= 0) or points[0] < 0:
+        if points.size < 2 or np.any(points[1:] <= points[:-1]) or points[0] < 0:
             raise ArgumentError(
                 "frequencies must ascend from 0 or above",
                 given=f"{points.size} frequencies",
@@ -361,11 +361,7 @@ class Sum(Signal):
 
 
 def _number_or_vector(value: object, name: str) -> float | Array:
-    try:
-        axes = np.ndim(value)  # type: ignore[arg-type]
-    except ValueError:  # an irregular nesting, which finite_array refuses in words
-        axes = 1
-    if axes == 0:
+    if axes_of(value) == 0:
         return finite_number(value, name)
     found = finite_array(value, name, shape=(None,))
     if not found.size:
@@ -378,11 +374,23 @@ def _number_or_vector(value: object, name: str) -> float | Array:
     return found
 
 
+def signal_of(value: object, name: str = "signal") -> Signal:
+    """Return a signal as it was given, or refuse what is none."""
+    if isinstance(value, Signal):
+        return value
+    raise ArgumentTypeError(
+        f"{name} must be an upsim signal",
+        given=f"{name}={shown(value)}",
+        expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
+        fix="upsim.Constant(1.0)",
+    )
+
+
 def _powers(value: object, name: str) -> float | Array:
     found = _number_or_vector(value, name)
     if np.min(found) < 0:
         raise ArgumentError(
-            f"{name} must not be negative", given=f"{name}={value!r}", fix=f"{name}=1.0"
+            f"{name} must not be negative", given=f"{name}={shown(value)}", fix=f"{name}=1.0"
         )
     return found
 

@@ -10,11 +10,11 @@ from math import prod
 
 import numpy as np
 
-from upsim.errors import ArgumentError, UpsimError
+from upsim.errors import ArgumentError, ArgumentTypeError, UnknownNameError, UpsimError
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.branches import chain_channels_in, chain_lengths, layer_tuple, refuse_deep_nesting
 from upsim.operators import LengthRule, Operator
-from upsim.words.arguments import LARGEST_LENGTH, LARGEST_SEED, plain_text, whole_number
+from upsim.words.arguments import LARGEST_LENGTH, LARGEST_SEED, plain_text, shown, whole_number
 from upsim.words.units import format_hertz, positive_rate
 
 
@@ -211,11 +211,19 @@ class Stack:
 
     def label(self, number: int) -> str:
         """Return a layer's name as reports print it: ``layer 2 (TransposedConv)``."""
+        number = whole_number(number, "number", most=len(self))
         return f"layer {number} ({type(self.layers[number - 1]).__name__})"
 
     def kind(self, label: str) -> str:
         """Return the type of the layer at a label: ``2.1.2`` may be a ``TransposedConv``."""
-        step = next(step for step in self.steps if step.label == label)
+        step = next((step for step in self.steps if step.label == str(label)), None)
+        if step is None:
+            raise UnknownNameError(
+                "no layer has this label",
+                given=f"label={shown(label)}",
+                expected=f'"1" to "{len(self)}", or a layer inside a branch: "3.1.2"',
+                fix="stack.kind('1')",
+            )
         branch = self.layers[step.path[0] - 1]
         return type(branch if step.layer is None else step.layer).__name__
 
@@ -249,6 +257,27 @@ class Stack:
             f"{self.name or 'stack'}: {layers}, {counts[0]} to {counts[-1]} channels, "
             f"{format_hertz(self.input_rate)} to {format_hertz(self.sample_rate)}"
         )
+
+
+def stack_of(value: object, name: str = "stack") -> Stack:
+    """Return a network as it was given, or refuse what is none: the one place that decides.
+
+    Examples
+    --------
+    >>> from upsim.layers import Nearest
+    >>> stack_of(Nearest(2))
+    Traceback (most recent call last):
+        ...
+    upsim.errors.ArgumentTypeError: stack must be a Stack. given: stack=Nearest(2). ...
+    """
+    if isinstance(value, Stack):
+        return value
+    raise ArgumentTypeError(
+        f"{name} must be a Stack",
+        given=f"{name}={shown(value)}",
+        expected="an upsim.Stack",
+        fix="upsim.Stack([upsim.Nearest(2)], sample_rate=16000)",
+    )
 
 
 @dataclass(frozen=True)

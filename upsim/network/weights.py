@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError, UnknownNameError
 from upsim.operators.kernels import equal_phase_gains
-from upsim.words.arguments import finite_array, finite_number, refuse_beyond_memory
+from upsim.words.arguments import (
+    finite_array,
+    finite_number,
+    generator,
+    refuse_beyond_memory,
+)
 
 Array = NDArray[np.float64]
 
@@ -345,4 +350,4 @@ def draw_taps(weight: Initialisation, shape: TapShape, rng: np.random.Generator)
         "the weights of one layer",
         fix="use fewer channels or a smaller kernel",
     )
-    return weight.draw(shape, rng)
+    return weight.draw(shape, generator(rng))

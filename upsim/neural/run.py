@@ -12,6 +12,7 @@ from upsim.layers.base import Layer
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal
 from upsim.neural.registry import steps
+from upsim.words.arguments import on_or_off
 
 Layers = Iterable[Layer] | Layer
 
@@ -52,6 +53,7 @@ def run(
     >>> [made.shape for made in run([Nearest(2), Nearest(3)], np.ones((5, 1, 4)), each=True)]
     [(5, 1, 8), (5, 1, 24)]
     """
+    each = on_or_off(each, "each")
     batch, added = as_batch(samples, dtype)
     listed = (layers,) if isinstance(layers, Layer) else layers
     kept: list[Signal] = []

@@ -20,10 +20,11 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers.base import Layer
-from upsim.layers.branches import chain_channels
+from upsim.layers.branches import chain_channels, layer_tuple
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers
+from upsim.words.arguments import shown
 
 Kind = TypeVar("Kind", bound=Layer)
 #: Takes a layer and the imported torch; returns a ``torch.nn.Module``.
@@ -90,7 +91,7 @@ def run_torch(
     """
     torch = require_torch()
     batch, added = as_batch(samples, _torch_precision(dtype))
-    listed = (layers,) if isinstance(layers, Layer) else tuple(layers)
+    listed = layer_tuple(layers, "layers")
     chain_channels(listed, batch.shape[1])  # refuses channels that a layer cannot take
     module = to_torch(listed, dtype=dtype, device=device)
     place = _checked_device(torch, device)
@@ -137,7 +138,7 @@ def build(layer: Layer, torch: Any) -> Any:
 
 def build_chain(layers: Iterable[Layer], torch: Any) -> Any:
     """Return the modules of a chain in sequence; an empty chain is a plain wire."""
-    listed = tuple(layers)
+    listed = layer_tuple(layers, "layers")
     modules = []
     for number, layer in enumerate(listed, 1):
         try:
@@ -150,20 +151,20 @@ def build_chain(layers: Iterable[Layer], torch: Any) -> Any:
 
 def _torch_precision(dtype: Any) -> np.dtype[Any]:
     # str(torch.float32) is "torch.float32"; NumPy knows the second half.
-    return precision(
-        str(dtype).removeprefix("torch.") if str(dtype).startswith("torch.") else dtype
-    )
+    name = shown(dtype)
+    return precision(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 
 
 def _checked_device(torch: Any, device: str) -> Any:
     try:
-        place = torch.device(device)
-    except (RuntimeError, TypeError):
+        given: object = device
+        place = torch.device(given) if isinstance(given, str | torch.device) else None
+    except (RuntimeError, ValueError):
         place = None
     if place is None or place.type not in ("cpu", "cuda"):
         raise ArgumentError(
             "device is not one that the witness runs on",
-            given=f"device={device!r}",
+            given=f"device={shown(device)}",
             expected='"cpu" or "cuda"',
             fix='device="cpu"',
         )

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from upsim.answer.predictor import predict
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.network.signals import Constant, Signal, WhiteNoise
-from upsim.network.stack import Stack
+from upsim.network.signals import Constant, Signal, WhiteNoise, signal_of
+from upsim.network.stack import Stack, stack_of
 from upsim.neural.precision import precision
 from upsim.theory.moments.propagation import is_linear
 from upsim.verification.comparisons import (
@@ -24,7 +24,7 @@ from upsim.verification.densities import compare_density
 from upsim.verification.report import Check, Verification
 from upsim.verification.runner import Runner
 from upsim.words.arguments import LARGEST_SEED, one_of, whole_number
-from upsim.words.progress import Progress, silent
+from upsim.words.progress import Progress, told
 
 
 def verify(
@@ -65,6 +65,7 @@ def verify(
     >>> verify(stack).passed
     True
     """
+    stack_of(stack)
     if not stack.is_drawn:
         raise NotPredictableError(
             "an expectation over networks is not one network that could be run",
@@ -74,11 +75,12 @@ def verify(
     linear = is_linear(stack)
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0) if linear else Constant(1.0)
+    signal_of(signal)
     one_of(backend, "backend", ("numpy", "torch", "cuda"))
     checked = precision(dtype)
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
     runner = Runner(backend, checked)
-    tell = progress or silent
+    tell = told(progress)
     tell(0.0, "predicting")
     prediction = predict(stack, signal)
     checks: list[Check] = []

@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import gcd
 
 from upsim.errors import ArgumentError
-from upsim.network.stack import Stack, Step
+from upsim.network.stack import Stack, Step, stack_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def families(stack: Stack) -> tuple[Family, ...]:
     >>> [int(family.spacing) for family in families(stack)]
     [4000, 8000, 16000]
     """
-    rates = {0: stack.input_rate}
+    rates = {0: stack_of(stack).input_rate}
     found: list[Family] = []
     for step in stack.steps:
         before = rates[step.inputs[0]]

@@ -17,7 +17,7 @@ from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.weight_norm import WeightNorm
 from upsim.network.signals import Signal, Silence
-from upsim.network.stack import Stack, Step
+from upsim.network.stack import Stack, Step, stack_of
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -324,6 +324,7 @@ def fold(stack: Stack) -> Operator:
         A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the stack on
         the infinite line, offsets included.
     """
+    stack_of(stack)
     wire: Operator = StretchFIR(np.ones((stack.in_channels, 1, 1)), groups=stack.in_channels)
     values = [wire]
     for step, operator in zip(stack.steps, stack.operators, strict=True):
@@ -372,6 +373,7 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
+    stack_of(stack)
     length = whole_number(length, "length")
     operators = stack.operators
     if any(operator is None for operator in operators):
@@ -383,12 +385,6 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
     matrices = []
     for operator in operators:
         assert operator is not None
-        # A number, its column, and both once more while they are sorted.
-        refuse_beyond_memory(
-            4 * operator.out_channels * operator.output_length(length) * operator.terms,
-            "the finite matrix",
-            fix="a shorter length, or upsim.fold(stack) for the map far from the ends",
-        )
         matrices.append(operator.matrix(length))
         length = operator.output_length(length)
     return reduce(lambda first, second: second @ first, matrices)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError
-from upsim.network.stack import Stack
+from upsim.network.stack import Stack, stack_of
 from upsim.operators import Operator, StretchFIR
 from upsim.words.arguments import refuse_beyond_memory, whole_number
 
@@ -63,6 +63,7 @@ def boundary_report(stack: Stack, input_length: int) -> Boundaries:
     The ends are followed by the supports of the operators: an output is steady when every input
     that it looks at is inside the signal and steady itself.
     """
+    stack_of(stack)
     input_length = whole_number(input_length, "input_length")
     lengths, edges, rates = {0: input_length}, {0: (0, 0)}, {0: stack.input_rate}
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from upsim.network.stack import Stack
+from upsim.network.stack import Stack, stack_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def cost(stack: Stack) -> Cost:
     >>> report.parameters, report.macs
     (516, Fraction(64, 1))
     """
-    counts = stack.channel_counts()
+    counts = stack_of(stack).channel_counts()
     rate = 1 / stack.rate
     found = []
     for number, layer in enumerate(stack, 1):

@@ -22,9 +22,10 @@ from upsim.errors import NotPredictableError
 from upsim.layers import Conv, Crop, Decimate, LeakyReLU, PReLU, ReLU, Stretch, TransposedConv
 from upsim.layers.base import Branch, Layer
 from upsim.layers.convolution import Weight, WeightedLayer
-from upsim.network.stack import Stack
+from upsim.network.stack import Stack, stack_of
 from upsim.network.weights import Initialisation, Normal
 from upsim.words.arguments import whole_number
+from upsim.words.units import exact
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def phase_shuffle_factor(radius: int, turns: Fraction) -> float:
     -13.98
     """
     count = 2 * whole_number(radius, "radius", least=0) + 1
-    place = turns % 1
+    place = exact(turns, "turns") % 1
     if not place:
         return 1.0
     if not (count * place) % 1:
@@ -244,6 +245,7 @@ _REVERSED: dict[type[Layer], Callable[[Layer], list[Layer]]] = {
 
 
 def _refuse_branches(critic: Stack) -> None:
+    stack_of(critic, "critic")
     for number, layer in enumerate(critic, 1):
         if isinstance(layer, Branch):
             raise NotPredictableError(
