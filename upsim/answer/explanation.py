@@ -93,7 +93,7 @@ def explain(
             "frequency must lie between 0 and half the sample rate",
             given=format_hertz(asked),
             expected=f"0 to {format_hertz(stack.sample_rate / 2)}",
-            fix=f"explain({float(stack.sample_rate / 4):g})",
+            fix=f"upsim.explain(stack, {float(stack.sample_rate / 4)!r})",
         )
     own = signal.lines(stack.in_channels, stack.input_rate) if signal is not None else ()
     ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))

@@ -113,7 +113,9 @@ def predict(
     grid = _grid(frequencies, stack.sample_rate)
     budget = finite_number(memory, "memory")
     if budget <= 0:
-        raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
+        raise ArgumentError(
+            "memory must be positive", given=f"memory={budget:g}", fix="memory=2 * 2**30"
+        )
     tell = told(progress)
     with in_range(), memory_refused():
         start = starting_moments(stack, signal, provenance=provenance, budget=budget)

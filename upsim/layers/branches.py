@@ -310,7 +310,7 @@ class Parallel(_Parts):
         one_of(self.merge, "merge", MERGES)
         if not self.branches:
             raise ShapeError(
-                "a Parallel needs at least one branch", given="none", fix="Parallel((), ())"
+                "a Parallel needs at least one branch", given="none", fix="upsim.Parallel((), ())"
             )
         refuse_deep_nesting((self,))
         self._check_lengths()

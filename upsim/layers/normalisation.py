@@ -298,7 +298,8 @@ class InstanceNorm(_ChannelGroups):
             raise ArgumentError(
                 "with running statistics the layer is a BatchNorm in evaluation",
                 given="track_running_stats=True",
-                fix=f"BatchNorm({self.num_features}, running_mean=..., running_var=...)",
+                fix=f"upsim.BatchNorm({self.num_features}, running_mean=mean, "
+                "running_var=variance)",
             )
 
     @property

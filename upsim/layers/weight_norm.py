@@ -56,7 +56,7 @@ class WeightNorm(LinearLayer):
                 "weight normalisation is for convolutions",
                 given=shown(given),
                 expected="a Conv, TransposedConv or SubpixelConv",
-                fix="WeightNorm(TransposedConv(512, 256, 16, 8, 4))",
+                fix="upsim.WeightNorm(upsim.TransposedConv(512, 256, 16, 8, 4))",
             )
         if self.gain is None:
             return

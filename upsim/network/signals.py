@@ -144,7 +144,7 @@ class Sine(Term):
             raise ArgumentError(
                 "frequency must not be negative",
                 given=f"frequency={self.frequency}",
-                fix=f"Sine({float(-frequency)!r})",
+                fix=f"upsim.Sine({float(-frequency)!r})",
             )
         object.__setattr__(self, "frequency", frequency)
         for name in ("amplitude", "phase"):
@@ -158,7 +158,7 @@ class Sine(Term):
                 "the sine lies above the Nyquist frequency of the stack's input",
                 given=f"{format_hertz(frequency)}, input rate {format_hertz(rate)}",
                 expected=f"at most {format_hertz(rate / 2)}",
-                fix=f"Sine({float(rate / 4)!r})",
+                fix=f"upsim.Sine({float(rate / 4)!r})",
             )
         amplitude = _per_channel(self.amplitude, channels, "amplitude")
         phase = _per_channel(self.phase, channels, "phase")
@@ -270,7 +270,7 @@ class Recorded(Term):
                 "samples must be (n,) or (channels, n), and not empty",
                 given=f"shape {samples.shape}",
                 expected="the time along the last axis",
-                fix="Recorded(samples.T, sample_rate), if the channels come last",
+                fix="upsim.Recorded(samples.T, sample_rate), if the channels come last",
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", positive_rate(self.sample_rate))
@@ -309,14 +309,14 @@ class Recorded(Term):
                 "the recording's rate is not the stack's input rate",
                 given=f"recording at {format_hertz(Fraction(self.sample_rate))}",
                 expected=format_hertz(rate),
-                fix=f"Recorded.from_file(path, sample_rate={float(rate)!r})",
+                fix=f"upsim.Recorded.from_file(path, sample_rate={float(rate)!r})",
             )
         samples = np.atleast_2d(np.asarray(self.samples))
         if samples.shape[0] not in (1, channels):
             raise ShapeError(
                 "the recording does not match the stack's input channels",
                 given=f"{samples.shape[0]} recorded channels, {channels} needed",
-                fix="Recorded.from_file(path, channel=0)",
+                fix="upsim.Recorded.from_file(path, channel=0)",
             )
         return np.broadcast_to(samples, (channels, samples.shape[1]))
 

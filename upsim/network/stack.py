@@ -57,7 +57,7 @@ class Stack:
             raise ArgumentError(
                 "a stack needs at least one layer",
                 given="no layers",
-                fix="Stack([upsim.Nearest(2)], sample_rate=16000)",
+                fix="upsim.Stack([upsim.Nearest(2)], sample_rate=16000)",
             )
         plain_text(name, "name")
         refuse_deep_nesting(found)

@@ -192,7 +192,7 @@ class Normal(IndependentTaps):
     def __post_init__(self) -> None:
         if finite_number(self.std, "std") <= 0:
             raise ArgumentError(
-                "std must be positive", given=f"std={self.std}", fix="Normal(std=0.02)"
+                "std must be positive", given=f"std={self.std}", fix="upsim.Normal(std=0.02)"
             )
 
     def distribution(self, shape: TapShape) -> Gaussian:
@@ -228,7 +228,7 @@ class Rescaled(IndependentTaps):
             raise ArgumentError(
                 "reference must be positive",
                 given=f"reference={self.reference}",
-                fix="Rescaled(reference=0.1)",
+                fix="upsim.Rescaled(reference=0.1)",
             )
 
     def distribution(self, shape: TapShape) -> Uniform:

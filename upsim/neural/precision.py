@@ -31,7 +31,7 @@ def precision(dtype: DTypeLike) -> np.dtype[Any]:
             "the witness runs in single or double precision",
             given=f"dtype={shown(dtype)}",
             expected="np.float32 or np.float64",
-            fix="dtype=np.float64",
+            fix="dtype='float64'",
         )
     return found
 

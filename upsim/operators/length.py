@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError, ShapeError
-from upsim.words.arguments import LARGEST_LENGTH, shown, whole_number
+from upsim.words.arguments import shown, whole_number
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LengthRule:
 
     def __call__(self, length: int) -> int:
         """Return the number of samples that ``length`` samples become."""
-        length = whole_number(length, "length", most=LARGEST_LENGTH)
+        length = whole_number(length, "length", most=None)
         for up, down, extra in self.steps:
             length = (length * up + extra) // down
             if length <= 0:

@@ -60,6 +60,7 @@ def check_upsampler(layer: Layer, channels: int | None = None) -> None:
     count = default_channels(drawn)
     if channels is not None:
         count = whole_number(channels, "channels", most=_MOST_CHANNELS)
+        drawn.channels_out(count)  # refuses channels that the layer cannot take
     laws = laws_for(drawn, count)
     failures = []
     for law in laws:
@@ -108,6 +109,8 @@ def _ready(layer: Layer) -> Layer:
             "only layers obey these laws",
             given=shown(layer),
             expected="an upsim layer",
-            fix=f"{given.__name__}(...)" if isinstance(given, type) else "",
+            fix=f"with brackets and arguments: {given.__name__}(...)"
+            if isinstance(given, type)
+            else "",
         )
     return layer if layer.is_drawn else layer.draw(np.random.default_rng(0))
