@@ -113,6 +113,10 @@ HOSTILE: dict[str, Callable[[], object]] = {
 #: Good arguments by parameter; "function.parameter" goes before "parameter".
 GOOD: dict[str, Callable[[], object]] = {
     "stack": lambda: LINEAR,
+    "graph": lambda: LINEAR,
+    "node": lambda: LINEAR.nodes[0],
+    "where": lambda: 1,
+    "lengths": lambda: [16],
     "critic": lambda: CRITIC,
     "subject": lambda: LINEAR,
     "operator": lambda: TAPS,
@@ -120,6 +124,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "common_length.other": lambda: TAPS.length,
     "other": lambda: upsim.StretchFIR(np.ones((1, 1, 3)), 2),
     "layers": lambda: [upsim.Nearest(2)],
+    "nodes": lambda: [("up", upsim.Nearest(2), "input")],
+    "inputs": lambda: {"input": 1},
     "layer": lambda: upsim.Conv(1, 1, 3, padding=1),
     "branches": lambda: [upsim.Nearest(2)],
     "samples": lambda: np.ones((1, 8)),
@@ -226,8 +232,10 @@ def subject(name: str, call: Callable[..., object]) -> Subject:
 def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Subject]:
     """Yield the public methods of an object, or those that are asked for."""
     for attribute in asked or dir(type(owner)):
-        if attribute.startswith("_") or isinstance(
-            inspect.getattr_static(type(owner), attribute, None), property
+        if (
+            attribute.startswith("_")
+            or attribute in INNER
+            or isinstance(inspect.getattr_static(type(owner), attribute, None), property)
         ):
             continue
         call = getattr(owner, attribute, None)
@@ -238,10 +246,12 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 #: Records that upsim fills in: data of anybody's making, and no arguments of a question.
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
-    "GradientLine", "Prediction",
+    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
+#: Questions of the theory about its own nodes and arrays.
+INNER = {"placed", "before", "of_many"}
 #: To be derived from, not called.
 ABSTRACT = {"Signal", "Initialisation"}
 #: What a layer is asked by a user; the rest are rules that the theory asks it.

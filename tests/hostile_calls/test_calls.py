@@ -152,6 +152,6 @@ def test_a_number_of_seconds(seconds):
     ],
 )
 def test_what_is_no_network(ask, wrong):
-    with pytest.raises(upsim.errors.ArgumentTypeError, match="must be a Stack") as caught:
+    with pytest.raises(upsim.errors.ArgumentTypeError, match="needs a Stack or a Graph") as caught:
         ask(wrong)
     assert eval(caught.value.fix) == upsim.Stack([upsim.Nearest(2)], sample_rate=16000)

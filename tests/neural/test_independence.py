@@ -14,6 +14,7 @@ ALLOWED = (
     "upsim.words.arguments",  # checks of what a user gave: no mathematics
     "upsim.words.units",
     "upsim.layers",
+    "upsim.network.graph",
     "upsim.network.stack",
     "upsim.neural",
 )

@@ -31,8 +31,9 @@ def models(
     from upsim.cli.inputs import named_model
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError
+    from upsim.files.graphfile import network_to_dict
+    from upsim.files.networkfile import save_stack
     from upsim.files.paths import refuse_output
-    from upsim.files.stackfile import save_stack, stack_to_dict
     from upsim.models import NAMES, build, describe
     from upsim.show.tables import text_table
     from upsim.theory.reports.cost import cost
@@ -44,7 +45,7 @@ def models(
         stack = named_model(name, "there is no model of this name")
         stack = stack if seed is None else stack.draw(seed)
         if write is None:
-            answer_json(stack_to_dict(stack))
+            answer_json(network_to_dict(stack))
             return
         save_stack(stack, write, overwrite=overwrite)
         note(f"stack file written to {write}")

@@ -83,7 +83,6 @@ def replicas(
     """List the output's bands and which layer moved them there."""
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.network.stack import lower
     from upsim.show.tables import text_table
     from upsim.theory.moments.propagation import is_linear
     from upsim.theory.reports.replicas import find_replicas, linear_gains
@@ -91,7 +90,7 @@ def replicas(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
-    names = {step.label: step.name for step in lower(found.layers)}
+    names = {node.name: node.title for node in found.nodes}
     gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
     bands = find_replicas(found, gains)
     records = [

@@ -26,6 +26,7 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -81,9 +82,12 @@ __all__ = [
     "GELU",
     "GLU",
     "Activation",
+    "Add",
+    "Average",
     "BatchNorm",
     "Bias",
     "Branch",
+    "Concatenate",
     "Conv",
     "Crop",
     "Cubic",
@@ -99,6 +103,7 @@ __all__ = [
     "LearnedInterpolation",
     "Linear",
     "LinearLayer",
+    "Merging",
     "Nearest",
     "Normalisation",
     "PReLU",

@@ -23,6 +23,7 @@ from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature
 from upsim.network.weights import NAMED, Initialisation, TapShape, draw_taps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part
+from upsim.words.arguments import whole_number
 
 Array = NDArray[np.float64]
 
@@ -70,7 +71,20 @@ class Layer(ABC):
 
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
+        length = whole_number(length, "length", most=None)
+        if length < self.shortest_input:
+            raise ShapeError(
+                "the padding reaches further than the input",
+                given=f"{length} samples",
+                expected=f"at least {self.shortest_input}",
+                fix="a longer input, or less padding",
+            )
         return self.length_rule()(length)
+
+    @property
+    def shortest_input(self) -> int:
+        """Samples that the layer needs to be run at all, whatever its output length."""
+        return 1
 
     @property
     def channels_in(self) -> int | None:

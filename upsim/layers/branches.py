@@ -20,6 +20,7 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers.base import Branch, Layer
+from upsim.layers.merging import MERGINGS
 from upsim.operators import LengthRule
 from upsim.words.arguments import generator, one_of, shown
 
@@ -29,7 +30,6 @@ LARGEST_CHAIN = 2**16
 #: Branches in branches; no network comes near, and every question here walks down recursively.
 DEEPEST_NESTING = 100
 
-MERGES = ("sum", "mean", "concatenate")
 
 _ONE = Fraction(1)
 
@@ -44,22 +44,8 @@ def layer_tuple(value: object, name: str) -> tuple[Layer, ...]:
             given=f"{name} of type {type(value).__name__}",
             expected="a layer, or several in a list",
         )
-    try:
-        layers = tuple(islice(value, LARGEST_CHAIN + 1))
-    except UpsimError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a stranger's iterator raises what it likes
-        raise ArgumentTypeError(
-            f"{name} must be layers", given=f"{name}={shown(value)}: {error}", expected="a list"
-        ) from None
-    if len(layers) > LARGEST_CHAIN:
-        raise TooLargeError(
-            f"{name} holds too many layers",
-            given=f"more than {LARGEST_CHAIN}",
-            expected=f"at most {LARGEST_CHAIN}",
-            fix="a shorter stack",
-        )
-    for layer in layers:
+    layers = []
+    for layer in finite_list(value, name):
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(
                 f"{name} must hold layers only",
@@ -67,7 +53,28 @@ def layer_tuple(value: object, name: str) -> tuple[Layer, ...]:
                 expected="upsim layers",
                 fix="upsim.ReLU(), with brackets" if isinstance(layer, type) else "",
             )
-    return layers
+        layers.append(layer)
+    return tuple(layers)
+
+
+def finite_list(value: Iterable[object], name: str) -> tuple[object, ...]:
+    """Return what an iterable yields, or refuse one without end."""
+    try:
+        found = tuple(islice(value, LARGEST_CHAIN + 1))
+    except UpsimError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's iterator raises what it likes
+        raise ArgumentTypeError(
+            f"{name} must be layers", given=f"{name}={shown(value)}: {error}", expected="a list"
+        ) from None
+    if len(found) > LARGEST_CHAIN:
+        raise TooLargeError(
+            f"{name} holds too many layers",
+            given=f"more than {LARGEST_CHAIN}",
+            expected=f"at most {LARGEST_CHAIN}",
+            fix="a shorter stack",
+        )
+    return found
 
 
 def chain_channels(layers: tuple[Layer, ...], channels: int) -> int:
@@ -160,21 +167,32 @@ class _Parts(Branch):
     def channels_out(self, channels: int) -> int:
         """Return the channels after merging."""
         each = [chain_channels(part, channels) for part in self.parts]
-        if self.merging == "concatenate":
-            return sum(each)
-        if len(set(each)) != 1:
-            raise ShapeError(
-                "branches that are added have different channels",
-                given=f"{each}",
-                expected="equal numbers",
-                fix='merge="concatenate"',
-                where=type(self).__name__,
-            )
-        return each[0]
+        try:
+            return MERGINGS[self.merging].merged_channels(each)
+        except UpsimError as error:
+            raise error.at(type(self).__name__) from None
 
     def length_rule(self) -> LengthRule:
         """Return the law that all branches obey."""
         return chain_lengths(self.parts[0])
+
+    def output_length(self, length: int) -> int:
+        """Return the common length of all parts, or refuse one for which they differ."""
+        found = []
+        for part in self.parts:
+            made = length
+            for layer in part:
+                made = layer.output_length(made)
+            found.append(made)
+        if len(set(found)) > 1:
+            raise ShapeError(
+                "branches that meet have different lengths",
+                given=" and ".join(map(str, found)) + f" samples, for {length} in",
+                expected="equal lengths",
+                fix="upsim.lengths(stack, n), which names the nearest lengths that fit",
+                where=type(self).__name__,
+            )
+        return found[0]
 
     @property
     def block(self) -> tuple[int, int]:
@@ -307,7 +325,7 @@ class Parallel(_Parts):
         self.__post_init__()
 
     def _check(self) -> None:
-        one_of(self.merge, "merge", MERGES)
+        one_of(self.merge, "merge", tuple(MERGINGS))
         if not self.branches:
             raise ShapeError(
                 "a Parallel needs at least one branch", given="none", fix="upsim.Parallel((), ())"

@@ -171,12 +171,12 @@ def describe(name: str) -> str:
     return (_maker(name).__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
-def near_names(name: str) -> list[str]:
+def near_models(name: str) -> list[str]:
     """Return the models that a misspelt or shortened name may mean, the nearest first.
 
     Examples
     --------
-    >>> near_names("rvc"), near_names("fig8right")
+    >>> near_models("rvc"), near_models("fig8right")
     (['rvc-32k', 'rvc-40k', 'rvc-48k'], ['fig8-right', 'fig6-right'])
     """
     wanted = name.strip().lower().replace("_", "-")
@@ -193,7 +193,7 @@ def _maker(name: str) -> Callable[[], Stack]:
         )
     wanted = name.strip().lower().replace("_", "-")
     if wanted not in _MAKERS:
-        near = near_names(name)
+        near = near_models(name)
         raise UnknownNameError(
             "there is no model of this name",
             given=repr(name) if len(name) < 60 else repr(name[:57] + "..."),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError
+from upsim.errors import ArgumentError, FileFormatError, ShapeError
 from upsim.words.arguments import axes_of, finite_array, finite_number, shown, whole_number
 from upsim.words.units import exact, format_hertz, positive_rate
 
@@ -372,18 +372,6 @@ def _number_or_vector(value: object, name: str) -> float | Array:
             fix=f"{name}=1.0",
         )
     return found
-
-
-def signal_of(value: object, name: str = "signal") -> Signal:
-    """Return a signal as it was given, or refuse what is none."""
-    if isinstance(value, Signal):
-        return value
-    raise ArgumentTypeError(
-        f"{name} must be an upsim signal",
-        given=f"{name}={shown(value)}",
-        expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
-        fix="upsim.Constant(1.0)",
-    )
 
 
 def _powers(value: object, name: str) -> float | Array:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from upsim.layers.base import Layer
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
 from upsim.neural.batch import as_batch
+from upsim.neural.branches import merged
 from upsim.neural.precision import Signal
-from upsim.neural.registry import steps
+from upsim.neural.registry import forward, steps
 from upsim.words.arguments import on_or_off
 
-Layers = Iterable[Layer] | Layer
+Layers = Graph | Iterable[Layer] | Layer
+
+
+def run_graph(graph: Graph, inputs: Sequence[Signal]) -> list[Signal]:
+    """Return every value of a graph for samples (batch, channels, time) at each input."""
+
+    def rule(node: Node, given: Sequence[Signal]) -> Signal:
+        if isinstance(node.layer, Merging):
+            return merged(node.layer.how, given)
+        return forward(node.layer, given[0])
+
+    return walk(graph, list(inputs), rule)
 
 
 @overload
@@ -36,7 +50,7 @@ def run(
 
     Parameters
     ----------
-    layers : Stack, iterable of Layer, or Layer
+    layers : Graph, Stack, iterable of Layer, or Layer
         All weights drawn.
     samples : array (batch, channels, time) or (channels, time)
         The output has as many axes.
@@ -54,6 +68,12 @@ def run(
     [(5, 1, 8), (5, 1, 24)]
     """
     each = on_or_off(each, "each")
+    if isinstance(layers, Graph):
+        refuse_several_inputs(layers, "neural.run")
+        batch, added = as_batch(samples, dtype)
+        values = run_graph(layers, [batch])
+        shown = [values[end][0] if added else values[end] for end in layers.ends[1:]]
+        return shown if each else shown[-1]
     batch, added = as_batch(samples, dtype)
     listed = (layers,) if isinstance(layers, Layer) else layers
     kept: list[Signal] = []

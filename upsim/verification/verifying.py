@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike
 
 from upsim.answer.predictor import predict
 from upsim.errors import NotPredictableError, UpsimError
-from upsim.network.signals import Constant, Signal, WhiteNoise, signal_of
-from upsim.network.stack import Stack, stack_of
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph, needs_network
+from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.neural.precision import precision
 from upsim.theory.moments.propagation import is_linear
 from upsim.verification.comparisons import (
@@ -28,7 +29,7 @@ from upsim.words.progress import Progress, told
 
 
 def verify(
-    stack: Stack,
+    stack: Graph,
     signal: Signal | None = None,
     *,
     dtype: DTypeLike = np.float64,
@@ -40,7 +41,7 @@ def verify(
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         With drawn weights.
     signal : Signal, optional
         By default that of :func:`upsim.predict`; a constant if the stack has activations or
@@ -60,12 +61,12 @@ def verify(
 
     Examples
     --------
-    >>> from upsim.layers import Nearest, TransposedConv
+    >>> from upsim import Nearest, Stack, TransposedConv
     >>> stack = Stack([TransposedConv(1, 1, 4, 2), Nearest(2)], 16000).draw(0)
     >>> verify(stack).passed
     True
     """
-    stack_of(stack)
+    needs_network(stack, "verify")
     if not stack.is_drawn:
         raise NotPredictableError(
             "an expectation over networks is not one network that could be run",
@@ -75,7 +76,7 @@ def verify(
     linear = is_linear(stack)
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0) if linear else Constant(1.0)
-    signal_of(signal)
+    signals_of(stack, signal)
     one_of(backend, "backend", ("numpy", "torch", "cuda"))
     checked = precision(dtype)
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
