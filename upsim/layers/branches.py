@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import islice
 from math import lcm, prod
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -247,6 +247,7 @@ def _outcome(rule: LengthRule) -> str:
     return text
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Residual(_Parts):
     """``body(x) + skip(x)``; without a skip branch, ``body(x) + x``.
@@ -298,6 +299,7 @@ class Residual(_Parts):
         return f"Residual({', '.join(parts)})"
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Parallel(_Parts):
     """Branches that read one input and are added, averaged or concatenated (channels).
