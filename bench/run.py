@@ -26,6 +26,7 @@ SCRIPTS = (
     "demucs_expected.py",
     "demucs_verify.py",
     "import_time.py",
+    "help_time.py",
 )
 HEADER = "| question | upsim | instead | time | instead | ratio | target | met |"
 

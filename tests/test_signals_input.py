@@ -36,7 +36,7 @@ def test_the_suggested_sine_works_when_typed():
     rate = Fraction(44100, 512)
     with pytest.raises(ArgumentError) as refusal:
         upsim.Sine(80).lines(1, rate)
-    (line,) = eval(refusal.value.fix, {"Sine": upsim.Sine}).lines(1, rate)
+    (line,) = eval(refusal.value.fix, {"upsim": upsim}).lines(1, rate)
     assert line.frequency == rate / 4
 
 

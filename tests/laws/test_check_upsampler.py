@@ -71,7 +71,7 @@ def test_what_is_not_a_layer_is_refused(wrong):
 
 
 def test_a_class_is_told_its_brackets():
-    with pytest.raises(ArgumentTypeError, match=r"fix: Nearest\(\.\.\.\)$"):
+    with pytest.raises(ArgumentTypeError, match=r"with brackets and arguments: Nearest\(\.{3}\)$"):
         check_upsampler(upsim.Nearest)
 
 

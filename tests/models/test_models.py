@@ -259,6 +259,6 @@ def test_names_are_forgiving_and_unknown_ones_helpful():
     with pytest.raises(UnknownNameError) as caught:
         models.build("hifigan-v4")
     assert "given: 'hifigan-v4'" in str(caught.value)
-    assert "fix: 'hifigan-v" in str(caught.value)
+    assert "fix: upsim.models.build('hifigan-v" in str(caught.value)
     with pytest.raises(ArgumentTypeError):
         models.build(7)

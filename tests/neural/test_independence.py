@@ -11,6 +11,7 @@ SOURCES = sorted(Path(upsim.neural.__file__).parent.glob("**/*.py"))
 
 ALLOWED = (
     "upsim.errors",
+    "upsim.words.arguments",  # checks of what a user gave: no mathematics
     "upsim.words.units",
     "upsim.layers",
     "upsim.network.graph",

@@ -8,12 +8,13 @@ from fractions import Fraction
 import numpy as np
 
 from upsim.answer.structure import Structure, Verdict
-from upsim.errors import ArgumentError
+from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.network.feed import Feed
 from upsim.network.graph import Graph, needs_network, spoken
 from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.offset_step import OffsetStep
+from upsim.words.arguments import shown
 from upsim.words.reading import Reading, reading
 from upsim.words.units import format_decibels, format_hertz
 
@@ -124,13 +125,23 @@ def explain(
 22.05 kHz, first possible at layer 3 (Stretch), whose lines are the multiples of 5.5125 kHz
     """
     stack = needs_network(stack, "explain")
+    given: object = tones
+    if given is not None and not (
+        isinstance(given, tuple | list) and all(isinstance(tone, Tone) for tone in given)
+    ):
+        raise ArgumentTypeError(
+            "tones must be those of a prediction",
+            given=f"tones={shown(given)}",
+            expected="a tuple of Tone",
+            fix="upsim.predict(stack, signal).explain(frequency)",
+        )
     asked = reading(frequency, within=within)
     if not 0 <= asked.value <= stack.sample_rate / 2:
         raise ArgumentError(
             "frequency must lie between 0 and half the sample rate",
             given=format_hertz(asked.value),
             expected=f"0 to {format_hertz(stack.sample_rate / 2)}",
-            fix=f"explain({float(stack.sample_rate / 4):g})",
+            fix=f"upsim.explain(stack, {float(stack.sample_rate / 4)!r})",
         )
     structure = Structure(stack, signal)
     known = {each.fraction * stack.sample_rate: each for each in tones or ()}

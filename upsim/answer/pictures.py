@@ -16,7 +16,7 @@ from upsim.show import Band, ContributionRow, Panel, ToneRow
 from upsim.theory.lines.ladder import families
 from upsim.theory.moments.propagation import fold, is_linear
 from upsim.theory.reports.replicas import find_bands
-from upsim.words.arguments import one_of, whole_number
+from upsim.words.arguments import one_of, plain_text, whole_number
 
 #: Kinds of pictures.
 KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenance", "impulse")
@@ -32,6 +32,8 @@ def plot(
 ) -> Any:
     """Draw one of :data:`KINDS` and return its Axes, or an array of them."""
     one_of(kind, "kind", KINDS)
+    if title is not None:
+        plain_text(title, "title")
     channel = whole_number(channel, "channel", least=0)
     if channel >= prediction.channels:
         raise ArgumentError(

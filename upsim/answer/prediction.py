@@ -30,7 +30,13 @@ from upsim.theory.reports.offset_step import OffsetStep
 from upsim.theory.reports.overlap import LayerOverlap, overlap_report
 from upsim.theory.reports.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
 from upsim.theory.reports.tone_audibility import Audibility, judge_tones
-from upsim.words.arguments import LARGEST_SEED, finite_number, refuse_beyond_memory, whole_number
+from upsim.words.arguments import (
+    LARGEST_LENGTH,
+    LARGEST_SEED,
+    finite_number,
+    refuse_beyond_memory,
+    whole_number,
+)
 from upsim.words.units import format_decibels, format_hertz
 
 if TYPE_CHECKING:
@@ -313,6 +319,9 @@ class Prediction:
                 given="a stack with undrawn weights",
                 fix="upsim.predict(stack.draw(seed=0), signal)",
             )
+        count = whole_number(count, "count", most=LARGEST_LENGTH)
+        # The samples, the index, a line's turns and its wave.
+        refuse_beyond_memory((4 + 4 * self.channels) * count, "the samples", fix="count=48000")
         samples = np.zeros((self.channels, count))
         index = np.arange(count)
         for tone in self.tones:
@@ -329,9 +338,12 @@ class Prediction:
         the output of a recording, cut to ``seconds``.
         """
         seconds = finite_number(seconds, "seconds")
-        count = round(seconds * float(self.sample_rate))
+        seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
+        count = int(min(np.rint(seconds * float(self.sample_rate)), LARGEST_LENGTH))
         if count < 1:
-            raise ArgumentError("seconds must be positive", given=f"seconds={seconds}", fix="1.0")
+            raise ArgumentError(
+                "seconds must be positive", given=f"seconds={seconds}", fix="seconds=1.0"
+            )
         self._refuse_unknown_noise()
         if self.waveform is not None:
             return self.waveform[:, :count].copy()
@@ -339,7 +351,7 @@ class Prediction:
         refuse_beyond_memory(8 * self.channels * count, "the samples", fix="seconds=10")
         samples = self.lines(count)
         if self.psd is not None:
-            rng = np.random.default_rng(whole_number(seed, "seed", least=0, most=LARGEST_SEED))
+            rng = np.random.default_rng(seed)
             grid = np.fft.rfftfreq(count, 1 / float(self.sample_rate))
             white = np.fft.rfft(rng.standard_normal((self.channels, count)), axis=1)
             levels = [np.interp(grid, self.frequencies, row) for row in self.psd]
@@ -461,6 +473,8 @@ class Prediction:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return :meth:`to_dict` as JSON."""
+        if indent is not None:
+            indent = whole_number(indent, "indent", least=0, most=64)
         return json.dumps(self.to_dict(), indent=indent)
 
     @classmethod

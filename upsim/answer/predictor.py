@@ -31,14 +31,16 @@ from upsim.theory.moments.propagation import Trace, propagate, starting_moments
 from upsim.theory.moments.recording import plain_chain, run_chain, with_recording
 from upsim.words.arguments import (
     MEMORY_BUDGET,
+    axes_of,
     finite_array,
     finite_number,
     memory_refused,
+    on_or_off,
     refuse_beyond_memory,
     whole_number,
 )
 from upsim.words.overflow import in_range, refuse_infinite
-from upsim.words.progress import Progress, silent
+from upsim.words.progress import Progress, told
 from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
@@ -118,11 +120,14 @@ def predict(
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0)
     signals = signals_of(graph, signal)
+    on_or_off(provenance, "provenance")
     grid = _grid(frequencies, graph.sample_rate)
     budget = finite_number(memory, "memory")
     if budget <= 0:
-        raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
-    tell = progress or silent
+        raise ArgumentError(
+            "memory must be positive", given=f"memory={budget:g}", fix="memory=2 * 2**30"
+        )
+    tell = told(progress)
     with in_range(), memory_refused():
         asked = grid
         if grid is None and frequencies is not None:
@@ -331,7 +336,7 @@ def _grid(frequencies: object, rate: Fraction) -> Array | None:
     """Return given frequencies, checked; None where a number or nothing was given."""
     if frequencies is None:
         return None
-    if np.ndim(frequencies) == 0:  # type: ignore[arg-type]
+    if axes_of(frequencies) == 0:
         count = whole_number(frequencies, "frequencies", least=2)
         refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
         return None

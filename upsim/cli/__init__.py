@@ -1,9 +1,10 @@
 """The command line: ``upsim predict fig8-left --plot out.png`` and its relatives.
 
 Exit codes: 0 the answer was given (and, for ``verify``, prediction and witness agree), 1 they do
-not agree, 2 bad input, 3 they agree in what ``verify`` could check and some claims were not
-checked, 130 interrupted, 141 nobody reads the output.  What a program wants to read goes to the
-standard output, remarks go to the standard error.  Nothing is imported before it is used.
+not agree, 2 bad input or an output that cannot be written, 3 they agree in what ``verify`` could
+check and some claims were not checked, 130 interrupted, 141 nobody reads the output.  What a
+program wants to read goes to the standard output, remarks go to the standard error.  Nothing is
+imported before it is used.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Without the program's name; those of the process by default.
     """
     from upsim.cli.app import app
-    from upsim.cli.printing import NobodyReadsError
+    from upsim.cli.printing import NobodyReadsError, open_streams
     from upsim.errors import UpsimError
 
+    open_streams()
     try:
         try:
             app(args=arguments, prog_name="upsim")
@@ -36,24 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # The help is printed by typer; what remains must not fail after this function.
             sys.stdout.flush()
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer's own help, read by nobody
+            return _nobody_reads()
         return end.code if isinstance(end.code, int) else 0
     except UpsimError as error:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (BrokenPipeError, NobodyReadsError):
-        _drop_output()
-        return _NOBODY_READS
+        return _nobody_reads()
     except RecursionError:
         return _refused("the layers are nested too deeply. fix: a flatter stack")
     except MemoryError:
         return _refused("there is not enough memory. fix: fewer channels, layers or frequencies")
     except OSError as error:
-        return _refused(f"a file cannot be used. given: {error.filename}: {error.strerror}")
+        _drop_what_is_left()
+        place = error.filename or "standard output"
+        return _refused(f"a file cannot be used. given: {place}: {error.strerror or error}")
     except Exception as error:
         if os.environ.get("UPSIM_TRACEBACK"):
             raise
-        _say(
+        _refused(
             f"this is a bug of upsim: {type(error).__name__}: {error}. "
             "fix: please report it with the output of the same command under UPSIM_TRACEBACK=1"
         )
@@ -62,22 +67,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refused(message: str) -> int:
-    _say(message)
+    from upsim.cli.printing import remark
+
+    remark(f"upsim: {message}")
     return _BAD_INPUT
 
 
-def _say(message: str) -> None:
-    try:
-        print(f"upsim: {message}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        _drop_output()
+def _nobody_reads() -> int:
+    _drop_what_is_left()
+    return _NOBODY_READS
 
 
-def _drop_output() -> None:
-    """Keep the interpreter from complaining at exit that nobody reads its streams."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _drop_what_is_left() -> None:
+    """Drop what the streams cannot give away, or the interpreter's end would complain of it."""
+    from upsim.cli.printing import drop
+
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
-            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            drop(stream)

@@ -16,6 +16,7 @@ app = typer.Typer(
     name="upsim",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain text: boxes cost more than all the rest, and narrow the columns
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,4 +42,10 @@ def upsim_command(
     """Predict in closed form what the upsampling layers of a neural audio network do to a spectrum.
 
     STACK is the name of a model (see: upsim models) or the path of a JSON stack file.
-    """
+
+    \b
+    Examples:
+      upsim models
+      upsim predict melgan --signal constant
+      upsim explain hifigan-v1 --freq 689.06
+    """  # noqa: D301 - the backspace keeps the lines below it as they are

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from upsim.cli.printing import note
-from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
+from upsim.errors import ArgumentError, UnknownNameError
 from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
 from upsim.words.reading import reading
@@ -18,20 +18,26 @@ _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a 
 def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
     from upsim.files.networkfile import load_stack
-    from upsim.models import NAMES, build
+    from upsim.models import NAMES
 
-    if text.strip().lower().replace("_", "-") in NAMES:
-        return build(text)
-    if Path(text).suffix or Path(text).exists() or "/" in text:
+    known = text.strip().lower().replace("_", "-") in NAMES
+    if not known and (Path(text).suffix or Path(text).exists() or "/" in text):
         return load_stack(text)
+    return named_model(text, "there is neither a model nor a file of this name")
+
+
+def named_model(text: str, otherwise: str) -> Graph:
+    """Return the model of a name; ``otherwise`` is what is said of an unknown one."""
+    from upsim.models import build, near_models
+
     try:
         return build(text)
     except UnknownNameError as error:
         raise UnknownNameError(
-            "there is neither a model nor a file of this name",
+            otherwise,
             given=error.given,
             expected="a name that `upsim models` lists, or a JSON stack file",
-            fix=f"upsim models, or {error.fix}",
+            fix=", ".join(near_models(text)) or "upsim models",
         ) from None
 
 
@@ -182,11 +188,3 @@ def _number(text: str, whole: str) -> float:
             expected=_SIGNALS,
             fix="--signal constant:1",
         ) from None
-
-
-def refuse_missing(path: Path) -> None:
-    """Refuse an output file whose folder is not there."""
-    if not path.parent.is_dir():
-        raise FileFormatError(
-            "there is no such folder", given=str(path.parent), fix=f"mkdir -p {path.parent}"
-        )

@@ -18,28 +18,35 @@ def models(
         Path | None, typer.Option("--write", metavar="FILE", help="Write the stack file here.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Draw the weights before writing.")
+        int | None,
+        typer.Option("--seed", metavar="N", min=0, help="Draw the weights before writing."),
     ] = None,
     as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """List the named models, or print one as a stack file: upsim models fig7 > stack.json."""
-    from upsim.cli.inputs import refuse_missing
+    """List the named models, or print one as a stack file.
+
+    upsim models fig7 --write stack.json writes a file to edit and to predict.
+    """
+    from upsim.cli.inputs import named_model
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError
+    from upsim.files.graphfile import network_to_dict
     from upsim.files.networkfile import save_stack
-    from upsim.files.stackfile import stack_to_dict
+    from upsim.files.paths import refuse_output
     from upsim.models import NAMES, build, describe
     from upsim.show.tables import text_table
     from upsim.theory.reports.cost import cost
     from upsim.words.units import format_hertz
 
     if name is not None:
-        stack = build(name) if seed is None else build(name).draw(seed)
+        if write is not None:
+            refuse_output(write, overwrite=overwrite)
+        stack = named_model(name, "there is no model of this name")
+        stack = stack if seed is None else stack.draw(seed)
         if write is None:
-            answer_json(stack_to_dict(stack))
+            answer_json(network_to_dict(stack))
             return
-        refuse_missing(write)
         save_stack(stack, write, overwrite=overwrite)
         note(f"stack file written to {write}")
         return

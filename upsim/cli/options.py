@@ -24,7 +24,9 @@ SignalOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", min=0, help="Seed of weights that the stack leaves open (default 0)."),
+    typer.Option(
+        "--seed", metavar="N", min=0, help="Seed of weights that the stack leaves open (default 0)."
+    ),
 ]
 ExpectedOption = Annotated[
     bool,
@@ -54,7 +56,12 @@ RateOption = Annotated[
 ]
 RecordingChannelOption = Annotated[
     int | None,
-    typer.Option("--recording-channel", min=0, help="Use one channel of the recordings, from 0."),
+    typer.Option(
+        "--recording-channel",
+        metavar="N",
+        min=0,
+        help="Use one channel of the recordings, from 0.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")]

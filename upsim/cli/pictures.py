@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from upsim.answer.prediction import Prediction
-from upsim.cli.inputs import refuse_missing
-from upsim.errors import ArgumentError, OutputExistsError
+from upsim.errors import ArgumentError
+from upsim.files.paths import refuse_output, write_output
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -25,9 +25,7 @@ def check_picture(path: Path, *, overwrite: bool) -> None:
             expected="a name that ends in " + ", ".join(f".{each}" for each in FORMATS),
             fix=f"--plot {path.with_suffix('.png') if path.name else 'out.png'}",
         )
-    refuse_missing(path)
-    if path.exists() and (path.is_dir() or not overwrite):
-        raise _exists(path)
+    refuse_output(path, overwrite=overwrite)
 
 
 def save_picture(
@@ -46,14 +44,4 @@ def save_picture(
         first.figure.savefig(picture, format=path.suffix.lower().removeprefix("."))
     finally:
         plt.close(first.figure)
-    try:
-        with path.open("wb" if overwrite else "xb") as file:
-            file.write(picture.getvalue())
-    except FileExistsError:
-        raise _exists(path) from None
-
-
-def _exists(path: Path) -> OutputExistsError:
-    return OutputExistsError(
-        "the output file exists and is kept", given=str(path), fix="another name, or --overwrite"
-    )
+    write_output(path, picture.getvalue(), overwrite=overwrite)

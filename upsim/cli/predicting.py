@@ -39,12 +39,16 @@ def predict(
         str,
         typer.Option(
             "--kind",
+            metavar="KIND",
             help="Picture: spectrum, layers, spectrograms (of the layers), spectrogram, comb, "
             "provenance or impulse.",
         ),
     ] = "spectrum",
     channel: Annotated[
-        int, typer.Option("--channel", min=0, help="Output channel of the picture, from 0.")
+        int,
+        typer.Option(
+            "--channel", metavar="N", min=0, help="Output channel of the picture, from 0."
+        ),
     ] = 0,
     frequencies: Annotated[
         str | None,
@@ -63,7 +67,7 @@ def predict(
     as_csv: CsvOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Predict the output spectrum of a stack: its tones, their levels, layers and causes.
+    """Predict the output's tones: their levels, layers and causes.
 
     --csv prints the tones, --json everything.
     """

@@ -5,16 +5,40 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from upsim.errors import ArgumentError
 
 
 class NobodyReadsError(Exception):
     """The other end of the pipe is closed: no fault of anybody's."""
+
+
+def open_streams() -> None:
+    """Give the program the streams that it was started without.
+
+    A closed standard output becomes a pipe that nobody reads, remarks to a closed standard error
+    go nowhere.  A character that the output's encoding lacks is written as its escape.
+    """
+    if sys.stdout is None:
+        reads, writes = os.pipe()
+        os.close(reads)
+        sys.stdout = os.fdopen(writes, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        sys.stderr = os.fdopen(nowhere, "w", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def drop(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere, so that the interpreter's end does not complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def answer(text: str) -> None:
@@ -24,6 +48,13 @@ def answer(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise NobodyReadsError from None
+    except OSError as error:
+        drop(sys.stdout)
+        raise ArgumentError(
+            "the answer cannot be written",
+            given=f"standard output: {error.strerror}",
+            expected="a place with room for it",
+        ) from None
 
 
 def answer_json(content: object) -> None:
@@ -60,7 +91,15 @@ def answer_rows(records: Sequence[Mapping[str, Any]], *, as_json: bool, as_csv: 
 
 def note(text: str) -> None:
     """Print a remark."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    remark(f"note: {text}")
+
+
+def remark(line: str) -> None:
+    """Print a line to the standard error; that nobody can read it changes no answer."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)
 
 
 def refuse_two_formats(*, as_json: bool, as_csv: bool) -> None:

@@ -10,12 +10,17 @@ from upsim.cli.options import CsvOption, JsonOption, SeedOption, StackArgument
 
 
 def overlap(
-    kernel: Annotated[int, typer.Option("--kernel", "-k", help="Taps.")],
-    stride: Annotated[int, typer.Option("--stride", "-s", help="Upsampling factor.")],
-    dilation: Annotated[int, typer.Option("--dilation", "-d", help="Step between taps.")] = 1,
+    kernel: Annotated[int, typer.Option("--kernel", "-k", metavar="N", help="Taps.")],
+    stride: Annotated[int, typer.Option("--stride", "-s", metavar="N", help="Upsampling factor.")],
+    dilation: Annotated[
+        int, typer.Option("--dilation", "-d", metavar="N", help="Step between taps.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how evenly a kernel covers the output, and which lines an all-ones kernel would make."""
+    """Say how evenly a kernel covers the output.
+
+    And which lines an all-ones kernel of this size would make.
+    """
     from upsim.cli.printing import answer, answer_json
     from upsim.show.tables import text_table
     from upsim.theory.reports.overlap import overlap as find_overlap
@@ -75,7 +80,7 @@ def replicas(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the bands of the output: what lands there, how strong, moved by which layer.
+    """List the output's bands and which layer moved them there.
 
     Gains are those of a linear stack whose weights are given, or drawn with --seed. Below the
     bands stand the kernel images: where a kernel with spread taps passes its band again.
@@ -147,11 +152,16 @@ def replicas(
 
 def boundaries(
     stack: StackArgument,
-    length: Annotated[int, typer.Option("--length", "-n", help="Samples of the input.")],
+    length: Annotated[
+        int, typer.Option("--length", "-n", metavar="N", help="Samples of the input.")
+    ],
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Say how long the output is, and how far the signal's ends reach into it after each layer."""
+    """Say how long the output is and how far its ends reach.
+
+    For each layer: the samples at both ends that the signal's start and stop disturb.
+    """
     from upsim.cli.inputs import read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
     from upsim.show.tables import text_table
@@ -196,7 +206,7 @@ def boundaries(
 
 
 def cost(stack: StackArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
-    """Count parameters, multiply-accumulates and memory of each layer."""
+    """Count each layer's parameters, operations and memory."""
     from upsim.cli.inputs import read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
     from upsim.show.tables import text_table

@@ -23,10 +23,16 @@ def verify(
     rate: RateOption = None,
     recording_channel: RecordingChannelOption = None,
     backend: Annotated[
-        str, typer.Option("--backend", help="What runs the layers: numpy, torch or cuda.")
+        str,
+        typer.Option(
+            "--backend", metavar="NAME", help="What runs the layers: numpy, torch or cuda."
+        ),
     ] = "numpy",
     precision: Annotated[
-        str, typer.Option("--precision", help="float64 or float32, for the run of the layers.")
+        str,
+        typer.Option(
+            "--precision", metavar="NAME", help="float64 or float32, for the run of the layers."
+        ),
     ] = "float64",
     as_json: JsonOption = False,
 ) -> None:

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import FileFormatError, MissingDependencyError, TooLargeError
+from upsim.files.paths import existing_file
 from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
 
-def read_sound(path: Path) -> tuple[Array, Fraction]:
+def read_sound(path: str | Path) -> tuple[Array, Fraction]:
     """Return samples (channels, n) with full scale 1, and the sample rate in Hz."""
-    if not path.is_file():
-        raise FileFormatError("there is no such sound file", given=str(path), fix="check the path")
+    path = existing_file(path, "sound file")
     if path.stat().st_size * 8 > MEMORY_BUDGET:
         raise TooLargeError(
             "the sound file is too long to be carried whole",
@@ -70,7 +70,7 @@ def _read_other(path: Path) -> tuple[Array, Fraction]:
         ) from None
     try:
         samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, OSError) as error:
         raise FileFormatError(
             "this is not a sound file that can be read", given=f"{path}: {error}"
         ) from None

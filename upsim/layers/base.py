@@ -29,6 +29,7 @@ from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature, c
 from upsim.network.weights import NAMED, Initialisation, TapShape, draw_taps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part
+from upsim.words.arguments import whole_number
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,7 @@ class Layer(ABC):
 
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
+        length = whole_number(length, "length", most=None)
         if length < self.shortest_input:
             raise ShapeError(
                 "the padding reaches further than the input",

@@ -6,16 +6,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
+from itertools import islice
 from math import lcm, prod
 from typing import Any, Self, final
 
 import numpy as np
 
-from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UpsimError
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ShapeError,
+    TooLargeError,
+    UpsimError,
+)
 from upsim.layers.base import Branch, Layer
 from upsim.layers.merging import MERGINGS
 from upsim.operators import LengthRule
-from upsim.words.arguments import one_of
+from upsim.words.arguments import generator, one_of, shown
+
+#: Layers in a chain; a list without end is refused there.
+LARGEST_CHAIN = 2**16
 
 #: Branches in branches; no network comes near, and every question here walks down recursively.
 DEEPEST_NESTING = 100
@@ -34,16 +44,37 @@ def layer_tuple(value: object, name: str) -> tuple[Layer, ...]:
             given=f"{name} of type {type(value).__name__}",
             expected="a layer, or several in a list",
         )
-    layers = tuple(value)
-    for layer in layers:
+    layers = []
+    for layer in finite_list(value, name):
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(
                 f"{name} must hold layers only",
-                given=f"{layer!r:.60}",
+                given=shown(layer),
                 expected="upsim layers",
                 fix="upsim.ReLU(), with brackets" if isinstance(layer, type) else "",
             )
-    return layers
+        layers.append(layer)
+    return tuple(layers)
+
+
+def finite_list(value: Iterable[object], name: str) -> tuple[object, ...]:
+    """Return what an iterable yields, or refuse one without end."""
+    try:
+        found = tuple(islice(value, LARGEST_CHAIN + 1))
+    except UpsimError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's iterator raises what it likes
+        raise ArgumentTypeError(
+            f"{name} must be layers", given=f"{name}={shown(value)}: {error}", expected="a list"
+        ) from None
+    if len(found) > LARGEST_CHAIN:
+        raise TooLargeError(
+            f"{name} holds too many layers",
+            given=f"more than {LARGEST_CHAIN}",
+            expected=f"at most {LARGEST_CHAIN}",
+            fix="a shorter stack",
+        )
+    return found
 
 
 def chain_channels(layers: tuple[Layer, ...], channels: int) -> int:
@@ -111,7 +142,7 @@ def draw_parts(parts: tuple[tuple[Layer, ...], ...], rng: np.random.Generator) -
     """
     return [
         [layer.draw(own) for layer, own in zip(part, stream.spawn(len(part)), strict=True)]
-        for part, stream in zip(parts, rng.spawn(len(parts)), strict=True)
+        for part, stream in zip(parts, generator(rng).spawn(len(parts)), strict=True)
     ]
 
 
@@ -299,7 +330,7 @@ class Parallel(_Parts):
         one_of(self.merge, "merge", tuple(MERGINGS))
         if not self.branches:
             raise ShapeError(
-                "a Parallel needs at least one branch", given="none", fix="Parallel((), ())"
+                "a Parallel needs at least one branch", given="none", fix="upsim.Parallel((), ())"
             )
         refuse_deep_nesting((self,))
         self._check_lengths()

@@ -268,7 +268,7 @@ class LearnedInterpolation(LinearLayer):
 
     def _check(self) -> None:
         self._set(in_channels=whole_number(self.in_channels, "in_channels"))
-        if self.factor != 2:
+        if whole_number(self.factor, "factor") != 2:
             raise ArgumentError(
                 "learned interpolation is defined for factor 2",
                 given=f"factor={self.factor!r}",

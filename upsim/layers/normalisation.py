@@ -19,7 +19,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers.base import Array, Layer, LinearLayer, refuse_other_channels
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.operators import LengthRule, StretchFIR
-from upsim.words.arguments import finite_array, finite_number, whole_number
+from upsim.words.arguments import finite_array, finite_number, shown, whole_number
 
 Vector = Array | ArrayLike | None
 
@@ -283,7 +283,8 @@ class InstanceNorm(_Affine, TimeNormalisation):
             raise ArgumentError(
                 "with running statistics the layer is a BatchNorm in evaluation",
                 given="track_running_stats=True",
-                fix=f"BatchNorm({self.num_features}, running_mean=..., running_var=...)",
+                fix=f"upsim.BatchNorm({self.num_features}, running_mean=mean, "
+                "running_var=variance)",
             )
 
     @property
@@ -358,5 +359,5 @@ class LayerNorm(_Affine, ChannelNormalisation):
 def _check_flag(value: object, name: str) -> None:
     if not isinstance(value, bool):
         raise ArgumentTypeError(
-            f"{name} is on or off", given=f"{name}={value!r}", expected="True or False"
+            f"{name} is on or off", given=f"{name}={shown(value)}", expected="True or False"
         )

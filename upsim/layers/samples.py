@@ -38,7 +38,7 @@ class Bias(LinearLayer):
                 "a bias is a number, or one number a channel",
                 given=f"shape {values.shape}",
                 expected="no axis, or shape (channels,)",
-                fix="Bias(0.1)",
+                fix="upsim.Bias(0.1)",
             )
         self._set(bias=values if values.ndim else float(values))
 

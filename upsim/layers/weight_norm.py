@@ -16,7 +16,7 @@ from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.network.weights import ICNR, IndependentTaps, Initialisation
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part, RandomTaps
-from upsim.words.arguments import finite_array
+from upsim.words.arguments import finite_array, shown
 
 Convolution = Conv | TransposedConv | SubpixelConv
 
@@ -55,9 +55,9 @@ class WeightNorm(LinearLayer):
         if not isinstance(given, Conv | TransposedConv | SubpixelConv):
             raise ArgumentTypeError(
                 "weight normalisation is for convolutions",
-                given=f"{given!r:.60}",
+                given=shown(given),
                 expected="a Conv, TransposedConv or SubpixelConv",
-                fix="WeightNorm(TransposedConv(512, 256, 16, 8, 4))",
+                fix="upsim.WeightNorm(upsim.TransposedConv(512, 256, 16, 8, 4))",
             )
         if self.gain is None:
             return

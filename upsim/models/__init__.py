@@ -52,6 +52,7 @@ from upsim.models.segan_generator import segan
 from upsim.models.vocoders import bigvgan_24k, melgan, wavegan, wavegan_critic
 from upsim.models.waveunet import wave_unet, wave_unet_learned
 from upsim.network.stack import Stack
+from upsim.words.arguments import shown
 
 _MAKERS: dict[str, Callable[[], Stack]] = {
     maker.__name__.replace("_", "-"): maker
@@ -170,18 +171,33 @@ def describe(name: str) -> str:
     return (_maker(name).__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
+def near_models(name: str) -> list[str]:
+    """Return the models that a misspelt or shortened name may mean, the nearest first.
+
+    Examples
+    --------
+    >>> near_models("rvc"), near_models("fig8right")
+    (['rvc-32k', 'rvc-40k', 'rvc-48k'], ['fig8-right', 'fig6-right'])
+    """
+    wanted = name.strip().lower().replace("_", "-")
+    begun = [each for each in NAMES if wanted and each.startswith(wanted)]
+    return (begun or difflib.get_close_matches(wanted, NAMES))[:4]
+
+
 def _maker(name: str) -> Callable[[], Stack]:
     if not isinstance(name, str):
         raise ArgumentTypeError(
-            "a model is asked for by its name", given=f"name={name!r}", fix='build("fig8-left")'
+            "a model is asked for by its name",
+            given=f"name={shown(name)}",
+            fix='upsim.models.build("fig8-left")',
         )
     wanted = name.strip().lower().replace("_", "-")
     if wanted not in _MAKERS:
-        near = difflib.get_close_matches(wanted, NAMES, n=1)
+        near = near_models(name)
         raise UnknownNameError(
             "there is no model of this name",
             given=repr(name) if len(name) < 60 else repr(name[:57] + "..."),
             expected=", ".join(NAMES),
-            fix=repr(near[0]) if near else repr(NAMES[0]),
+            fix=f"upsim.models.build({near[0]!r})" if near else "upsim.models.NAMES",
         )
     return _MAKERS[wanted]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from upsim.errors import ArgumentTypeError, UnknownNameError
 from upsim.network.graph import Graph
 from upsim.network.signals import Signal
-from upsim.words.arguments import near_names
+from upsim.words.arguments import near_names, shown
 
 #: One signal for every input, or one for each by the input's name.
 Feed = Signal | Mapping[str, Signal]
@@ -55,7 +55,7 @@ def signals_of(graph: Graph, feed: object) -> tuple[Signal, ...]:
 def _no_signal(given: object, what: str) -> ArgumentTypeError:
     return ArgumentTypeError(
         f"{what} must be an upsim signal",
-        given=f"a {type(given).__name__}",
+        given=shown(given),
         expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
         fix="upsim.Constant(1.0)",
     )

@@ -18,10 +18,17 @@ import numpy as np
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError, UpsimError
 from upsim.layers.base import Branch, Layer, LinearLayer
-from upsim.layers.branches import refuse_deep_nesting
+from upsim.layers.branches import finite_list, refuse_deep_nesting
 from upsim.layers.merging import MERGINGS, Merging
 from upsim.operators import Operator
-from upsim.words.arguments import LARGEST_LENGTH, LARGEST_SEED, near_names, whole_number
+from upsim.words.arguments import (
+    LARGEST_LENGTH,
+    LARGEST_SEED,
+    near_names,
+    plain_text,
+    shown,
+    whole_number,
+)
 from upsim.words.progress import Progress, silent
 from upsim.words.units import format_hertz, positive_rate
 
@@ -148,7 +155,13 @@ class Graph:
         name: str = "",
     ) -> None:
         parts = _checked_parts(nodes)
-        self._fill(parts, _checked_inputs(inputs), sample_rate, output or parts[-1].name, name)
+        self._fill(
+            parts,
+            _checked_inputs(inputs),
+            sample_rate,
+            parts[-1].name if output is None else checked_name(output),
+            name,
+        )
 
     def _fill(
         self,
@@ -159,8 +172,7 @@ class Graph:
         name: str,
     ) -> None:
         """Keep the fields, once they fit together."""
-        if not isinstance(name, str):
-            raise ArgumentTypeError("name must be a string", given=f"name={name!r:.60}")
+        plain_text(name, "name")
         refuse_deep_nesting(tuple(part.layer for part in parts))
         self._keep(
             parts=parts,
@@ -234,7 +246,7 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """Return the node of a name, or say which names there are."""
-        found = self._by_name.get(name)
+        found = self._by_name.get(checked_name(name))
         if found is None:
             raise _unknown_node(name, list(self._by_name))
         return found
@@ -358,6 +370,7 @@ class Graph:
 
     def input_lengths(self, length: int) -> list[int]:
         """Return the samples of each input for ``length`` samples of the first."""
+        length = whole_number(length, "length", most=None)
         return [self._samples_at(number, length) for number in range(len(self.inputs))]
 
     def _samples_at(self, number: int, length: int) -> int:
@@ -470,11 +483,12 @@ class Graph:
 
     def label(self, number: int) -> str:
         """Return a given part's name as reports print it: ``layer 2 (TransposedConv)``."""
-        part = self.parts[number - 1]
+        part = self.parts[self.place_of(number) - 1]
         return f"{spoken(part.name)} ({type(part.layer).__name__})"
 
     def kind(self, name: str) -> str:
         """Return the type of the layer of a name: ``2.1.2`` may be a ``TransposedConv``."""
+        name = checked_name(name)
         for part in self.parts:
             if part.name == name:
                 return type(part.layer).__name__
@@ -562,8 +576,9 @@ def needs_network(value: object, who: str) -> Graph:
     if not isinstance(value, Graph):
         raise ArgumentTypeError(
             f"{who} needs a Stack or a Graph",
-            given=f"a {type(value).__name__}",
-            fix=f"upsim.{who}(upsim.Stack([layer, ...], sample_rate=16000))",
+            given=shown(value),
+            expected="an upsim.Stack or upsim.Graph",
+            fix="upsim.Stack([upsim.Nearest(2)], sample_rate=16000)",
         )
     return value
 
@@ -648,30 +663,31 @@ def _checked_parts(nodes: object) -> tuple[Part, ...]:
     if isinstance(nodes, str) or not isinstance(nodes, Iterable):
         raise ArgumentTypeError(
             "nodes must be a list of (name, layer, reads)",
-            given=f"{nodes!r:.60}",
+            given=f"nodes={shown(nodes)}",
             fix='[("up", upsim.Nearest(2), "input")]',
         )
     found = []
-    for item in nodes:
+    for item in finite_list(nodes, "nodes"):
         if not isinstance(item, tuple | list) or len(item) != 3:
             raise ArgumentTypeError(
                 "a node is a name, a layer and the names of what it reads",
-                given=f"{item!r:.60}",
+                given=shown(item),
                 fix='("up", upsim.Nearest(2), "input")',
             )
         name, layer, reads = item
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(
                 "a node needs a layer",
-                given=f"{layer!r:.60}",
+                given=shown(layer),
                 fix="upsim.ReLU(), with brackets" if isinstance(layer, type) else "",
                 where=f"node {name!r:.40}",
             )
-        listed = (reads,) if isinstance(reads, str) else tuple(reads or ())
+        listed = (reads,) if isinstance(reads, str) else reads
+        listed = tuple(listed) if isinstance(listed, tuple | list) else ()
         if not listed or not all(isinstance(each, str) for each in listed):
             raise ArgumentTypeError(
                 "a node reads values by their names",
-                given=f"{reads!r:.60}",
+                given=f"reads={shown(reads)}",
                 where=f"node {name!r:.40}",
             )
         found.append(Part(checked_name(name), layer, listed))
@@ -683,10 +699,10 @@ def _checked_parts(nodes: object) -> tuple[Part, ...]:
 def checked_name(name: object) -> str:
     """Return a node's name if reports can print it."""
     if not isinstance(name, str):
-        raise ArgumentTypeError("a node's name must be a string", given=f"{name!r:.60}")
+        raise ArgumentTypeError("a node's name must be a string", given=shown(name))
     if not name or not name.isprintable():
         raise ArgumentError(
-            "a node's name must be printable and not empty", given=f"{name!r:.60}", fix='"up1"'
+            "a node's name must be printable and not empty", given=shown(name), fix='"up1"'
         )
     return name
 
@@ -695,7 +711,7 @@ def _checked_inputs(inputs: object) -> tuple[Input, ...]:
     if not isinstance(inputs, Mapping) or not inputs:
         raise ArgumentTypeError(
             "inputs must map each input's name to its channels",
-            given=f"{inputs!r:.60}",
+            given=shown(inputs),
             fix='inputs={"input": 1}',
         )
     return tuple(
@@ -722,7 +738,10 @@ def _value_of(values: Mapping[str, int], name: str, part: Part) -> int:
 def _unknown_node(name: str, known: Sequence[str]) -> UnknownNameError:
     listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
     return UnknownNameError(
-        "there is no such node", given=repr(name), expected=listed, fix=near_names(name, known)
+        "there is no such node",
+        given=shown(name),
+        expected=listed,
+        fix=near_names(name, known),
     )
 
 

@@ -43,7 +43,7 @@ class Recorded(Term):
                 "samples must be (n,) or (channels, n), and not empty",
                 given=f"shape {samples.shape}",
                 expected="the time along the last axis",
-                fix="Recorded(samples.T, sample_rate), if the channels come last",
+                fix="upsim.Recorded(samples.T, sample_rate), if the channels come last",
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", positive_rate(self.sample_rate))
@@ -82,13 +82,13 @@ class Recorded(Term):
                 "the recording's rate is not the stack's input rate",
                 given=f"recording at {format_hertz(Fraction(self.sample_rate))}",
                 expected=format_hertz(rate),
-                fix=f"Recorded.from_file(path, sample_rate={float(rate)!r})",
+                fix=f"upsim.Recorded.from_file(path, sample_rate={float(rate)!r})",
             )
         samples = np.atleast_2d(np.asarray(self.samples))
         if samples.shape[0] not in (1, channels):
             raise ShapeError(
                 "the recording does not match the stack's input channels",
                 given=f"{samples.shape[0]} recorded channels, {channels} needed",
-                fix="Recorded.from_file(path, channel=0)",
+                fix="upsim.Recorded.from_file(path, channel=0)",
             )
         return np.broadcast_to(samples, (channels, samples.shape[1]))

@@ -16,7 +16,7 @@ from upsim.errors import ArgumentError, ShapeError
 from upsim.network.density import Density
 from upsim.network.recorded import Recorded
 from upsim.network.signal import Line, Signal, Sum, Term
-from upsim.words.arguments import finite_array, finite_number
+from upsim.words.arguments import axes_of, finite_array, finite_number, shown
 from upsim.words.units import exact, format_hertz
 
 __all__ = [
@@ -82,7 +82,7 @@ class Sine(Term):
             raise ArgumentError(
                 "frequency must not be negative",
                 given=f"frequency={self.frequency}",
-                fix=f"Sine({float(-frequency)!r})",
+                fix=f"upsim.Sine({float(-frequency)!r})",
             )
         object.__setattr__(self, "frequency", frequency)
         for name in ("amplitude", "phase"):
@@ -96,7 +96,7 @@ class Sine(Term):
                 "the sine lies above the Nyquist frequency of the stack's input",
                 given=f"{format_hertz(frequency)}, input rate {format_hertz(rate)}",
                 expected=f"at most {format_hertz(rate / 2)}",
-                fix=f"Sine({float(rate / 4)!r})",
+                fix=f"upsim.Sine({float(rate / 4)!r})",
             )
         amplitude = _per_channel(self.amplitude, channels, "amplitude")
         phase = _per_channel(self.phase, channels, "phase")
@@ -134,11 +134,7 @@ class WhiteNoise(Term):
 
 
 def _number_or_vector(value: object, name: str) -> float | Array:
-    try:
-        axes = np.ndim(value)  # type: ignore[arg-type]
-    except ValueError:  # an irregular nesting, which finite_array refuses in words
-        axes = 1
-    if axes == 0:
+    if axes_of(value) == 0:
         return finite_number(value, name)
     found = finite_array(value, name, shape=(None,))
     if not found.size:
@@ -155,7 +151,7 @@ def _powers(value: object, name: str) -> float | Array:
     found = _number_or_vector(value, name)
     if np.min(found) < 0:
         raise ArgumentError(
-            f"{name} must not be negative", given=f"{name}={value!r}", fix=f"{name}=1.0"
+            f"{name} must not be negative", given=f"{name}={shown(value)}", fix=f"{name}=1.0"
         )
     return found
 

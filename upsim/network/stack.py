@@ -8,7 +8,7 @@ from typing import overload
 
 from upsim.errors import ArgumentError
 from upsim.layers.base import Layer
-from upsim.layers.branches import chain_channels_in, layer_tuple
+from upsim.layers.branches import chain_channels_in, finite_list, layer_tuple
 from upsim.network.graph import Graph, Input, Node, Part, checked_name, rate_text
 from upsim.words.arguments import whole_number
 
@@ -110,14 +110,14 @@ class Stack(Graph):
 def _named(layers: object) -> tuple[tuple[str, ...], tuple[Layer, ...]]:
     """Return the names and the layers of a stack as it was given."""
     if isinstance(layers, Iterable) and not isinstance(layers, str | Layer):
-        listed = list(layers)
+        listed = finite_list(layers, "layers")
     else:
-        listed = list(layer_tuple(layers, "layers"))
+        listed = layer_tuple(layers, "layers")
     if not listed:
         raise ArgumentError(
             "a stack needs at least one layer",
             given="no layers",
-            fix="Stack([upsim.Nearest(2)], sample_rate=16000)",
+            fix="upsim.Stack([upsim.Nearest(2)], sample_rate=16000)",
         )
     names, found = [], []
     for number, each in enumerate(listed, 1):

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError, UnknownNameError
 from upsim.operators.kernels import equal_phase_gains
-from upsim.words.arguments import finite_array, finite_number, refuse_beyond_memory
+from upsim.words.arguments import (
+    finite_array,
+    finite_number,
+    generator,
+    refuse_beyond_memory,
+)
 
 Array = NDArray[np.float64]
 
@@ -187,7 +192,7 @@ class Normal(IndependentTaps):
     def __post_init__(self) -> None:
         if finite_number(self.std, "std") <= 0:
             raise ArgumentError(
-                "std must be positive", given=f"std={self.std}", fix="Normal(std=0.02)"
+                "std must be positive", given=f"std={self.std}", fix="upsim.Normal(std=0.02)"
             )
 
     def distribution(self, shape: TapShape) -> Gaussian:
@@ -223,7 +228,7 @@ class Rescaled(IndependentTaps):
             raise ArgumentError(
                 "reference must be positive",
                 given=f"reference={self.reference}",
-                fix="Rescaled(reference=0.1)",
+                fix="upsim.Rescaled(reference=0.1)",
             )
 
     def distribution(self, shape: TapShape) -> Uniform:
@@ -345,4 +350,4 @@ def draw_taps(weight: Initialisation, shape: TapShape, rng: np.random.Generator)
         "the weights of one layer",
         fix="use fewer channels or a smaller kernel",
     )
-    return weight.draw(shape, rng)
+    return weight.draw(shape, generator(rng))

@@ -19,7 +19,10 @@ def as_batch(samples: ArrayLike, dtype: DTypeLike) -> tuple[Signal, bool]:
     ((1, 1, 2), True)
     """
     wanted = precision(dtype)
-    given = np.asarray(samples)
+    try:
+        given = np.asarray(samples)
+    except Exception:  # noqa: BLE001 - a stranger's __array__ raises what it likes
+        given = np.empty(0, dtype=object)
     if given.dtype.kind not in "fiub":
         raise ArgumentTypeError(
             "samples must be real numbers", given=f"an array of {given.dtype}", expected="floats"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from upsim.errors import ArgumentError
+from upsim.words.arguments import shown
 
 #: Samples of shape (batch, channels, time), float32 or float64.
 Signal = NDArray[np.floating[Any]]
@@ -23,14 +24,14 @@ def precision(dtype: DTypeLike) -> np.dtype[Any]:
     """
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # noqa: BLE001 - NumPy evaluates text and asks a stranger's attributes
         found = np.dtype(object)
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ArgumentError(
             "the witness runs in single or double precision",
-            given=f"dtype={dtype!r}",
+            given=f"dtype={shown(dtype)}",
             expected="np.float32 or np.float64",
-            fix="dtype=np.float64",
+            fix="dtype='float64'",
         )
     return found
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from upsim.errors import ArgumentTypeError, ShapeError, UnknownNameError, UpsimError
 from upsim.layers.base import Layer
+from upsim.layers.branches import layer_tuple
 from upsim.neural.precision import Signal
 
 Kind = TypeVar("Kind", bound=Layer)
@@ -84,7 +85,7 @@ def forward(layer: Layer, samples: Signal) -> Signal:
 
 def steps(layers: Iterable[Layer], samples: Signal) -> Iterator[Signal]:
     """Yield the samples after each layer of a chain; an error names the layer's place."""
-    listed = tuple(layers)
+    listed = layer_tuple(layers, "layers")
     for number, layer in enumerate(listed, 1):
         try:
             samples = forward(layer, samples)

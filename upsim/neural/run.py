@@ -15,6 +15,7 @@ from upsim.neural.batch import as_batch
 from upsim.neural.branches import merged
 from upsim.neural.precision import Signal
 from upsim.neural.registry import forward, steps
+from upsim.words.arguments import on_or_off
 
 Layers = Graph | Iterable[Layer] | Layer
 
@@ -66,6 +67,7 @@ def run(
     >>> [made.shape for made in run([Nearest(2), Nearest(3)], np.ones((5, 1, 4)), each=True)]
     [(5, 1, 8), (5, 1, 24)]
     """
+    each = on_or_off(each, "each")
     if isinstance(layers, Graph):
         refuse_several_inputs(layers, "neural.run")
         batch, added = as_batch(samples, dtype)

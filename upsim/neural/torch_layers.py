@@ -20,13 +20,14 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers.base import Layer
-from upsim.layers.branches import chain_channels
+from upsim.layers.branches import chain_channels, layer_tuple
 from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
 from upsim.network.stack import Stack
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers
+from upsim.words.arguments import shown
 
 Kind = TypeVar("Kind", bound=Layer)
 #: Takes a layer and the imported torch; returns a ``torch.nn.Module``.
@@ -101,8 +102,8 @@ def run_torch(
     if isinstance(layers, Graph):
         refuse_several_inputs(layers, "neural.run_torch")
     else:
-        listed = (layers,) if isinstance(layers, Layer) else tuple(layers)
-        chain_channels(listed, batch.shape[1])  # refuses channels that a layer cannot take
+        layers = layer_tuple(layers, "layers")
+        chain_channels(layers, batch.shape[1])  # refuses channels that a layer cannot take
     module = to_torch(layers, dtype=dtype, device=device)
     place = _checked_device(torch, device)
     full_precision = (
@@ -180,7 +181,7 @@ def merge(torch: Any, how: str, values: Sequence[Any]) -> Any:
 
 def build_chain(layers: Iterable[Layer], torch: Any) -> Any:
     """Return the modules of a chain in sequence; an empty chain is a plain wire."""
-    listed = tuple(layers)
+    listed = layer_tuple(layers, "layers")
     modules = []
     for number, layer in enumerate(listed, 1):
         try:
@@ -193,20 +194,20 @@ def build_chain(layers: Iterable[Layer], torch: Any) -> Any:
 
 def _torch_precision(dtype: Any) -> np.dtype[Any]:
     # str(torch.float32) is "torch.float32"; NumPy knows the second half.
-    return precision(
-        str(dtype).removeprefix("torch.") if str(dtype).startswith("torch.") else dtype
-    )
+    name = shown(dtype)
+    return precision(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 
 
 def _checked_device(torch: Any, device: str) -> Any:
     try:
-        place = torch.device(device)
-    except (RuntimeError, TypeError):
+        given: object = device
+        place = torch.device(given) if isinstance(given, str | torch.device) else None
+    except (RuntimeError, ValueError):
         place = None
     if place is None or place.type not in ("cpu", "cuda"):
         raise ArgumentError(
             "device is not one that the witness runs on",
-            given=f"device={device!r}",
+            given=f"device={shown(device)}",
             expected='"cpu" or "cuda"',
             fix='device="cpu"',
         )

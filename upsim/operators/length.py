@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ShapeError
+from upsim.errors import ArgumentTypeError, ShapeError
+from upsim.words.arguments import shown, whole_number
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,20 @@ class LengthRule:
 
     steps: tuple[tuple[int, int, int], ...] = ()
 
+    def __post_init__(self) -> None:
+        given: object = self.steps
+        if not isinstance(given, tuple | list) or not all(_is_step(step) for step in given):
+            raise ArgumentTypeError(
+                "a length law is made of steps",
+                given=f"steps={shown(given)}",
+                expected="((up, down, extra), ...): whole numbers, the first two positive",
+                fix="upsim.operators.LengthRule(((2, 1, 0),))",
+            )
+        object.__setattr__(self, "steps", tuple(given))
+
     def __call__(self, length: int) -> int:
         """Return the number of samples that ``length`` samples become."""
+        length = whole_number(length, "length", most=None)
         for up, down, extra in self.steps:
             length = (length * up + extra) // down
             if length <= 0:
@@ -67,6 +80,7 @@ class LengthRule:
 
     def then(self, other: LengthRule) -> LengthRule:
         """Return the rule of this chain followed by another."""
+        _rule_of(other)
         steps = list(self.steps)
         for up, down, extra in other.steps:
             if steps and steps[-1][1] == 1:
@@ -90,7 +104,8 @@ class LengthRule:
 
     def agrees_with(self, other: LengthRule, until: int = 512) -> bool:
         """Tell whether two rules give equal lengths, for every input up to ``until`` samples."""
-        every = np.arange(until)
+        every = np.arange(whole_number(until, "until"))
+        _rule_of(other)
         return self.steps == other.steps or bool(
             np.array_equal(self._unchecked(every), other._unchecked(every))
         )
@@ -101,7 +116,7 @@ class LengthRule:
         The difference of two rules of one rate repeats with the product of their divisors, so one
         such stretch of lengths decides.
         """
-        if self.rate != other.rate:
+        if self.rate != _rule_of(other).rate:
             return None
         start = 2**20
         every = start + np.arange(min(2**20, prod(d for _, d, _ in self.steps + other.steps)))
@@ -112,3 +127,23 @@ class LengthRule:
         for up, down, extra in self.steps:
             lengths = (lengths * up + extra) // down
         return lengths
+
+
+def _is_step(step: object) -> bool:
+    return (
+        isinstance(step, tuple)
+        and len(step) == 3
+        and all(isinstance(number, int) for number in step)
+        and min(step[:2]) > 0
+    )
+
+
+def _rule_of(value: object) -> LengthRule:
+    if isinstance(value, LengthRule):
+        return value
+    raise ArgumentTypeError(
+        "other must be a LengthRule",
+        given=f"other={shown(value)}",
+        expected="an upsim.operators.LengthRule",
+        fix="upsim.operators.LengthRule(((2, 1, 0),))",
+    )

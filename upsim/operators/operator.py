@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.errors import ShapeError
+from upsim.errors import ArgumentTypeError, ShapeError
 from upsim.operators.length import LengthRule
+from upsim.words.arguments import LARGEST_LENGTH, refuse_beyond_memory, shown, whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -151,6 +152,8 @@ class Operator(ABC):
 
     def offset_samples(self, length: int) -> Real:
         """Return the offset over ``length`` output samples, shape (out, length)."""
+        length = whole_number(length, "length", least=0, most=LARGEST_LENGTH)
+        refuse_beyond_memory(self.out_channels * length, "the offset", fix="a shorter length")
         if self.offset is None:
             return np.zeros((self.out_channels, length))
         return self.offset[:, np.arange(length) % self.offset.shape[1]]
@@ -170,6 +173,7 @@ class Operator(ABC):
         return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
 
     def _refuse_unless_chained(self, other: Operator) -> None:
+        _refuse_other_kinds(other)
         if self.out_channels != other.in_channels:
             raise ShapeError(
                 "the layers' channels do not match",
@@ -179,6 +183,7 @@ class Operator(ABC):
             )
 
     def _refuse_unless_parallel(self, other: Operator) -> None:
+        _refuse_other_kinds(other)
         mine = (self.in_channels, self.out_channels, self.length.rate)
         theirs = (other.in_channels, other.out_channels, other.length.rate)
         if mine != theirs:
@@ -195,6 +200,16 @@ class Operator(ABC):
                 expected="equal lengths",
                 fix="change the padding of one branch",
             )
+
+
+def _refuse_other_kinds(other: object) -> None:
+    if not isinstance(other, Operator):
+        raise ArgumentTypeError(
+            "other must be an operator",
+            given=f"other={shown(other)}",
+            expected="a StretchFIR or a PolyphaseMatrix",
+            fix="upsim.StretchFIR([[[1.0, 1.0]]], factor=2)",
+        )
 
 
 def _lengths(operator: Operator) -> str:

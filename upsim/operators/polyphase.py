@@ -10,11 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.operators.checks import checked_array, checked_offset, refuse_other_rate
+from upsim.operators.checks import (
+    checked_array,
+    checked_columns,
+    checked_grid,
+    checked_offset,
+    refuse_other_rate,
+)
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
-from upsim.words.arguments import one_of, refuse_beyond_memory, signed_number
+from upsim.words.arguments import (
+    LARGEST_LENGTH,
+    one_of,
+    refuse_beyond_memory,
+    signed_number,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -107,7 +119,7 @@ class PolyphaseMatrix(Operator):
         The block answers to ``e^{j2πfn}`` with the same exponential from block to block, because
         ``D f = U g`` modulo 1; the line at ``g`` is the average of the phases turned back by ``g``.
         """
-        grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
+        grid = checked_grid(frequencies)
         count, out, up, inward, down = self.blocks.shape
         refuse_beyond_memory(
             grid.size * down * max(out * inward, down),
@@ -211,6 +223,7 @@ class PolyphaseMatrix(Operator):
 
     def blocked(self, ratio: int) -> PolyphaseMatrix:
         """Return the same operator in blocks ``ratio`` times as long."""
+        ratio = whole_number(ratio, "ratio")
         if ratio == 1:
             return self
         count, out, up, inward, down = self.blocks.shape
@@ -310,6 +323,7 @@ class PolyphaseMatrix(Operator):
 
     def periodic(self, period: Real) -> Real:
         """Map one period (..., in, P) to one period (..., out, up lcm(P, down) / down)."""
+        period = checked_columns(period, "period", self.in_channels, axes="(..., in, P)")
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
         whole = lcm(count, self.down)
         tiled = np.tile(period.reshape(-1, inward, count), (1, 1, whole // count))
@@ -328,6 +342,7 @@ class PolyphaseMatrix(Operator):
 
     def apply(self, samples: Real) -> Real:
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
+        samples = checked_columns(samples, "samples", self.in_channels, axes="(in, n)")
         inward, count = samples.shape
         total = self.length(count)
         out_blocks = -(-total // self.up)
@@ -378,7 +393,12 @@ class PolyphaseMatrix(Operator):
         """Return the banded finite map, offset left out: (out length(n), in n)."""
         from scipy.sparse import coo_array
 
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
         total = self.length(length)
+        # A number, its column, and both once more while they are sorted.
+        refuse_beyond_memory(
+            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
+        )
         outputs = np.arange(total)
         rows, columns, values = [], [], []
         for j, out, phase, inward, part in np.argwhere(self.blocks):

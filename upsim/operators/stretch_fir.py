@@ -10,13 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ShapeError
-from upsim.operators.checks import checked_array, checked_crop, checked_offset
+from upsim.operators.checks import (
+    checked_array,
+    checked_columns,
+    checked_crop,
+    checked_grid,
+    checked_offset,
+)
 from upsim.operators.circle import by_phase, filtered
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.finite import overlap_added
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
-from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
+from upsim.words.arguments import LARGEST_LENGTH, one_of, refuse_beyond_memory, whole_number
 from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
@@ -154,7 +160,7 @@ class StretchFIR(Operator):
 
     def response(self, frequencies: ArrayLike) -> Complex:
         """Return ``H`` at frequencies in cycles per output sample, shape (F, out, in)."""
-        grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
+        grid = checked_grid(frequencies)
         out, per_group, count = self.taps.shape
         refuse_beyond_memory(
             grid.size * out * self.in_channels,
@@ -299,6 +305,7 @@ class StretchFIR(Operator):
 
     def periodic(self, period: Real) -> Real:
         """Map one period (..., in, P) to one period (..., out, P L), offset left out."""
+        period = checked_columns(period, "period", self.in_channels, axes="(..., in, P)")
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
         channels_first = period.reshape(-1, inward, count).swapaxes(0, 1)
@@ -314,6 +321,7 @@ class StretchFIR(Operator):
 
     def apply(self, samples: Real) -> Real:
         """Map a finite input with its edges, (in, n) -> (out, length(n)), offset left out."""
+        samples = checked_columns(samples, "samples", self.in_channels, axes="(in, n)")
         count = samples.shape[1]
         total = self.length(count)
         if self.padding_mode == "zeros":
@@ -378,7 +386,12 @@ class StretchFIR(Operator):
         """Return the banded finite map, offset left out: (out length(n), in n)."""
         from scipy.sparse import coo_array
 
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
         total = self.length(length)
+        # A number, its column, and both once more while they are sorted.
+        refuse_beyond_memory(
+            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
+        )
         dense = self.dense_taps()
         rows, columns, values = [], [], []
         for position in range(0, self.reach, self.dilation):

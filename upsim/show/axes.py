@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ShapeError
+from upsim.errors import ArgumentTypeError, ShapeError
 from upsim.show.style import FIGURE_SIZE, LABEL_SIZE, TICK_SIZE
+from upsim.words.arguments import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ __all__ = [
 def axes_or_new(ax: Axes | None) -> Axes:
     """`ax` itself, or the axes of a new figure of 1280 x 720 pixels."""
     if ax is not None:
-        return ax
+        return _one_axes(ax)
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=FIGURE_SIZE, dpi=100, layout="constrained")[1]
@@ -58,6 +59,8 @@ def axes_row(count: int, axes: Any = None) -> NDArray[Any]:
 
 def _checked(count: int, axes: Any) -> NDArray[Any]:
     flat = np.asarray(axes, dtype=object).ravel()
+    for each in flat:
+        _one_axes(each)
     if flat.size != count:
         raise ShapeError(
             "one axes a panel is needed",
@@ -67,6 +70,19 @@ def _checked(count: int, axes: Any) -> NDArray[Any]:
             where="upsim.show",
         )
     return flat
+
+
+def _one_axes(value: object) -> Axes:
+    from matplotlib.axes import Axes
+
+    if not isinstance(value, Axes):
+        raise ArgumentTypeError(
+            "pictures are drawn on matplotlib's Axes",
+            given=f"ax={shown(value)}",
+            expected="an Axes, or several of them where there are several panels",
+            fix="ax=None, which makes a new figure",
+        )
+    return value
 
 
 def frequency_unit(highest_hz: float) -> tuple[float, str]:

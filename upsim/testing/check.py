@@ -9,7 +9,12 @@ import numpy as np
 
 from upsim.errors import ArgumentTypeError
 from upsim.layers.base import Layer
+from upsim.layers.branches import layer_tuple
 from upsim.testing.laws import LAWS, Law, default_channels
+from upsim.words.arguments import shown, whole_number
+
+#: Laws take matrices of a layer apart; more channels say nothing new of it.
+_MOST_CHANNELS = 4096
 
 _Test = TypeVar("_Test", bound=Callable[..., Any])
 
@@ -25,6 +30,8 @@ def laws_for(layer: Layer, channels: int | None = None) -> tuple[Law, ...]:
      'witness']
     """
     drawn = _ready(layer)
+    if channels is not None:
+        channels = whole_number(channels, "channels", most=_MOST_CHANNELS)
     found = (law for law in LAWS.values() if law.applies(drawn, channels))
     return tuple(sorted(found, key=lambda law: law.name))
 
@@ -55,7 +62,10 @@ def check_upsampler(layer: Layer, channels: int | None = None) -> None:
     moments_of_the_function
     """
     drawn = _ready(layer)
-    count = default_channels(drawn) if channels is None else channels
+    count = default_channels(drawn)
+    if channels is not None:
+        count = whole_number(channels, "channels", most=_MOST_CHANNELS)
+        drawn.channels_out(count)  # refuses channels that the layer cannot take
     laws = laws_for(drawn, count)
     failures = []
     for law in laws:
@@ -87,7 +97,7 @@ def parametrize_with_laws(layers: Iterable[Layer]) -> Callable[[_Test], _Test]:
     """
     import pytest
 
-    drawn = [_ready(layer) for layer in layers]
+    drawn = [_ready(layer) for layer in layer_tuple(layers, "layers")]
     pairs = [
         pytest.param(layer, law, id=f"{type(layer).__name__}{number}-{law.name}")
         for number, layer in enumerate(drawn)
@@ -102,8 +112,10 @@ def _ready(layer: Layer) -> Layer:
     if not isinstance(given, Layer):
         raise ArgumentTypeError(
             "only layers obey these laws",
-            given=f"{layer!r:.60}",
+            given=shown(layer),
             expected="an upsim layer",
-            fix=f"{given.__name__}(...)" if isinstance(given, type) else "",
+            fix=f"with brackets and arguments: {given.__name__}(...)"
+            if isinstance(given, type)
+            else "",
         )
     return layer if layer.is_drawn else layer.draw(np.random.default_rng(0))

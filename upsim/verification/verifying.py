@@ -16,7 +16,7 @@ from upsim.verification.judge import Judge, is_linear
 from upsim.verification.report import Verification
 from upsim.verification.witness import Witness
 from upsim.words.arguments import LARGEST_SEED, one_of, whole_number
-from upsim.words.progress import Progress, silent
+from upsim.words.progress import Progress, told
 
 
 def verify(
@@ -81,7 +81,7 @@ def verify(
     one_of(backend, "backend", ("numpy", "torch", "cuda"))
     witness = Witness(backend, precision(dtype))
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
-    tell = progress or silent
+    tell = told(progress)
     if isinstance(stack, Prediction):
         prediction = stack
     else:

@@ -59,21 +59,26 @@ def whole_number(
     rule = "positive whole number" if least == 1 else f"whole number >= {least}"
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise ArgumentTypeError(
-            f"{name} must be a {rule}", given=f"{name}={value!r}", expected=f"an int >= {least}"
+            f"{name} must be a {rule}",
+            given=f"{name}={shown(value)}",
+            expected=f"an int >= {least}",
         )
-    whole = isinstance(value, Integral) or np.isfinite(float(value))
-    number: int | None = int(value) if whole else None  # type: ignore[call-overload]
+    number: int | None
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (OverflowError, ValueError):  # infinite, or no number
+        number = None
     if number is None or number != value or number < least:
         raise ArgumentError(
             f"{name} must be a {rule}",
-            given=f"{name}={_short(value)}",
+            given=f"{name}={shown(value)}",
             expected=f"an int >= {least}",
             fix=f"{name}={max(least, min(number or least, LARGEST_COUNT))}",
         )
     if most is not None and number > most:
         raise TooLargeError(
             f"{name} is too large",
-            given=f"{name}={_short(number)}",
+            given=f"{name}={shown(number)}",
             expected=f"at most {most}",
             fix=f"{name}={most} or less",
         )
@@ -87,13 +92,13 @@ def signed_number(value: object, name: str, *, most: int | None = LARGEST_COUNT)
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ArgumentTypeError(
-            f"{name} must be a whole number", given=f"{name}={value!r}", expected="an int"
+            f"{name} must be a whole number", given=f"{name}={shown(value)}", expected="an int"
         )
     number = int(value)
     if most is not None and abs(number) > most:
         raise TooLargeError(
             f"{name} is too large",
-            given=f"{name}={_short(number)}",
+            given=f"{name}={shown(number)}",
             expected=f"at most {most} in size",
             fix=f"check {name}",
         )
@@ -105,10 +110,29 @@ def _unboxed(value: object) -> object:
     return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
-def _short(value: object) -> str:
-    """Return a number as text, one of hundreds of digits by its beginning."""
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a huge integer"
+def shown(value: object) -> str:
+    """Return what was given as text on one line: a long one by its beginning, or by its type.
+
+    Examples
+    --------
+    >>> shown(2.5), shown(10**5000), shown("x" * 99)[-9:]
+    ('2.5', 'a huge integer', 'xxxxxx...')
+    """
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a huge integer"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - a stranger's repr raises what it likes
+        return f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def axes_of(value: object) -> int:
+    """Return the number of axes of what may be an array; 1 for what is none."""
+    try:
+        return np.ndim(value)  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - as above
+        return 1
 
 
 def one_of(value: object, name: str, choices: Collection[str]) -> str:
@@ -117,11 +141,23 @@ def one_of(value: object, name: str, choices: Collection[str]) -> str:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ArgumentError(
             f"{name} is not known",
-            given=f"{name}={_short(value)}",
+            given=f"{name}={shown(value)}",
             expected=f"one of {listed}",
             fix=f"{name}={next(iter(choices))!r}",
         )
     return value
+
+
+def on_or_off(value: object, name: str) -> bool:
+    """Return True or False as it is, or refuse what is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentTypeError(
+            f"{name} is on or off",
+            given=f"{name}={shown(value)}",
+            expected="True or False",
+            fix=f"{name}=True",
+        )
+    return bool(value)
 
 
 def finite_number(value: object, name: str) -> float:
@@ -129,7 +165,7 @@ def finite_number(value: object, name: str) -> float:
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ArgumentTypeError(
-            f"{name} must be a number", given=f"{name}={value!r}", expected="an int or a float"
+            f"{name} must be a number", given=f"{name}={shown(value)}", expected="an int or a float"
         )
     try:
         number = float(value)
@@ -137,7 +173,7 @@ def finite_number(value: object, name: str) -> float:
         number = float("inf")
     if not np.isfinite(number):
         raise ArgumentError(
-            f"{name} must be finite", given=f"{name}={_short(value)}", expected="a finite number"
+            f"{name} must be finite", given=f"{name}={shown(value)}", expected="a finite number"
         )
     return number + 0.0
 
@@ -151,6 +187,8 @@ def finite_array(
     """
     try:
         found = np.asarray(value)
+        if found.dtype.kind not in "biufcO":
+            raise TypeError(found.dtype)
         if found.dtype.kind == "c":
             raise ArgumentTypeError(
                 f"{name} must be real",
@@ -161,7 +199,7 @@ def finite_array(
         array = np.array(found, dtype=np.float64, order="C")
     except ArgumentTypeError:
         raise
-    except (TypeError, ValueError, OverflowError) as error:
+    except Exception as error:
         raise ArgumentTypeError(
             f"{name} must be an array of real numbers",
             given=f"{name} of type {type(value).__name__}",
@@ -196,10 +234,51 @@ def path_of(value: object, name: str = "path") -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ArgumentTypeError(
             f"{name} must be a path",
-            given=f"{name}={_short(value)}",
+            given=f"{name}={shown(value)}",
             expected="a string or a pathlib.Path",
         )
-    return Path(value)
+    try:
+        path = Path(value)
+        usable = b"\0" not in os.fsencode(path)
+    except Exception:  # noqa: BLE001 - a path of bytes, a lone surrogate, a stranger's __fspath__
+        usable = False
+    if not usable:
+        raise ArgumentError(
+            f"{name} must be text that a file can be named by",
+            given=f"{name}={shown(value)}",
+            expected="a string or a pathlib.Path",
+        )
+    return path
+
+
+def plain_text(value: object, name: str) -> str:
+    """Return a string that can be written to a file, or refuse it: a lone surrogate cannot."""
+    if not isinstance(value, str):
+        raise ArgumentTypeError(
+            f"{name} must be a string", given=f"{name}={shown(value)}", expected="a str"
+        )
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ArgumentError(
+                f"{name} must be text that can be written in UTF-8",
+                given=f"{name}={shown(value)}",
+                expected="no lone surrogate, as bytes of another encoding leave",
+            ) from None
+    return value
+
+
+def generator(value: object, name: str = "rng") -> np.random.Generator:
+    """Return a generator of random numbers, or refuse what is none."""
+    if isinstance(value, np.random.Generator):
+        return value
+    raise ArgumentTypeError(
+        f"{name} must be a numpy Generator",
+        given=f"{name}={shown(value)}",
+        expected="a numpy.random.Generator",
+        fix="numpy.random.default_rng(0)",
+    )
 
 
 @contextmanager

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.words.arguments import shown
 
 #: No frequency or rate, in Hz, is larger; numbers beyond it would not fit a float for long.
-_LARGEST_HERTZ = 10**15
+LARGEST_HERTZ = 10**15
 
 
 def exact(value: object, name: str) -> Fraction:
@@ -33,24 +34,24 @@ def exact(value: object, name: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ArgumentTypeError(
             f"{name} must be a number",
-            given=f"{name}={value!r}",
+            given=f"{name}={shown(value)}",
             expected="an int, float or Fraction",
         )
     if isinstance(value, Rational):
         found = Fraction(int(value.numerator), int(value.denominator))
-        if abs(found) > _LARGEST_HERTZ:
+        if abs(found) > LARGEST_HERTZ:
             raise ArgumentError(
-                f"{name} is too large", given=name, expected=f"at most {_LARGEST_HERTZ:g} Hz"
+                f"{name} is too large", given=name, expected=f"at most {LARGEST_HERTZ:g} Hz"
             )
         return found
     number = float(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite", given=f"{name}={number}")
-    if abs(number) > _LARGEST_HERTZ:
+    if abs(number) > LARGEST_HERTZ:
         raise ArgumentError(
             f"{name} is too large",
             given=f"{name}={number:g}",
-            expected=f"at most {_LARGEST_HERTZ:g} Hz",
+            expected=f"at most {LARGEST_HERTZ:g} Hz",
         )
     half_step = Fraction(math.ulp(number)) / 2
     return _simplest_between(Fraction(number) - half_step, Fraction(number) + half_step)
@@ -79,15 +80,15 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
     if rate <= 0:
         raise ArgumentError(
             f"{name} must be positive",
-            given=f"{name}={value!r}",
+            given=f"{name}={shown(value)}",
             expected="a rate in Hz",
             fix=f"{name}=44100",
         )
-    if rate * _LARGEST_HERTZ < 1:
+    if rate * LARGEST_HERTZ < 1:
         raise ArgumentError(
             f"{name} is too small",
             given=f"{name}={float(rate):g}",
-            expected=f"at least {1 / _LARGEST_HERTZ:g} Hz",
+            expected=f"at least {1 / LARGEST_HERTZ:g} Hz",
             fix=f"{name}=44100",
         )
     return rate

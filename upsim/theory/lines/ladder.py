@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
 from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, Node, walk_back
+from upsim.network.graph import Graph, Node, needs_network, walk_back
 from upsim.network.signals import Signal
 from upsim.theory.lines.distortion import Distortion, shared
 
@@ -111,6 +111,7 @@ def families(graph: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
     >>> [(each.name, int(each.spacing)) for each in families(stack, Sine(1000))]
     [('layer 1 (Nearest)', 8000), ('layer 2 (ReLU)', 1000)]
     """
+    graph = needs_network(graph, "families")
     found = _offset_families(graph)
     spacings = {each.spacing for each in found}
     lines = frozenset() if signal is None else input_lines(graph, signals_of(graph, signal))

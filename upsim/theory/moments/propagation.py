@@ -469,12 +469,6 @@ def finite_matrix(graph: Graph, length: int) -> csr_array:
                 fix="upsim.fold(stack) for branches, far from the ends",
                 where=node.title,
             )
-        # A number, its column, and both once more while they are sorted.
-        refuse_beyond_memory(
-            4 * operator.out_channels * operator.output_length(length) * operator.terms,
-            "the finite matrix",
-            fix="a shorter length, or upsim.fold(stack) for the map far from the ends",
-        )
         matrices.append(operator.matrix(length))
         length = operator.output_length(length)
     return reduce(lambda first, second: second @ first, matrices)

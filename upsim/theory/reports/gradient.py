@@ -27,6 +27,7 @@ from upsim.network.graph import Graph, needs_network
 from upsim.network.stack import Stack
 from upsim.network.weights import Initialisation, Normal
 from upsim.words.arguments import whole_number
+from upsim.words.units import exact
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def phase_shuffle_factor(radius: int, turns: Fraction) -> float:
     -13.98
     """
     count = 2 * whole_number(radius, "radius", least=0) + 1
-    place = turns % 1
+    place = exact(turns, "turns") % 1
     if not place:
         return 1.0
     if not (count * place) % 1:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentError
 from upsim.words.arguments import finite_array
+from upsim.words.units import LARGEST_HERTZ
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,12 @@ def hertz_array(frequencies: ArrayLike) -> Array:
             "frequencies must not be negative",
             given=f"{array.min():g} Hz",
             expected="one-sided frequencies, 0 Hz and up",
+        )
+    if np.any(array > LARGEST_HERTZ):
+        raise ArgumentError(
+            "a frequency is too large",
+            given=f"{array.max():g} Hz",
+            expected=f"at most {LARGEST_HERTZ:g} Hz",
         )
     return array
 
@@ -88,7 +95,7 @@ def prominence_limit(frequencies: ArrayLike) -> Array:
     >>> prominence_limit([100, 1000, 4000]).round(2).tolist()
     [16.33, 8.0, 8.0]
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         decades = np.log10(1000 / hertz_array(frequencies))
     return np.asarray(8 + 8.33 * np.maximum(decades, 0))
 

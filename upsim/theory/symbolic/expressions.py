@@ -20,6 +20,7 @@ from upsim.theory.symbolic.magnitude import Magnitude, decibels, omega
 from upsim.theory.symbolic.naming import taps_by_node
 from upsim.theory.symbolic.roots import multiplicity_at, value_at
 from upsim.theory.symbolic.transfer import StretchTransfer, Transfer
+from upsim.words.arguments import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +294,7 @@ def symbolic(subject: Layer | Graph, *, taps: object = None) -> Symbolic:
     else:
         raise ArgumentTypeError(
             "symbolic takes a layer or a stack",
-            given=f"{subject!r:.60} of type {type(subject).__name__}",
+            given=f"{shown(subject)} of type {type(subject).__name__}",
             fix="upsim.symbolic(upsim.Linear(2))",
         )
     transfer = graph_transfer(graph, taps_by_node(graph, taps))

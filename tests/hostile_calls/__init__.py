@@ -1,0 +1,1 @@
+"""Calls with one wrong argument, of every public function."""
