@@ -13,7 +13,7 @@ from math import lcm
 
 import numpy as np
 
-from upsim.layers import GLU, LayerNorm
+from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Layer, Normalisation
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.levelling import centring
@@ -48,12 +48,12 @@ class Planned:
                 self.settled()
             gains = StretchFIR(np.ones((channels, 1, 1)), groups=channels)
             return replace(self, place=Filtered(self.place, gains))
-        if isinstance(layer, LayerNorm):
-            centred = replace(self, place=Filtered(self.place, centring(channels)))
+        if isinstance(layer, ChannelNormalisation):
+            centred = replace(self, place=Filtered(self.place, centring(layer, channels)))
             period = lcm(self.period, centred.settled())
             return Planned(Scaled(centred.place, np.ones((period, 1))), period, True)
         period = lcm(self.period, self.settled())
-        gate = isinstance(layer, GLU)
+        gate = isinstance(layer, Gated)
         function = Nonlinearity(period, layer.channels_out(channels), gate)
         return Planned(Activated(self.place, function), period, True)
 
