@@ -23,6 +23,7 @@ SCRIPTS = (
     "density_growth.py",
     "closure.py",
     "demucs_expected.py",
+    "demucs_verify.py",
     "import_time.py",
 )
 HEADER = "| question | upsim | instead | time | instead | ratio | target | met |"

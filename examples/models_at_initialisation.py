@@ -82,7 +82,7 @@ def model_row(name):
     tones = {fraction: power for fraction, power in lines.items() if fraction}
     level = f"{decibels(noise):.1f} dB"
     if not tones:
-        return (name, level, "none", "", "")
+        return (name, level, "not expected", "", "")
     strongest = max(tones, key=tones.get)
     return (
         name,
@@ -125,8 +125,12 @@ def drawn_rows(label, networks=12, periods=60, **changes):
         found[seed] = line_powers(upsim.neural.run(stack.draw(seed), samples), places)
     expected = [noise, *(lines.get(place, 0.0) for place in places)]
     return [
-        (label, "expected", *(shown(power) for power in expected)),
-        ("", f"mean of {networks} networks", *(shown(power) for power in found.mean(axis=0))),
+        (label, "expected", *(shown(power, "not expected") for power in expected)),
+        (
+            "",
+            f"mean of {networks} networks",
+            *(shown(power, "not found") for power in found.mean(axis=0)),
+        ),
     ]
 
 
@@ -145,8 +149,8 @@ def line_powers(samples, places, period=64):
     return np.array([noise.mean(), *powers])
 
 
-def shown(power):
-    return f"{decibels(power):.1f} dB" if power > 0 else "none"
+def shown(power, otherwise):
+    return f"{decibels(power):.1f} dB" if power > 0 else otherwise
 
 
 def table(name, rows):

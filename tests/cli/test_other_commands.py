@@ -13,10 +13,70 @@ from upsim.files.stackschema import schema
 
 
 def test_explain_names_the_layer_and_the_cause(upsim_command):
-    outcome = upsim_command("explain", "fig8-left", "--freq", 12000)
     drawn = models.fig8_left().draw(0)
+    predicted = str(upsim.predict(drawn, upsim.Constant(1.0)).explain(12000))
+    for asked in (("--seed", 0), ("--levels",)):
+        outcome = upsim_command("explain", "fig8-left", "--freq", 12000, *asked)
+        assert outcome.out.strip() == predicted
+        assert "first possible at layer 1 (TransposedConv)" in outcome.out
+
+
+def test_explain_predicts_levels_where_the_weights_are_given(upsim_command, tmp_path):
+    drawn = models.fig8_left().draw(3)
+    upsim.save_stack(drawn, tmp_path / "drawn.json")
+    outcome = upsim_command("explain", "drawn.json", "--freq", 12000)
     assert outcome.out.strip() == str(upsim.predict(drawn, upsim.Constant(1.0)).explain(12000))
-    assert "first possible at layer 1 (TransposedConv)" in outcome.out
+    assert "predicted" not in upsim_command("explain", "drawn.json", "-f", 12000, "--structure").out
+
+
+def test_structure_draws_no_weight_and_predicts_nothing(upsim_command, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("asked for structure, the command drew or predicted")
+
+    monkeypatch.setattr("upsim.network.stack.Stack.draw", refuse)
+    monkeypatch.setattr("upsim.answer.predictor.predict", refuse)
+    outcome = upsim_command("explain", "hifigan-v1", "-f", "689.06")
+    assert outcome.code == 0
+    assert "689.0625 Hz, family 2, lies within the reading" in outcome.out
+    assert "--levels draws them" in outcome.err
+    for command in (
+        ("cost", "melgan"),
+        ("replicas", "fig8-left"),
+        ("models",),
+        ("boundaries", "melgan", "-n", 32),
+    ):
+        assert upsim_command(*command).code == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "hertz"), [("0.6891kHz", 689.0625), ("689", 689.0625), ("5.5kHz", 5512.5)]
+)
+def test_explain_reads_a_frequency_as_people_write_it(upsim_command, typed, hertz):
+    (found,) = upsim_command("explain", "hifigan-v1", "-f", typed, "--json").json()
+    assert found["frequency_hz"] == hertz
+    assert found["candidates"][0]["frequency_hz"] == hertz
+    assert found["asked_hz"] != hertz
+
+
+def test_a_reading_off_a_spectrogram(upsim_command):
+    for width in (("--fft", 1024), ("--within", "10.8")):
+        (found,) = upsim_command("explain", "melgan", "-f", 5500, *width, "--json").json()
+        # 22050 / 1024 = 21.5 Hz a bin: 5512.5 Hz lies 12.5 Hz away, more than half a bin.
+        assert not found["possible"] or found["frequency_hz"] != 5512.5
+    (found,) = upsim_command("explain", "melgan", "-f", 5500, "--fft", 512, "--json").json()
+    assert (found["frequency_hz"], found["within_hz"]) == (5512.5, 22050 / 1024)
+    both = upsim_command("explain", "melgan", "-f", 5500, "--fft", 512, "--within", 3)
+    assert (both.code, "one of them" in both.err) == (2, True)
+
+
+def test_replicas_name_the_kernel_images(upsim_command, tmp_path):
+    upsim.save_stack(upsim.Stack([upsim.Conv(1, 1, 3, dilation=2)], 48000), tmp_path / "wide.json")
+    out = upsim_command("replicas", "wide.json").out
+    assert "kernel image: layer 1 (Conv) passes its band again about 24 kHz" in out
+    *bands, image = upsim_command("replicas", "wide.json", "--json").json()
+    assert {band["kind"] for band in bands} == {"baseband"}
+    assert (image["kind"], image["made_by"]) == ("kernel image", "1")
+    assert (image["low_hz"], image["high_hz"], image["input_high_hz"]) == (12000, 24000, 12000)
 
 
 def test_explain_says_what_no_layer_can_make(upsim_command):
@@ -41,7 +101,10 @@ def test_verify_agrees(upsim_command):
     assert "MISMATCH" not in outcome.out
     content = upsim_command("verify", "fig6-left", "--json").json()
     assert content["passed"] is True
-    assert {check["name"] for check in content["checks"]} >= {"lengths", "lines", "samples"}
+    assert content["complete"] is True
+    verdicts = {check["name"]: check["verdict"] for check in content["checks"]}
+    assert set(verdicts.values()) == {"passed"}
+    assert verdicts.keys() >= {"lengths", "lines", "powers", "shares", "density", "replicas"}
 
 
 def test_verify_on_a_recording(upsim_command, tmp_path):
@@ -54,14 +117,14 @@ def test_verify_on_a_recording(upsim_command, tmp_path):
 
 
 def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, monkeypatch):
-    import upsim.verification.runner
+    from upsim.verification.witness import Witness
 
-    honest = upsim.verification.runner.Runner.__call__
+    honest = Witness.__call__
 
-    def lie(self, stack, samples):
-        return [made * 1.5 for made in honest(self, stack, samples)]
+    def lie(self, layer, samples):
+        return honest(self, layer, samples) * 1.5
 
-    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", lie)
+    monkeypatch.setattr(Witness, "__call__", lie)
     outcome = upsim_command("verify", "fig7")
     assert outcome.code == 1
     assert "MISMATCH" in outcome.out
@@ -70,15 +133,29 @@ def test_verify_ends_with_1_when_prediction_and_layers_differ(upsim_command, mon
     assert json.loads(with_json.out)["passed"] is False
 
 
-def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, monkeypatch):
-    import upsim.verification.runner
-    from upsim.errors import MissingDependencyError
+def write_gated(folder):
+    import upsim
 
-    def absent(*_):
-        raise MissingDependencyError("no such device")
+    stack = upsim.Stack([upsim.TransposedConv(1, 4, 5, 2), upsim.GLU()], 8000).draw(0)
+    upsim.save_stack(stack, folder / "gated.json")
 
-    monkeypatch.setattr(upsim.verification.runner.Runner, "__call__", absent)
-    assert upsim_command("verify", "fig7").code == 2
+
+def test_verify_ends_with_2_when_nothing_could_be_compared(upsim_command, tmp_path):
+    write_gated(tmp_path)
+    outcome = upsim_command("verify", "gated.json", "--signal", "noise")
+    assert outcome.code == 2
+    assert "not checked: lines" in outcome.out
+
+
+def test_verify_ends_with_3_when_some_claims_could_not_be_checked(upsim_command, tmp_path):
+    write_gated(tmp_path)
+    outcome = upsim_command("verify", "gated.json", "--json")
+    assert outcome.code == 3
+    content = json.loads(outcome.out)
+    assert (content["verdict"], content["passed"], content["complete"]) == ("passed", True, False)
+    open_claims = [each for each in content["checks"] if each["verdict"] == "not checked"]
+    assert "shares" in {each["name"] for each in open_claims}
+    assert all(each["reason"] and not each["passed"] for each in open_claims)
 
 
 def test_overlap_of_8_and_6(upsim_command):
@@ -172,6 +249,6 @@ def test_frequencies_as_typed():
     from upsim.cli.inputs import parse_hertz
 
     assert parse_hertz("4 kHz", "x") == 4000
-    assert parse_hertz("86.13", "x") == 86.13
+    assert parse_hertz("86.13", "x") == Fraction(8613, 100)
     assert parse_hertz("5.5125k", "x") == 5512.5
     assert parse_hertz("11025/2 Hz", "x") == Fraction(11025, 2)

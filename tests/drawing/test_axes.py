@@ -169,7 +169,7 @@ def test_what_is_wrong_is_said(density, tones):
 
 
 def test_nothing_to_draw_is_drawn():
-    assert show.draw_provenance([], []).texts[0].get_text() == "silence: no line"
+    assert show.draw_provenance([], []).texts[0].get_text() == "no line"
     show.draw_comb([], [], sample_rate=8000).figure.canvas.draw()
     silent = show.expected_spectrogram(None, None, [], sample_rate=8000)
     show.draw_spectrogram(silent).figure.canvas.draw()

@@ -73,7 +73,7 @@ class TestWhatItSays:
 
     def test_no_tones(self):
         text = repr(upsim.predict(upsim.Stack([upsim.Nearest(2)], 8000), upsim.Constant(1.0)))
-        assert "no tones: nothing in this output repeats except its offset" in text
+        assert "no tones: an offset is the only line" in text
         assert "offset 0.00 dB; 1 image of the band to 2 kHz" in text
 
     def test_silence(self):

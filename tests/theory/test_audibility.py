@@ -274,7 +274,7 @@ def test_a_prediction_by_hand():
     offset = found.rows[0]
     assert offset.tone.frequency == 0
     assert not offset.audible
-    assert offset.verdict == "not heard: an offset, no sound"
+    assert offset.verdict == "not heard: an offset, silent but at its ends"
 
 
 def test_the_answer_in_words():

@@ -138,7 +138,7 @@ def test_what_the_first_layer_makes_passes_no_shuffle():
 
 
 def test_expected_gradient_lines_are_as_strong_as_the_offset():
-    # Independent taps of mean zero make a line as strong as the offset that it comes from, two
+    # Independent taps of mean zero make a line as strong as the offset that leaves the layer, two
     # mirror lines together twice as strong.
     back = upsim.adjoint(upsim.Stack([Conv(1, 64, 8, 4, weight="keras")], 1000))
     tones = {tone.frequency: tone.power[0] for tone in upsim.predict(back, upsim.Constant(1)).tones}

@@ -162,30 +162,6 @@ class TestExplain:
             "  possible lines are the multiples of 4 kHz; nearest: 4 kHz and 8 kHz"
         )
 
-    @pytest.mark.parametrize(
-        ("typed", "exact", "layer"),
-        [
-            (86.13, Fraction(22050, 256), "2"),
-            (689.06, Fraction(22050, 32), "4"),
-            (689.0625, Fraction(22050, 32), "4"),
-            (172.3, Fraction(22050, 128), "2"),
-            (5512.5, Fraction(22050, 4), "6"),
-            (11025, Fraction(22050, 2), "8"),
-        ],
-    )
-    def test_a_frequency_typed_with_few_digits(self, typed, exact, layer):
-        found = upsim.explain(melgan_strides(), typed)
-        assert (found.frequency, found.layer) == (exact, layer)
-
-    def test_the_answer_says_that_it_was_read_as_another(self):
-        found = upsim.explain(melgan_strides(), 86.13)
-        assert str(found).startswith("86.13 Hz, read as 86.1328 Hz = 1/256 of the output rate")
-
-    @pytest.mark.parametrize("typed", [86.12, 86.14, 86.1, 86])
-    def test_and_not_further_than_its_last_digit(self, typed):
-        # 86.1328 rounds to 86.13 and to 86.1; an int is exact.
-        assert upsim.explain(melgan_strides(), typed).possible == (typed == 86.1)
-
     def test_the_offset(self):
         found = upsim.explain(melgan_strides(), 0)
         assert str(found).endswith("0 Hz is the output's own offset")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import cos, pi
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import upsim
 from theory import by_hand
+from upsim.testing.strategies import layers
 from upsim.theory.reports.boundaries import boundary_report
 from upsim.theory.reports.filtering import filtering_report
 from upsim.theory.reports.overlap import overlap_report
@@ -306,6 +308,16 @@ class TestBoundaries:
         # between unsteady ones; both are counted as unsteady.  Elsewhere the report is sharp.
         if not any(leaves_gaps(layer) or is_dilated(layer) for layer in layers):
             assert (last.left, last.right) == measured
+
+    @given(data=st.data())
+    def test_open_weights_have_the_boundaries_of_drawn_ones(self, data):
+        names = ["Conv", "TransposedConv", "SubpixelConv", "LearnedInterpolation"]
+        layer = data.draw(layers(names=names, channels=2))
+        changes = {"weight": "torch"} | ({"bias": True} if hasattr(layer, "bias") else {})
+        stack = upsim.Stack([replace(layer, **changes)], 8000, in_channels=2)
+        assert not stack.is_drawn
+        length = data.draw(st.integers(12, 40))
+        assert boundary_report(stack, length) == boundary_report(stack.draw(0), length)
 
     def test_seconds(self):
         stack = positive([upsim.TransposedConv(1, 1, 6, 2)])

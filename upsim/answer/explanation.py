@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
+from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError
-from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, spoken
-from upsim.theory.lines.ladder import Family, Ladder, families, input_lines
+from upsim.network.feed import Feed
+from upsim.network.graph import Graph, needs_network, spoken
+from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone
-from upsim.words.units import exact, format_decibels, format_hertz
+from upsim.theory.reports.offset_step import OffsetStep
+from upsim.words.reading import Reading, reading
+from upsim.words.units import format_decibels, format_hertz
+
+#: Candidates of a reading that the text names; :attr:`Explanation.candidates` has all.
+_NAMED = 4
+
+#: Shares of a line that the text names.
+_SHARES = 4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A possible line within a reading.
+
+    Parameters
+    ----------
+    frequency : Fraction
+        In Hz.
+    what : str
+        "family 3", "image of 1 kHz", "harmonic 2 of 1 kHz" (a line of the input), or
+        "predicted line".
+    """
+
+    frequency: Fraction
+    what: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +48,25 @@ class Explanation:
     Parameters
     ----------
     frequency : Fraction
-        In Hz, exact.
+        In Hz, exact: what was asked, or the likeliest line within the reading.
     fraction : Fraction
         Of the output rate.
     possible : bool
-        Whether anything in the stack can make a line here.
+        Whether anything known of the stack and its input can make a line here.
     layer : str
-        Label of the layer at which it was first possible; "" if none, or the input.
+        Label of the layer at which it was first possible, of the latest activation that can make
+        it; "" if none, or the input.
     text : str
         The answer in a few lines.
     tone : Tone or None
         The predicted line, if there is one.
+    origin : str
+        What a line here comes from: "offset", "input" (an image of the input's own line),
+        "activation" (harmonics, sums and differences of lines), "" if nothing can make it.
+    asked : Reading or None
+        The frequency as it was asked for.
+    candidates : tuple of Candidate
+        Possible lines within the reading, those of the coarsest family first.
     """
 
     frequency: Fraction
@@ -42,6 +75,9 @@ class Explanation:
     layer: str
     text: str
     tone: Tone | None = None
+    origin: str = ""
+    asked: Reading | None = None
+    candidates: tuple[Candidate, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -54,119 +90,126 @@ def explain(
     stack: Graph,
     frequency: object,
     *,
+    within: object = None,
     signal: Feed | None = None,
     tones: tuple[Tone, ...] | None = None,
 ) -> Explanation:
-    """Say which layer a line at ``frequency`` Hz can come from.
+    """Say which layer a line at ``frequency`` can come from.
 
-    A frequency typed with few digits (86.13 for 86.1328125) is taken for the possible line within
-    half a unit of its last digit, and the answer says so.
+    No weight is drawn and nothing is predicted: strides, activations and the input's own lines
+    decide what is possible.
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         Weights need not be drawn.
-    frequency : number
-        In Hz, from 0 to half the sample rate.
-    signal : Signal, optional
-        Its own lines are then known too.
+    frequency : number or str
+        From 0 to half the sample rate.  A number is in Hz and exact.  A text ("5.5kHz", "689") is
+        read as people write: half a unit of its last digit to each side, at most 0.5 %.
+    within : number, optional
+        In Hz: how far the line may lie to each side, instead; half a bin of a spectrogram.
+    signal : Signal, or dict of input name to Signal, optional
+        Its own lines are then known too, and what activations make of them.
     tones : tuple of Tone, optional
         Predicted lines, to say what is really there.
+
+    Examples
+    --------
+    >>> from upsim.layers import Stretch
+    >>> from upsim.network.stack import Stack
+    >>> stack = Stack([Stretch(stride) for stride in (8, 8, 2, 2)], sample_rate=22050)
+    >>> print(explain(stack, "5.5kHz"))
+    5.5 kHz itself: no offset in this stack can make it
+    5.5125 kHz, family 3, lies within the reading (27.5 Hz to each side): 1/4 of the output rate \
+22.05 kHz, first possible at layer 3 (Stretch), whose lines are the multiples of 5.5125 kHz
     """
-    asked = exact(frequency, "frequency")
-    if not 0 <= asked <= stack.sample_rate / 2:
+    stack = needs_network(stack, "explain")
+    asked = reading(frequency, within=within)
+    if not 0 <= asked.value <= stack.sample_rate / 2:
         raise ArgumentError(
             "frequency must lie between 0 and half the sample rate",
-            given=format_hertz(asked),
+            given=format_hertz(asked.value),
             expected=f"0 to {format_hertz(stack.sample_rate / 2)}",
             fix=f"explain({float(stack.sample_rate / 4):g})",
         )
-    own = input_lines(stack, signals_of(stack, signal)) if signal is not None else frozenset()
-    ladder = Ladder(stack, own)
-    meant = _meant(asked, _last_digit(frequency), stack, ladder, tones)
-    fraction = meant / stack.sample_rate
-    tone = next((each for each in tones or () if each.fraction == fraction), None)
-    lines = [_opening(asked, meant, fraction, stack)]
-    layer, possible = "", True
-    if fraction == 0:
-        lines[0] += "0 Hz is the output's own offset"
+    structure = Structure(stack, signal)
+    known = {each.fraction * stack.sample_rate: each for each in tones or ()}
+    candidates = _candidates(structure, asked, known)
+    meant, verdict = asked.value, structure.verdict(asked.value / stack.sample_rate)
+    lines: list[str] = []
+    certain = verdict.origin in ("offset", "input") or asked.value in known
+    read_as = None
+    if not certain and all(each.frequency != asked.value for each in candidates):
+        lines.append(f"{format_hertz(asked.value)} itself: {verdict.text}")
+        predicted = (each for each in candidates if each.frequency in known)
+        read_as = next(iter((*predicted, *candidates)), None)
+    if read_as is not None:
+        meant = read_as.frequency
+        verdict = structure.verdict(meant / stack.sample_rate)
+    fraction, tone = meant / stack.sample_rate, known.get(meant)
+    if tone is not None and fraction:
+        verdict = _predicted(structure, tone)
+    of_rate = f"{fraction} of the output rate {format_hertz(stack.sample_rate)}"
+    if read_as is None:
+        lines = [f"{format_hertz(meant)} = {of_rate}: {verdict.text}"]
+        lines += structure.hints(meant) if not verdict.origin else []
     else:
-        origins = ladder.origins(fraction)
-        # What was predicted says which of several candidates it is; without it, the latest.
-        named = [each for each in origins if tone is not None and each.layer == tone.layer]
-        origin = next(iter((*named, *origins)), None)
-        if tone is not None and tone.cause == "activation":
-            layer = tone.layer
-            lines[0] += f"made by the activation of {_name(stack, layer)}, which distorts a line"
-        elif origin is None:
-            possible = False
-            lines[0] += "no offset in this stack can make it"
-            lines.append(_nearest(meant, stack))
-        elif origin.node < 0:
-            layer = origin.moved_by
-            place = format_hertz(origin.image_of * stack.input_rate)
-            made = f", an image made by {_name(stack, layer)}" if layer else ""
-            lines[0] += f"the input's own line at {place}{made}"
-        else:
-            layer = origin.layer
-            family = next(each for each in families(stack) if each.layer == layer)
-            lines[0] += (
-                f"first possible at {_name(stack, layer)}, "
-                f"whose lines are the multiples of {format_hertz(family.spacing)}"
-            )
+        width = f"{format_hertz(asked.within)} to each side"
+        lines.append(
+            f"{format_hertz(meant)}, {read_as.what}, lies within the reading ({width}): "
+            f"{of_rate}, {verdict.text}"
+        )
     if tone is not None:
         lines += _level(stack, tone)
-    elif tones is not None and possible:
-        lines.append("  with these weights and this signal there is no line here")
-    return Explanation(meant, fraction, possible, layer, "\n".join(lines), tone)
-
-
-def _opening(asked: Fraction, meant: Fraction, fraction: Fraction, stack: Graph) -> str:
-    of_rate = f"{fraction} of the output rate {format_hertz(stack.sample_rate)}: "
-    if asked == meant:
-        return f"{format_hertz(meant)} = {of_rate}"
-    return f"{format_hertz(asked)}, read as {format_hertz(meant)} = {of_rate}"
-
-
-def _name(stack: Graph, label: str) -> str:
-    return f"{spoken(label)} ({stack.kind(label)})" if label else "the input"
-
-
-def _last_digit(frequency: object) -> Fraction:
-    """Return half a unit of the last digit of a number as it was typed; 0 if it was exact."""
-    if not isinstance(frequency, float):
-        return Fraction(0)
-    exponent = Decimal(repr(float(frequency))).as_tuple().exponent
-    return Fraction(10) ** int(exponent) / 2 if isinstance(exponent, int) else Fraction(0)
-
-
-def _meant(
-    asked: Fraction, slack: Fraction, stack: Graph, ladder: Ladder, tones: tuple[Tone, ...] | None
-) -> Fraction:
-    known = [each.fraction * stack.sample_rate for each in tones or ()]
-    if asked in known or asked == 0 or ladder.origin(asked / stack.sample_rate) is not None:
-        return asked
-    near = known + [_nearest_multiple(asked, family) for family in families(stack)]
-    near = [line for line in near if abs(line - asked) <= slack and line > 0]
-    return min(near, key=lambda line: abs(line - asked)) if near else asked
-
-
-def _nearest_multiple(frequency: Fraction, family: Family) -> Fraction:
-    return round(frequency / family.spacing) * family.spacing
-
-
-def _nearest(frequency: Fraction, stack: Graph) -> str:
-    found = families(stack)
-    if not found:
-        return "  the stack has no upsampling layer, so it makes no tones of offsets"
-    lowest = min(found, key=lambda family: family.spacing)
-    below = frequency // lowest.spacing * lowest.spacing
-    near = (below, below + lowest.spacing)
-    choices = [line for line in near if 0 < line <= stack.sample_rate / 2]
-    listed = " and ".join(format_hertz(line) for line in choices)
-    return (
-        f"  possible lines are the multiples of {format_hertz(lowest.spacing)}; nearest: {listed}"
+    elif tones is not None and verdict.origin:
+        lines.append(_absent(stack))
+    others = [each for each in candidates if each.frequency != meant]
+    if others:
+        named = [f"{format_hertz(each.frequency)} ({each.what})" for each in others[:_NAMED]]
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        lines.append(f"  also within the reading: {', '.join(named)}{more}")
+    return Explanation(
+        meant,
+        fraction,
+        bool(verdict.origin) or tone is not None,
+        verdict.layer,
+        "\n".join(lines),
+        tone,
+        verdict.origin,
+        asked,
+        candidates,
     )
+
+
+def _candidates(
+    structure: Structure, asked: Reading, known: dict[Fraction, Tone]
+) -> tuple[Candidate, ...]:
+    """Return the possible lines within a reading, each once."""
+    if not asked.within:
+        return ()
+    found: dict[Fraction, str] = {}
+    for frequency, what in structure.near(asked):
+        found.setdefault(frequency, what)
+    for frequency in sorted(known, key=lambda line: abs(line - asked.value)):
+        if frequency and asked.holds(frequency):
+            found.setdefault(frequency, "predicted line")
+    return tuple(Candidate(frequency, what) for frequency, what in found.items())
+
+
+def _predicted(structure: Structure, tone: Tone) -> Verdict:
+    """Return the verdict on a predicted line, which decides between several possible makers."""
+    if tone.cause == "activation":
+        name = structure.name(tone.layer)
+        made = f"made by the activation of {name}, which distorts a line"
+        return Verdict("activation", tone.layer, made)
+    return structure.verdict(tone.fraction, layer=tone.layer)
+
+
+def _absent(stack: Graph) -> str:
+    if stack.is_drawn:
+        return "  with these weights and this signal there is no line here"
+    weak = "; of noise one network may make a weak one" if lines_left_out(stack) else ""
+    return f"  the expectation over networks has no line here{weak}"
 
 
 def _level(stack: Graph, tone: Tone) -> list[str]:
@@ -181,21 +224,26 @@ def _level(stack: Graph, tone: Tone) -> list[str]:
         "input offset": "carried over from the input",
     }[tone.cause]
     lines = [f"  predicted: {level}, {what}"]
+    if tone.fraction == 0:
+        lines.append(f"  silent inside; {OffsetStep(tone.power, stack.sample_rate)}")
     if tone.contributions:
         lines.append(_shares(stack, tone) if tone.interaction is None else _losses(tone))
     return lines
 
 
 def _shares(stack: Graph, tone: Tone) -> str:
-    """Return the shares of one network's line, the strongest four."""
+    """Return the shares of one network's line, the strongest ones."""
     shares = [
-        f"{each.cause}{' of ' + _name(stack, each.layer) if each.layer else ''} "
-        f"{format_decibels(float(each.power.max()))}"
-        for each in tone.contributions[:4]
+        f"{each.cause}{_of(stack, each.layer)} {format_decibels(float(each.power.max()))}"
+        for each in tone.contributions[:_SHARES]
     ]
     more = len(tone.contributions) - len(shares)
     rest = f", and {more} weaker" if more > 0 else ""
     return f"  from: {'; '.join(shares)}{rest}"
+
+
+def _of(stack: Graph, label: str) -> str:
+    return f" of {spoken(label)} ({stack.kind(label)})" if label else ""
 
 
 def _losses(tone: Tone) -> str:

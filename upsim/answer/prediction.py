@@ -24,6 +24,8 @@ from upsim.theory.moments.stationary import NO_DENSITY
 from upsim.theory.reports.boundaries import Boundaries, boundary_report
 from upsim.theory.reports.cost import Cost, cost
 from upsim.theory.reports.filtering import Filtering, filtering_report
+from upsim.theory.reports.kernel_images import KernelImages, kernel_images
+from upsim.theory.reports.offset_step import OffsetStep
 from upsim.theory.reports.overlap import LayerOverlap, overlap_report
 from upsim.theory.reports.replicas import Replica, find_bands, find_replicas, linear_gains, repeats
 from upsim.theory.reports.tone_audibility import Audibility, judge_tones
@@ -135,6 +137,11 @@ class Prediction:
         return filtering_report(self.stack)
 
     @cached_property
+    def kernel_images(self) -> tuple[KernelImages, ...]:
+        """Where kernels whose taps are spread out pass their band again."""
+        return kernel_images(self.stack)
+
+    @cached_property
     def cost(self) -> Cost:
         """Parameters, operations and memory."""
         return cost(self.stack)
@@ -145,9 +152,19 @@ class Prediction:
 
     # Questions.
 
-    def explain(self, frequency: object) -> Explanation:
-        """Say which layer makes the line at a frequency in Hz, or that none can."""
-        return explain(self.stack, frequency, signal=self.signal, tones=self.tones)
+    def explain(self, frequency: object, *, within: object = None) -> Explanation:
+        """Say which layer makes the line at a frequency, or that none can.
+
+        A number is in Hz and exact; a text ("5.5kHz") is read as people write, and ``within`` (Hz)
+        says how far the line may lie to each side: see :func:`upsim.explain`.
+        """
+        return explain(self.stack, frequency, within=within, signal=self.signal, tones=self.tones)
+
+    @property
+    def offset_step(self) -> OffsetStep | None:
+        """The step that the output's offset is at starts, stops and joins; None without one."""
+        offset = next((tone for tone in self.tones if tone.fraction == 0), None)
+        return None if offset is None else OffsetStep(offset.power, self.sample_rate)
 
     def audibility(self, *, calibration: float | None = None, channel: int = 0) -> Audibility:
         """Say which tones will be heard, and which layer made them.
@@ -261,7 +278,7 @@ class Prediction:
         """Return how far one network's lines may lie from an expectation over networks.
 
         For a stack that ends in random weights: median of each line's power over networks, and the
-        probability that the line is stronger than the offset.  A wide last layer is assumed.
+        probability that one mirror line is stronger than the offset.  A wide last layer is assumed.
 
         Returns
         -------
@@ -351,10 +368,14 @@ class Prediction:
         return f"{label} ({self.stack.kind(label)})"
 
     def _strongest(self, tone: Tone) -> str:
-        if not tone.contributions:
-            return ""
-        first = tone.contributions[0]
-        return first.cause + (f" of {first.place}" if first.layer else "")
+        parts = []
+        if tone.contributions:
+            first = tone.contributions[0]
+            parts.append(first.cause + (f" of {first.place}" if first.layer else ""))
+        if tone.fraction == 0:
+            # Silent by itself; what is heard of it is this.
+            parts.append(OffsetStep(tone.power, self.sample_rate).summary)
+        return "; ".join(parts)
 
     def table(self) -> str:
         """Return all tones as a table of text, power of the strongest channel in dB re 1."""
@@ -374,12 +395,10 @@ class Prediction:
             rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
-            silent = self.psd is None and not self.tones and not self.noise_is_unknown
-            lines.append(
-                "no tones: this output is silent"
-                if silent
-                else "no tones: nothing in this output repeats except its offset"
-            )
+            kind = "no tones" if self.stack.is_drawn else "no expected tones"
+            quiet = self.psd is None and not self.noise_is_unknown
+            silent = "this output is silent" if quiet else "this output has no line"
+            lines.append(f"{kind}: {'an offset is the only line' if self.tones else silent}")
         lines.append(self._closing())
         return "\n".join(lines[:8])
 

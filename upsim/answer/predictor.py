@@ -18,7 +18,7 @@ from upsim.network.graph import Graph, needs_network
 from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.network.stack import Stack
 from upsim.theory.lines.ablation import with_repeats
-from upsim.theory.lines.expected_tones import expected_tones
+from upsim.theory.lines.expected_tones import expected_tones, lines_left_out
 from upsim.theory.lines.provenance import asked_back
 from upsim.theory.lines.tones import find_tones, repeating
 from upsim.theory.moments import (
@@ -109,7 +109,8 @@ def predict(
     >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
     >>> print(predict(stack, Constant(1.0)).table())
     frequency  fraction  power     layer               cause         mostly from
-    0 Hz       0         3.52 dB   input               input offset  input offset
+    0 Hz       0         3.52 dB   input               input offset  input offset; a step of \
+3.52 dB at starts, stops and joins
     8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
     """
     graph = needs_network(stack, "predict")
@@ -266,6 +267,7 @@ def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Pre
     # The difference of two kernels that agree to rounding is no density.
     floor = rounding(len(trace.nodes) + 1, float(np.abs(level).max(initial=0.0)))
     psd = place.by_channel(2 * np.clip(level, 0, None) / rate)
+    has_noise = bool(level.max(initial=0.0) > floor)
     grid.setflags(write=False)
 
     return Prediction(
@@ -273,9 +275,9 @@ def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Pre
         asked.signal,
         graph.sample_rate,
         grid,
-        psd if level.max(initial=0.0) > floor else None,
+        psd if has_noise else None,
         expected_tones(trace, asked.signals[0]),
-        place.assumptions,
+        place.assumptions + (lines_left_out(graph) if has_noise else ()),
         None,
         Panels(len(graph), _After(asked, trace)),
         Panels(len(graph.inputs), partial(_predict_input, asked)),

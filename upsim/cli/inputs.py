@@ -9,10 +9,10 @@ from upsim.cli.printing import note
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
 from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
+from upsim.words.reading import reading
 from upsim.words.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
-_UNITS = {"khz": 1000, "hz": 1, "k": 1000}
 
 
 def read_stack(text: str) -> Graph:
@@ -146,40 +146,15 @@ def _recording(text: str, stack: Graph, channel: int | None) -> Recorded:
     return Recorded(samples, wanted)
 
 
-def parse_hertz(text: str, name: str) -> int | float | Fraction:
-    """Return a frequency: ``4000``, ``86.13``, ``4kHz`` or ``11025/2``.
-
-    A number with a point stays a float, so that its last digit is known.
+def parse_hertz(text: str, name: str) -> Fraction:
+    """Return a frequency: ``4000``, ``86.13``, ``4kHz`` or ``11025/2``, as it is written.
 
     Examples
     --------
     >>> parse_hertz("4000", "--freq"), parse_hertz("5.5125 kHz", "--freq")
-    (4000, 5512.5)
-    >>> parse_hertz("11025/2", "--freq")
-    Fraction(11025, 2)
+    (Fraction(4000, 1), Fraction(11025, 2))
     """
-    digits = text.strip().lower()
-    factor = 1
-    for unit, scale in _UNITS.items():
-        if digits.endswith(unit):
-            digits, factor = digits.removesuffix(unit).strip(), scale
-            break
-    try:
-        if len(digits) > 40:
-            raise ValueError(digits)
-        if "/" in digits:
-            above, below = digits.split("/")
-            return Fraction(int(above), int(below)) * factor
-        if digits.lstrip("+-").isdigit():
-            return int(digits) * factor
-        return float(f"{float(digits) * factor:.12g}") if factor != 1 else float(digits)
-    except (ValueError, ZeroDivisionError):
-        raise ArgumentError(
-            "this is not a frequency",
-            given=f"{name} {text[:60]}",
-            expected="a number in Hz",
-            fix="4000, 5512.5, 4kHz or 11025/2",
-        ) from None
+    return reading(text, name).value
 
 
 def parse_frequencies(text: str | None) -> int | list[float] | None:
@@ -188,16 +163,13 @@ def parse_frequencies(text: str | None) -> int | list[float] | None:
         return None
     parts = [part for part in text.split(",") if part.strip()]
     found = [parse_hertz(part, "--frequencies") for part in parts]
-    if len(parts) == 1 and "," not in text and isinstance(found[0], int):
-        return found[0]
+    if len(parts) == 1 and "," not in text and "." not in text and found[0].denominator == 1:
+        return int(found[0])
     if not parts:
         raise ArgumentError(
             "there is no frequency", given=f"--frequencies {text!r}", fix="--frequencies 0,1000"
         )
-    try:
-        return [float(each) for each in found]
-    except OverflowError:
-        raise ArgumentError("a frequency is too large", given="--frequencies") from None
+    return [float(each) for each in found]
 
 
 def _number(text: str, whole: str) -> float:

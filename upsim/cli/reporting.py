@@ -75,20 +75,28 @@ def replicas(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the bands of the output: what lands there, how strong, moved by which layer."""
+    """List the bands of the output: what lands there, how strong, moved by which layer.
+
+    Gains are those of a linear stack whose weights are given, or drawn with --seed. Below the
+    bands stand the kernel images: where a kernel with spread taps passes its band again.
+    """
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
     from upsim.show.tables import text_table
     from upsim.theory.moments.propagation import is_linear
+    from upsim.theory.reports.kernel_images import kernel_images
     from upsim.theory.reports.replicas import find_replicas, linear_gains
     from upsim.words.units import format_decibels, format_hertz
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
     names = {node.name: node.title for node in found.nodes}
-    gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
+    # Where the bands land needs no weights; how strong they are does.
+    weighted = is_linear(found) and (found.is_drawn or seed is not None)
+    gains = linear_gains(drawn_stack(found, seed)) if weighted else None
     bands = find_replicas(found, gains)
-    records = [
+    images = kernel_images(found)
+    records: list[dict[str, object]] = [
         {
             "low_hz": float(band.low),
             "high_hz": float(band.high),
@@ -97,8 +105,23 @@ def replicas(
             "mirrored": band.mirrored,
             "made_by": " ".join(band.made_by),
             "gain": None if band.gain is None else float(band.gain.max()),
+            "kind": "replica" if band.is_image else "baseband",
         }
         for band in bands
+    ]
+    records += [
+        {
+            "low_hz": float(low),
+            "high_hz": float(high),
+            "input_low_hz": 0.0,
+            "input_high_hz": float(each.spacing / 2),
+            "mirrored": None,
+            "made_by": each.layer,
+            "gain": None,
+            "kind": "kernel image",
+        }
+        for each in images
+        for low, high in each.bands
     ]
     if answer_rows(records, as_json=as_json, as_csv=as_csv):
         return
@@ -114,7 +137,12 @@ def replicas(
     ]
     more = len(bands) - len(rows)
     table = text_table(["output band", "input band", "", "gain", "moved by"], rows)
-    answer(table + (f"\n... {more} more: --csv lists all" if more > 0 else ""))
+    lines = [table, *([f"... {more} more: --csv lists all"] if more > 0 else [])]
+    for each in images:
+        places = ", ".join(format_hertz(place) for place in each.frequencies[:4])
+        rest = ", ..." if len(each.frequencies) > 4 else ""
+        lines.append(f"kernel image: {each.name} passes its band again about {places}{rest}")
+    answer("\n".join(lines))
 
 
 def boundaries(
@@ -131,8 +159,7 @@ def boundaries(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
-    # Weights do not matter here; any will do.
-    report = boundary_report(found.draw(0), length)
+    report = boundary_report(found, length)
     records = [
         {
             "layer": each.layer,

@@ -249,20 +249,27 @@ class Activation(Layer):
         """
 
     @cached_property
+    def _form(self) -> Form:
+        return self.form()
+
+    @cached_property
     def pointwise(self) -> Form:
-        """The form, with a closed form compared with the function that it is said to be of."""
-        return confirmed(self.form())
+        """The form, with a closed form compared with the function that it is said to be of.
+
+        Who needs the moments asks for this one; the function alone needs no comparison.
+        """
+        return confirmed(self._form)
 
     def function(self, samples: Array) -> Array:
         """Return the activation of samples of shape (..., channels, time)."""
         if self.channels_in is not None:
             self.channels_out(samples.shape[-2])
-        return self.pointwise.function(samples)
+        return self._form.function(samples)
 
     @property
     def is_homogeneous(self) -> bool:
         """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
-        return self.pointwise.is_homogeneous
+        return self._form.is_homogeneous
 
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER

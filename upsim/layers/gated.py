@@ -29,9 +29,13 @@ class Gated(Activation):
         """Return the carrier f and the opening g."""
 
     @cached_property
+    def _pair(self) -> tuple[Form, Form]:
+        return self.pair()
+
+    @cached_property
     def gate(self) -> GatePair:
         """The pair, each closed form compared with its function."""
-        carrier, opening = self.pair()
+        carrier, opening = self._pair
         return GatePair(confirmed(carrier), confirmed(opening))
 
     @property
@@ -70,8 +74,9 @@ class Gated(Activation):
     def function(self, samples: Array) -> Array:
         """Return the product of the carrier's half and the opening's."""
         half = samples.shape[-2] // 2
-        opened = self.gate.opening.function(samples[..., half:, :])
-        return self.gate.carrier.function(samples[..., :half, :]) * opened
+        carrier, opening = self._pair
+        opened = opening.function(samples[..., half:, :])
+        return carrier.function(samples[..., :half, :]) * opened
 
     def carrier(self, samples: Array) -> Array:
         """Return the half that passes; the other half opens and closes the gate."""

@@ -130,7 +130,7 @@ def draw_provenance(
     ax.grid(axis="y", color="0.88", lw=0.8)
     ax.set_axisbelow(True)
     if not chosen:
-        ax.text(0.5, 0.5, "silence: no line", transform=ax.transAxes, ha="center",
+        ax.text(0.5, 0.5, "no line", transform=ax.transAxes, ha="center",
                 va="center", fontsize=LABEL_SIZE)  # fmt: skip
     if title is not None:
         ax.set_title(title, fontsize=TITLE_SIZE, pad=TICK_SIZE + 12.0)

@@ -1,100 +1,115 @@
-"""The comparison of a density with the witness's impulse responses, without statistics."""
+"""The claims of the density and of the noise's power, for linear stacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
-from upsim.answer.predictor import predict
-from upsim.errors import ArgumentError
 from upsim.network.feed import signals_of
-from upsim.network.graph import Graph, Node, walk
-from upsim.theory.moments.lag_window import answered_samples
-from upsim.theory.reports.boundaries import boundary_report
-from upsim.theory.reports.replicas import repeats
+from upsim.network.signals import Density
+from upsim.verification.impulses import MOST_PRODUCTS, Impulses
 from upsim.verification.report import Check
-from upsim.verification.runner import Runner, refuse_normalisations, shortest_input, unit_length
-from upsim.words.tolerance import rounding
 
-#: Frequencies at which a density is checked.
-_POINTS = 65
+Real = NDArray[np.float64]
 
-#: Unit impulses that the density check may feed at most.
-_IMPULSES = 4096
+#: Nodes of a Gauss-Legendre rule on one piece of the band.
+_NODES = 32
 
 
-def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Check:
-    r"""Compare the density with that of the witness's impulse responses, without statistics.
-
-    With ``h_q`` the response to a unit impulse at input sample ``q = 0 … D - 1`` of a block, the
-    gain from ``f_K = (U g + K) / D`` to ``g`` is
-    :math:`\frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n] e^{-j 2\pi g n}`.
-    """
-    refuse_normalisations(stack, "level")
-    ups, unit = repeats(stack)
-    channels = stack.in_channels
-    if unit * channels > _IMPULSES:
-        raise ArgumentError(
-            "the density check would feed too many impulses",
-            given=f"{unit * channels}",
-            expected=f"at most {_IMPULSES}",
-        )
-    whole = unit_length(stack)
-    length = shortest_input(stack, whole, least=2 * shortest_input(stack, whole))
-    while True:
-        edges = boundary_report(stack, length).transients[-1]
-        centre = length // 2 // unit * unit
-        steady = 2 * (edges.left + edges.right) < stack.output_length(length)
-        ends = (centre, centre + unit - 1)
-        if steady and all(_answer_fits(stack, each, length) for each in ends):
-            break
-        length = shortest_input(stack, whole, least=2 * length)
-    samples = np.zeros((unit * channels + 1, channels, length))
-    for phase in range(unit):
-        for channel in range(channels):
-            samples[phase * channels + channel, channel, centre + phase] = 1.0
-    made = runner(stack, samples)[-1]
-    # The last row is silence: what remains without offsets is the linear part.
-    responses = (made[:-1] - made[-1:]).reshape(unit, channels, stack.out_channels, -1)
-    rate = float(stack.sample_rate)
-    grid = np.linspace(0, 0.5, _POINTS)
-    times = np.arange(responses.shape[-1]) - centre // unit * ups
-    turned = responses @ np.exp(-2j * np.pi * np.outer(times, grid))
-    inputs = (ups * grid[:, None] + np.arange(unit)) / unit
-    ahead = np.exp(2j * np.pi * inputs[:, :, None] * np.arange(unit))
-    gains = np.einsum("qcof,fkq->fkoc", turned, ahead) / ups
+def density(prediction: Prediction, impulses: Impulses, hertz: Real) -> tuple[Real, Real]:
+    """Return the witness's one-sided density and its tolerance, each (channels, F)."""
+    stack = prediction.stack
+    turns = hertz / float(stack.sample_rate)
+    inputs = impulses.inputs(turns)
     level = signals_of(stack, prediction.signal)[0].density(
-        inputs.reshape(-1) * float(stack.input_rate), channels, stack.input_rate
+        inputs.reshape(-1) * float(stack.input_rate), stack.in_channels, stack.input_rate
     )
     assert level is not None
-    shaped = level.reshape(channels, _POINTS, unit)
-    measured = 2 * np.einsum("fkoc,cfk->of", np.abs(gains) ** 2, shaped)
-    predicted = predict(stack, prediction.signal, frequencies=grid * rate, provenance=False).psd
-    assert predicted is not None
-    # |A|^2 has twice the relative error of A, whose sum runs over all taps of the response.
-    sums = sum(operator.terms + 1 for operator in stack.operators if operator is not None)
-    operations = 2 * (sums + responses.shape[-1] * unit)
-    scale = float((np.abs(responses).sum(axis=(0, 3)) ** 2).sum(axis=0).max() / ups**2)
-    fed = f"{unit * channels} impulse response{'s' if unit * channels > 1 else ''}"
-    return Check(
-        "density",
-        f"density at {_POINTS} frequencies against {fed}",
-        float(np.abs(measured - predicted).max()),
-        rounding(operations, 2 * scale * float(shaped.max()) * unit, runner.dtype),
+    shaped = level.reshape(stack.in_channels, *inputs.shape)
+    magnitudes = np.abs(impulses.gains(turns))
+    bound = impulses.gain_error[:, None]
+    found = 2 * np.einsum("fkoc,cfk->of", magnitudes**2, shaped, optimize=True)
+    # |A + d|^2 - |A|^2
+    allowed = 2 * np.einsum("fkoc,cfk->of", bound * (2 * magnitudes + bound), shaped, optimize=True)
+    return found, allowed
+
+
+def judge_density(prediction: Prediction, impulses: Impulses) -> list[Check]:
+    """Judge the density at every frequency, or at as many as there is time for."""
+    grid, psd = prediction.frequencies, prediction.psd
+    if psd is None or psd.shape != (prediction.channels, grid.size):
+        return [Check.wrong("density", "noise goes in, and there is no density for each channel")]
+    most = max(2, MOST_PRODUCTS // max(1, impulses.products(1)))
+    chosen = np.arange(grid.size)
+    if grid.size > most:
+        chosen = np.unique(np.linspace(0, grid.size - 1, most).astype(np.intp))
+    found, allowed = density(prediction, impulses, grid[chosen])
+    rows = impulses.answers.shape[0] * impulses.answers.shape[1]
+    fed = f"{rows} impulse response{'s' if rows > 1 else ''}"
+    about = f"density at {chosen.size} frequencies against {fed}"
+    checks = [Check.worst("density", about, np.abs(found - psd[:, chosen]), allowed)]
+    if chosen.size < grid.size:
+        checks.append(
+            Check.skipped(
+                "density",
+                f"{grid.size - chosen.size} of {grid.size} frequencies: "
+                "the impulse responses are long",
+            )
+        )
+    return checks
+
+
+def judge_noise_power(prediction: Prediction, impulses: Impulses) -> Check:
+    r"""Judge the power of the noise by the integral of the witness's density.
+
+    Between the corners of the input's density the integrand is smooth: a straight line times a
+    trigonometric polynomial of degree ``n``, the length of the answers.  Gauss's rule of ``m``
+    nodes is exact to rounding on a piece of width ``w`` where :math:`m > \pi n w + 15`.
+    """
+    degree = impulses.times.size + impulses.up
+    width = (_NODES - 15) / (np.pi * degree)
+    edges = _corners(prediction, impulses)
+    pieces = [
+        np.linspace(low, high, 2 + int((high - low) / width)) for low, high in pairwise(edges)
+    ]
+    lows = np.concatenate([piece[:-1] for piece in pieces])
+    widths = np.concatenate([np.diff(piece) for piece in pieces])
+    if impulses.products(lows.size * _NODES) > MOST_PRODUCTS:
+        return Check.skipped("noise power", "the impulse responses are long")
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    turns = (lows[:, None] + widths[:, None] * (1 + nodes) / 2).reshape(-1)
+    rate = float(prediction.stack.sample_rate)
+    steps = (widths[:, None] * weights / 2).reshape(-1) * rate
+    found, allowed = density(prediction, impulses, turns * rate)
+    claimed = prediction.noise_power
+    if claimed.shape != (prediction.channels,):
+        return Check.wrong("noise power", "there is not one power a channel")
+    # The rule's own rounding is that of a sum of positive numbers; as much again for the claim's.
+    return Check.worst(
+        "noise power",
+        f"power of the noise against the integral of the density, {turns.size} nodes",
+        np.abs(found @ steps - claimed),
+        2 * (allowed @ steps),
     )
 
 
-def _answer_fits(graph: Graph, sample: int, length: int) -> bool:
-    """Tell whether the answer to an impulse at ``sample`` lies inside every layer's output."""
+def _corners(prediction: Prediction, impulses: Impulses) -> list[float]:
+    """Return the output frequencies where the input's density bends, in cycles per sample.
 
-    def answer(node: Node, inputs: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
-        lows, highs, (length, *_) = zip(*inputs, strict=True)
-        low, high, operator = min(lows), max(highs), graph.operators[node.output - 1]
-        if operator is None:
-            return low, high, length
-        return *answered_samples(operator, low, high), operator.output_length(length)
-
-    found = walk(graph, [(sample, sample, length)], answer)
-    return all(low >= 0 and high < length for low, high, length in found)
+    ``(U g + K) / D`` is ``p`` or ``-p`` modulo 1 at ``g = (i ± D p) / U``.
+    """
+    rate = float(prediction.stack.input_rate)
+    points = [0.0, 0.5]
+    for term in signals_of(prediction.stack, prediction.signal)[0].terms():
+        if isinstance(term, Density):
+            points += [each for each in np.asarray(term.frequencies) / rate if each < 0.5]
+    up, down = impulses.up, impulses.down
+    whole = np.arange(-down, up + down + 1)
+    found = np.concatenate(
+        [(whole + sign * down * point) / up for point in points for sign in (1, -1)]
+    )
+    inside = np.unique(found[(found > 0) & (found < 0.5)])
+    return [0.0, *inside.tolist(), 0.5]

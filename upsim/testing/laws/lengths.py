@@ -45,11 +45,7 @@ def length(layer: Layer, channels: int) -> None:
         promised = _length(layer.output_length, count)
         if promised is None:
             continue
-        try:
-            made = run_finite([layer], probe(channels, count))
-        except ShapeError:
-            # reflect and circular padding ask for an input as long as the padding.
-            continue
+        made = run_finite([layer], probe(channels, count))
         runs += 1
         expected = (layer.channels_out(channels), promised)
         if made.shape != expected:
@@ -65,7 +61,8 @@ def length(layer: Layer, channels: int) -> None:
         raise AssertionError(
             f"{layer.channels_out(channels)} channels out, the operator has {operator.out_channels}"
         )
-    for count in range(1, _LENGTHS):
+    # Reflect and circular padding ask for more than a sample, which only the layer knows.
+    for count in range(layer.shortest_input, _LENGTHS):
         pair = _length(layer.output_length, count), _length(operator.output_length, count)
         if pair[0] != pair[1] and not isinstance(layer, Branch):
             raise AssertionError(

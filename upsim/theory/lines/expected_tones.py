@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from upsim.gaussian.pairs import ACCURACY
 from upsim.layers.base import Activation, LinearLayer
 from upsim.layers.merging import Merging
-from upsim.network.graph import Node
+from upsim.network.graph import Graph, Node
 from upsim.network.signals import Signal
 from upsim.network.weights import Initialisation
 from upsim.operators import Operator
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, RandomTaps
 from upsim.theory.lines.ablation import layers_by_cause, own_bias
+from upsim.theory.lines.distortion import Distortion
 from upsim.theory.lines.ladder import Ladder, Origin, input_lines
 from upsim.theory.lines.tones import Contribution, Tone, refuse_too_many
 from upsim.theory.moments import EnsembleMoments
@@ -39,8 +40,9 @@ _NAMED = 3
 def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     """Return the lines of a network's output in expectation over initialisations.
 
-    Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
-    k / L), with or without overlap; so where a random layer made a line the cause is "weights",
+    Random taps of mean zero make an offset's lines as strong as the offset that leaves the layer
+    (E|H|^2 is equal at all k / L; a line between 0 and half the rate counts twice, with its mirror
+    image), with or without overlap; so where a random layer made a line the cause is "weights",
     unless mostly the layer's own periodic bias did it, or noise of changing power through an
     activation.
     """
@@ -87,6 +89,24 @@ def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
             )
         )
     return tuple(found)
+
+
+def lines_left_out(graph: Graph) -> tuple[str, ...]:
+    """Return what to say of the lines that noise makes in one network and not in the expectation.
+
+    A network's channels differ in the power of their noise from phase to phase, by a part of
+    order ``n^(-1/2)`` for sums of ``n`` terms.  An activation makes a periodic mean of that: lines
+    whose power is of order ``1 / n``.  The limit of wide layers has none of them.
+    """
+    makers = [each for each in Distortion(graph).all_makers if each.repeats]
+    if not makers:
+        return ()
+    note = (
+        "lines: one network's channels differ in noise power by phase; the activations from "
+        f"{makers[-1].name} on make lines of that, whose power falls as 1 / width and which the "
+        "expectation does not carry"
+    )
+    return (note,)
 
 
 def _floor(trace: Trace, powers: Array) -> float:

@@ -11,6 +11,7 @@ Both together say: a line at ``f`` of the output can come from ``f'`` at some ea
 only if :math:`f \equiv f' \pmod g`, with ``g`` the largest frequency of which the rates of all
 values on the way are multiples (the congruences of a chain join by the Chinese remainder theorem).
 One walk from the output back finds ``g`` for every value.  All positions are exact fractions.
+What activations make of lines is in :mod:`upsim.theory.lines.distortion`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
+from upsim.network.feed import Feed, signals_of
 from upsim.network.graph import Graph, Node, walk_back
 from upsim.network.signals import Signal
+from upsim.theory.lines.distortion import Distortion, shared
 
 #: Ways to the output that are told apart at one value; beyond, they count as one coarser way.
 _MOST_WAYS = 64
@@ -33,7 +36,7 @@ _MOST_WAYS = 64
 
 @dataclass(frozen=True)
 class Family:
-    """The lines that one upsampling layer can make of an offset.
+    """The lines that one layer can make.
 
     Parameters
     ----------
@@ -44,13 +47,17 @@ class Family:
     spacing : Fraction
         In Hz: the lines lie on its multiples, at the stack's output.
     factor : int
-        The layer's upsampling factor.
+        The layer's upsampling factor; 1 for an activation.
+    cause : str
+        "offset" for what an upsampling layer makes of an offset, "activation" for what an
+        activation makes of lines that are there.
     """
 
     layer: str
     name: str
     spacing: Fraction
     factor: int
+    cause: str = "offset"
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Origin:
     layer : str
         Label of the layer where it was first possible; "" when it is in the input already.
     node : int
-        Number of the node in the graph's order, -1 for the input.
+        Number of the node in the graph's order, -1 for the first input, -2 for the second.
     at : Fraction
         The line's frequency at that layer's output, cycles per sample.
     image_of : Fraction
@@ -78,26 +85,52 @@ class Origin:
     moved_by: str = ""
 
 
-def families(graph: Graph) -> tuple[Family, ...]:
-    """Return the line family of each upsampling layer, in order.
+def families(graph: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
+    """Return the line families: of each upsampling layer, in order, then of activations.
+
+    Activations mix the lines that they are given.  Of offsets they make no line outside the
+    families of the strides, but for branches of different strides that meet.  Of a signal's own
+    lines they make harmonics and aliases: a family for each activation with lines of its own.
+
+    Parameters
+    ----------
+    graph : Stack or Graph
+        Weights need not be drawn.
+    signal : Signal, or dict of input name to Signal, optional
+        Its own lines count; without it only offsets do.
 
     Examples
     --------
-    >>> from upsim.layers import Nearest
+    >>> from upsim.layers import Nearest, ReLU
+    >>> from upsim.network.signals import Sine
     >>> from upsim.network.stack import Stack
     >>> stack = Stack([Nearest(2), Nearest(2), Nearest(2)], sample_rate=32000)
     >>> [int(family.spacing) for family in families(stack)]
     [4000, 8000, 16000]
+    >>> stack = Stack([Nearest(3), ReLU()], sample_rate=24000)
+    >>> [(each.name, int(each.spacing)) for each in families(stack, Sine(1000))]
+    [('layer 1 (Nearest)', 8000), ('layer 2 (ReLU)', 1000)]
     """
+    found = _offset_families(graph)
+    spacings = {each.spacing for each in found}
+    lines = frozenset() if signal is None else input_lines(graph, signals_of(graph, signal))
+    for maker in reversed(Distortion(graph, lines).all_makers):
+        own = maker.spacing < graph.sample_rate
+        if own and all((maker.spacing / each).denominator > 1 for each in spacings):
+            found.append(Family(maker.layer, maker.name, maker.spacing, 1, "activation"))
+    return tuple(found)
+
+
+def _offset_families(graph: Graph) -> list[Family]:
     ways = _ways_to_output(graph)
     found = []
     for node in graph.nodes:
         if node.layer.rate.numerator > 1:
             spacing = graph.value_rates[node.inputs[0]]
             for way in ways[node.output]:
-                spacing = _shared(spacing, way)
+                spacing = shared(spacing, way)
             found.append(Family(node.name, node.title, spacing, node.layer.rate.numerator))
-    return tuple(found)
+    return found
 
 
 def _ways_to_output(graph: Graph) -> list[frozenset[Fraction]]:
@@ -106,7 +139,7 @@ def _ways_to_output(graph: Graph) -> list[frozenset[Fraction]]:
 
     def before(node: Node, ways: frozenset[Fraction]) -> list[frozenset[Fraction]]:
         rate = rates[node.inputs[0]]
-        return [frozenset(_shared(way, rate) for way in ways)] * len(node.inputs)
+        return [frozenset(shared(way, rate) for way in ways)] * len(node.inputs)
 
     def joined(first: frozenset[Fraction], second: frozenset[Fraction]) -> frozenset[Fraction]:
         both = first | second
@@ -114,17 +147,11 @@ def _ways_to_output(graph: Graph) -> list[frozenset[Fraction]]:
             return both
         coarse = Fraction(0)
         for way in both:
-            coarse = _shared(coarse, way)
+            coarse = shared(coarse, way)
         return frozenset([coarse])
 
     found = walk_back(graph, frozenset([graph.sample_rate]), before, joined)
     return [ways or frozenset() for ways in found]
-
-
-def _shared(first: Fraction, second: Fraction) -> Fraction:
-    """Return the largest frequency of which both are multiples."""
-    numerators = first.numerator * second.denominator, second.numerator * first.denominator
-    return Fraction(gcd(*numerators), first.denominator * second.denominator)
 
 
 @dataclass(frozen=True)
@@ -280,7 +307,8 @@ class Ladder:
             for way in self._ways[number]:
                 if any((place - side * own) % (way * count) == 0 for side in (1, -1)):
                     turns = frequency / self.graph.input_rates[number]
-                    return Origin("", -1, image_of=turns, moved_by=self._moved_by(place, count))
+                    mover = self._moved_by(place, count)
+                    return Origin("", -1 - number, image_of=turns, moved_by=mover)
         return None
 
     def _moved_by(self, place: int, count: int) -> str:

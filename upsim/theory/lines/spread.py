@@ -9,8 +9,9 @@ divides the kernel size (full overlap); with partial overlap they are correlated
 
 The offset holds the last layer's bias besides, which is uniform where torch draws it.
 
-For lines as strong as their offset the ratio of the two has the median 3/2, and the line is the
-stronger with probability :math:`1 / \sqrt 3`; at the Nyquist frequency 1 and 1/2.
+Independent taps make each coefficient as strong, on average, as that of the offset which leaves
+the layer.  Of one mirror line and the offset the ratio then has the median 3/2, and the line is
+the stronger with probability :math:`1 / \sqrt 3`; at half the rate 1 and 1/2.
 """
 
 from __future__ import annotations

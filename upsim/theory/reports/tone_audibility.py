@@ -65,7 +65,7 @@ class ToneAudibility:
         if not self.power:
             return "not in this channel"
         if self.tone.frequency == 0:
-            return "not heard: an offset, no sound"
+            return "not heard: an offset, silent but at its ends"
         if not low <= self.tone.frequency <= high:
             return f"not heard: outside {format_hertz(low)} to {format_hertz(high)}"
         if self.margin <= 0:

@@ -1,0 +1,180 @@
+r"""The running bound of rounding through one linear operator, on the values that pass.
+
+A sum of ``n`` products differs from its exact value by at most :math:`\gamma_n \sum_k |h_k||x_k|`
+(:mod:`upsim.words.tolerance`).  So an operator's own rounding is
+:math:`\gamma_n\,(|h| * |x| + |b|)`.
+It passes on the error that it is given.  Errors of different samples and channels are independent,
+so their variances pass through the squares of the taps.  Samples of a period come again with the
+same error, so the taps that meet them are added before they are squared.  A bound that multiplies
+the largest gains of the layers would grow without limit with depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from upsim.operators.operator import Operator, Real
+from upsim.operators.stretch_fir import StretchFIR
+from upsim.words.tolerance import probable
+
+Index = NDArray[np.intp]
+
+#: Taps that are squared in one call (1 MiB).
+_PIECE = 2**17
+
+#: Operators of more taps are bounded by the norms of their taps, taken once.
+_FEW = 2**14
+
+
+def running_error(
+    operator: Operator,
+    size: Real,
+    error: Real,
+    *,
+    period: int | None = None,
+    dtype: DTypeLike = np.float64,
+) -> Real:
+    """Return how far rounding may have moved the samples behind an operator.
+
+    Parameters
+    ----------
+    operator : Operator
+    size : array (in,)
+        The largest magnitude of each input channel.
+    error : array (in,)
+        How far rounding may have moved its samples so far.
+    period : int, optional
+        Input samples after which the signal repeats; None for a signal that does not.
+    dtype : dtype
+        The coarser precision of the two computations that are compared.
+
+    Returns
+    -------
+    array (out,)
+
+    Examples
+    --------
+    >>> sums = StretchFIR(np.ones((1, 1, 4)))
+    >>> once = running_error(sums, np.ones(1), np.zeros(1))
+    >>> bool(0 < once[0] < 1e-13)
+    True
+    """
+    out = operator.out_channels
+    terms, passed = np.zeros(out), np.zeros(out)
+    for group in _norms(operator, period) if operator.terms * out > _FEW else ():
+        # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
+        sizes = np.sqrt(group.count * (size.reshape(group.groups, -1) ** 2).sum(axis=1))
+        errors = error.reshape(group.groups, -1).max(axis=1)
+        each = out // group.groups
+        np.maximum(terms, group.taps * np.repeat(sizes, each), out=terms)
+        np.maximum(passed, (group.folded * np.repeat(errors, each)) ** 2, out=passed)
+    for taps, samples in _phases(operator) if operator.terms * out <= _FEW else ():
+        groups, rows, per_group = taps.shape[:3]
+        count = samples.size
+        weights = np.repeat(size.reshape(groups, per_group, 1), count, axis=1)
+        sums = np.abs(taps).reshape(groups, rows, per_group * count) @ weights
+        squares = np.zeros((groups, rows, 1))
+        for together in _folded(taps, samples, period):
+            squares += together**2 @ error.reshape(groups, per_group, 1) ** 2
+        np.maximum(terms, sums.reshape(-1), out=terms)
+        np.maximum(passed, squares.reshape(-1), out=passed)
+    if operator.offset is not None:
+        terms = terms + np.abs(operator.offset).max(axis=1)
+    own = probable(operator.terms + 1, 1.0, dtype) * terms
+    return np.asarray(np.hypot(own, np.sqrt(passed)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Norms:
+    """The Euclidean norms of the taps that meet in one output phase, (out,) each.
+
+    ``folded``: of the taps as a period meets them; ``count``: taps of the phase.
+    """
+
+    groups: int
+    count: int
+    taps: Real
+    folded: Real
+
+
+#: Norms depend on the weights alone, as an operator does: they are taken once for each period that
+#: is shorter than the taps, and once for all longer ones.
+_KNOWN: WeakKeyDictionary[Operator, dict[int | None, tuple[_Norms, ...]]] = WeakKeyDictionary()
+
+
+def _norms(operator: Operator, period: int | None) -> tuple[_Norms, ...]:
+    """Return the norms of a large operator, phase by phase."""
+    phases = None
+    if period is not None:
+        phases = list(_phases(operator))
+        if all(np.unique(samples % period).size == samples.size for _, samples in phases):
+            period = None
+    known = _KNOWN.setdefault(operator, {})
+    if period not in known:
+        known[period] = tuple(
+            _Norms(
+                taps.shape[0],
+                samples.size,
+                _norm([taps]),
+                _norm([taps] if period is None else _folded(taps, samples, period)),
+            )
+            for taps, samples in phases or _phases(operator)
+        )
+    return known[period]
+
+
+def _norm(parts: Iterable[Real]) -> Real:
+    """Return the norms of rows (groups, rows, ...), all parts together, some rows at a time."""
+    total: Real | float = 0.0
+    for part in parts:
+        groups, rows = part.shape[:2]
+        size = max(1, _PIECE * rows // max(1, part.size))
+        pieces = []
+        for first in range(0, rows, size):
+            flat = part[:, first : first + size].reshape(groups, min(size, rows - first), -1)
+            pieces.append(np.einsum("grk,grk->gr", flat, flat))
+        total = total + np.concatenate(pieces, axis=1)
+    return np.asarray(np.sqrt(np.ravel(total)))
+
+
+def _folded(taps: Real, samples: Index, period: int | None) -> Iterator[Real]:
+    """Yield the taps (groups, rows, in / groups) that meet each sample, added where several do."""
+    places = np.arange(samples.size).reshape(samples.shape) if period is None else samples % period
+    for place in (chosen := np.unique(places)):
+        if chosen.size == 1:
+            yield taps.sum(axis=tuple(range(3, taps.ndim)))
+        else:
+            yield taps[..., places == place].sum(axis=3)
+
+
+def _phases(operator: Operator) -> Iterator[tuple[Real, Index]]:
+    """Yield the taps (groups, out / groups, in / groups, ...) that meet in each output phase.
+
+    And the input sample that each of them sees, of the shape of the last axes.
+    """
+    if isinstance(operator, StretchFIR):
+        taps = operator.taps.reshape(operator.groups, -1, *operator.taps.shape[1:])
+        phases = operator.positions % operator.factor
+        for phase in np.unique(phases):
+            chosen = np.flatnonzero(phases == phase)
+            yield _strided(taps, chosen), (phase - operator.positions[chosen]) // operator.factor
+        return
+    matrix = operator.polyphase()
+    count, _, up, _, down = matrix.blocks.shape
+    delays = -(matrix.first + np.arange(count))[:, None] * down + np.arange(down)
+    for phase in range(up):
+        # (1, out, in, blocks, down): a view; all of it at once would be a copy of the weights.
+        yield matrix.blocks[:, :, phase].transpose(1, 2, 0, 3)[None], delays
+
+
+def _strided(taps: Real, chosen: Index) -> Real:
+    """Return the chosen taps; a view where they are evenly spaced."""
+    step = int(chosen[1] - chosen[0]) if chosen.size > 1 else 1
+    if np.all(np.diff(chosen) == step):
+        return taps[..., int(chosen[0]) : int(chosen[-1]) + 1 : step]
+    return taps[..., chosen]

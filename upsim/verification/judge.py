@@ -1,0 +1,193 @@
+"""The judge: every claim of a prediction against the witness's own run.
+
+It reads the record and nothing that the prediction was made with.  A claim that it cannot decide is
+named, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from upsim.answer.prediction import Prediction
+from upsim.errors import NotPredictableError, UpsimError
+from upsim.layers.base import Activation, Normalisation
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph
+from upsim.verification.births import judge_births
+from upsim.verification.densities import judge_density, judge_noise_power
+from upsim.verification.impulses import Impulses
+from upsim.verification.inputs import whole_periods
+from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
+from upsim.verification.recordings import (
+    judge_recorded_density,
+    judge_waveform,
+    run_recording,
+)
+from upsim.verification.replicas import judge_replicas
+from upsim.verification.report import Check
+from upsim.verification.witness import Run, Witness, run_period
+from upsim.words.progress import Progress
+
+_LINES = ("lines", "powers", "frequencies", "sums of shares", "shares", "first layers", "causes")
+_NOISE = ("density", "noise power")
+
+
+class Judge:
+    """Judges the claims of one prediction.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    witness : Witness
+    seed : int
+        Of the random mixtures of sources.
+    """
+
+    def __init__(self, prediction: Prediction, witness: Witness, seed: int) -> None:
+        self.prediction, self.witness, self.seed = prediction, witness, seed
+        self.stack = prediction.stack
+        signals = signals_of(self.stack, prediction.signal)
+        fed = list(zip(signals, self.stack.inputs, self.stack.input_rates, strict=True))
+        self.linear = is_linear(self.stack)
+        self.noisy = any(
+            signal.density(np.zeros(1), each.channels, rate) is not None
+            for signal, each, rate in fed
+        )
+        self.recorded = any(
+            signal.recording(each.channels, rate) is not None for signal, each, rate in fed
+        )
+        self._steady: Run | None = None
+        self._impulses: Impulses | None = None
+
+    def checks(self, progress: Progress) -> tuple[Check, ...]:
+        """Return the verdict on every claim."""
+        found: list[Check] = []
+        parts = self._parts()
+        for number, (names, part) in enumerate(parts):
+            progress((number + 1) / (len(parts) + 1), names[0])
+            try:
+                found += part()
+            except UpsimError as error:
+                found += [Check.skipped(name, str(error)) for name in names]
+        return tuple(found)
+
+    def _parts(self) -> list[tuple[tuple[str, ...], Callable[[], list[Check]]]]:
+        parts: list[tuple[tuple[str, ...], Callable[[], list[Check]]]] = []
+        if self.recorded:
+            parts.append((("recording", "density"), self._recording))
+        elif self.prediction.waveform is not None:
+            wrong = Check.wrong("recording", "there is an output of a recording, and no recording")
+            parts.append((("recording",), lambda: [wrong]))
+        if self.linear or not (self.noisy or self.recorded):
+            parts.append(((*_LINES[:4], "lengths"), self._lines))
+            parts.append((_LINES[4:5], self._shares))
+            parts.append((_LINES[5:], self._births))
+        else:
+            parts.append((_LINES, partial(self._unknown, _LINES)))
+        if self.noisy and not self.recorded:
+            if self.linear:
+                parts.append((_NOISE[:1], self._density))
+                parts.append((_NOISE[1:], self._noise_power))
+            else:
+                parts.append((_NOISE, partial(self._unknown, _NOISE)))
+        elif not self.recorded:
+            parts.append((("density",), self._no_density))
+        if self.linear or not self.noisy:
+            parts.append((("replicas",), self._replicas))
+        else:
+            parts.append((("replicas",), partial(self._unknown, ("replicas",))))
+        return parts
+
+    @property
+    def steady(self) -> Run:
+        """The witness's run of the signal's lines."""
+        if self._steady is None:
+            starts = [period[None] for period in whole_periods(self.prediction)]
+            self._steady = run_period(self.stack, starts, self.witness)
+        return self._steady
+
+    @property
+    def impulses(self) -> Impulses:
+        """The witness's impulse responses."""
+        self._refuse_several_inputs()
+        if self._impulses is None:
+            self._impulses = Impulses(self.stack, self.witness)
+        return self._impulses
+
+    def _unknown(self, names: tuple[str, ...]) -> list[Check]:
+        """Name the claims that one run cannot decide."""
+        what = "noise" if self.noisy else "a recording"
+        reason = f"{what} through an activation or a normalisation: one run does not decide it"
+        return [Check.skipped(name, reason) for name in names]
+
+    def _refuse_several_inputs(self) -> None:
+        if len(self.stack.inputs) > 1:
+            raise NotPredictableError(
+                "only lines are judged where a graph has several inputs",
+                given=f"{len(self.stack.inputs)} inputs",
+            )
+
+    def _recording(self) -> list[Check]:
+        self._refuse_several_inputs()
+        run = run_recording(self.prediction, self.witness)
+        checks = [_lengths(run, "length"), judge_waveform(self.prediction, run.end)]
+        if self.linear:
+            impulses = self.impulses if self.noisy else None
+            checks.append(
+                judge_recorded_density(self.prediction, run.end, self.steady.end, impulses)
+            )
+        else:
+            checks += self._unknown(("density",))
+        return checks
+
+    def _lines(self) -> list[Check]:
+        lines = Lines(self.steady.end)
+        checks = [_lengths(self.steady, "period")]
+        checks += judge_lines(self.prediction, lines)
+        if checks[-1].name != "lines":
+            checks += judge_sums(self.prediction, lines)
+        return checks
+
+    def _shares(self) -> list[Check]:
+        if not any(tone.contributions for tone in self.prediction.tones):
+            return []
+        if not self.linear:
+            reason = "behind an activation or a normalisation only their sum is a fact of a run"
+            return [Check.skipped("shares", reason)]
+        return judge_shares(self.prediction, self.witness, self.seed)
+
+    def _births(self) -> list[Check]:
+        return judge_births(self.prediction, self.steady, self.witness)
+
+    def _density(self) -> list[Check]:
+        return judge_density(self.prediction, self.impulses)
+
+    def _noise_power(self) -> list[Check]:
+        if self.prediction.psd is None:
+            return []
+        return [judge_noise_power(self.prediction, self.impulses)]
+
+    def _no_density(self) -> list[Check]:
+        if self.prediction.psd is None:
+            return []
+        return [Check.wrong("density", "there is a density, and nothing in the signal is random")]
+
+    def _replicas(self) -> list[Check]:
+        self._refuse_several_inputs()
+        return judge_replicas(self.prediction, self.impulses if self.linear else None)
+
+
+def is_linear(stack: Graph) -> bool:
+    """Return True if a stack has no activation and no normalisation over time."""
+    kinds = (Activation, Normalisation)
+    return not any(isinstance(node.layer, kinds) for node in stack.nodes)
+
+
+def _lengths(run: Run, what: str) -> Check:
+    about = f"output lengths of all layers, in the run of one {what}"
+    if run.off:
+        return Check.wrong("lengths", run.off[0])
+    return Check("lengths", about, 0.0, 0.0)

@@ -1,0 +1,89 @@
+"""The claims about a recording: its output, sample by sample, and the density of what is left."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.answer.prediction import Prediction
+from upsim.network.feed import signals_of
+from upsim.verification.densities import density
+from upsim.verification.impulses import Impulses
+from upsim.verification.inputs import whole_periods
+from upsim.verification.report import Check
+from upsim.verification.witness import Run, Seen, Witness, run_samples
+from upsim.words.tolerance import probable
+
+Real = NDArray[np.float64]
+
+
+def run_recording(prediction: Prediction, witness: Witness) -> Run:
+    """Return the witness's output for the recording with the signal's lines, edges included."""
+    (signal,) = signals_of(prediction.stack, prediction.signal)
+    samples = signal.recording(prediction.stack.in_channels, prediction.stack.input_rate)
+    assert samples is not None
+    (period,) = whole_periods(prediction)
+    fed = samples + period[:, np.arange(samples.shape[1]) % period.shape[1]]
+    return run_samples(prediction.stack, [fed], witness)
+
+
+def judge_waveform(prediction: Prediction, seen: Seen) -> Check:
+    """Judge every sample of the output."""
+    made, claimed = seen.samples[0], prediction.waveform
+    if claimed is None or claimed.shape != made.shape:
+        return Check.wrong("recording", f"the output has the shape {made.shape}")
+    about = f"all {made.shape[1]} output samples of the recording"
+    return Check.worst("recording", about, np.abs(made - claimed), seen.error[:, None])
+
+
+def judge_recorded_density(
+    prediction: Prediction, seen: Seen, steady: Seen, impulses: Impulses | None
+) -> Check:
+    """Judge the density of the output less its lines: of the whole, or Welch's average.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    seen : Seen
+        The output of the recording.
+    steady : Seen
+        One period of the lines.
+    impulses : Impulses or None
+        For noise beside the recording.
+    """
+    name, grid, psd = "density", prediction.frequencies, prediction.psd
+    made, rate = seen.samples[0], float(prediction.stack.sample_rate)
+    count = made.shape[1]
+    if psd is None or psd.shape != (made.shape[0], grid.size):
+        return Check.wrong(name, "there is no density for each channel")
+    rest = made - steady.samples[0][:, np.arange(count) % steady.samples.shape[2]]
+    error = seen.error + steady.error
+    noise, allowed = np.zeros_like(psd), np.zeros_like(psd)
+    if impulses is not None:
+        noise, allowed = density(prediction, impulses, grid)
+    whole = np.fft.rfftfreq(count, 1 / rate)
+    found: list[tuple[Real, Real]] = []
+    if grid.size == whole.size and np.array_equal(grid, whole):
+        # Every bin but 0 and Nyquist stands for two, and is twice as wide.
+        sides = np.where((np.arange(grid.size) * 2) % count == 0, 1.0, 2.0)
+        power = sides * np.abs(np.fft.rfft(rest, axis=1)) ** 2 / (rate * count)
+        found.append((power + noise * sides / 2, allowed))
+    from scipy.signal import welch
+
+    segment = min(count, 2 * (grid.size - 1))
+    if segment:
+        points, power = welch(rest, rate, nperseg=segment, detrend=False, axis=1)
+        if points.size == grid.size:
+            found.append((power + noise, allowed))
+    if not found:
+        return Check.wrong(name, "the frequencies are neither those of a DFT nor Welch's")
+    # A bin is |X|^2 / (rate n), X a sum of n samples (or of a window's, which are no larger).
+    size = np.abs(rest).max(axis=1, initial=0.0)
+    root = np.sqrt(count / rate)
+    moved = 2 * root * (error + probable(count.bit_length() + 1, 1.0) * size)[:, None]
+    checks = []
+    for level, more in found:
+        bound = more + moved * (2 * np.sqrt(level) + moved)
+        about = f"density of the recording's output without its lines, {grid.size} bins"
+        checks.append(Check.worst(name, about, np.abs(level - psd), bound))
+    return min(checks, key=lambda check: (not check.passed, check.error or 0.0))
