@@ -24,8 +24,8 @@ from upsim.neural import to_torch
 from upsim.theory.moments.lag_window import LagWindows
 from upsim.theory.moments.propagation import propagate, starting_moments
 
-RATE, BATCHES, FRAMES, SEGMENT = 16000, 64, 2**12, 256
-WIDTHS, INPUTS, SEEDS = (12, 24, 48), ("1", "2", "4", "as many"), (11, 12)
+RATE, BATCHES, FRAMES, SEGMENT = 16000, 64, 2**11, 256
+WIDTHS, INPUTS, SEEDS = (12, 24), ("1", "2", "4", "as many"), (11,)
 ACTIVATIONS = (upsim.ReLU(), upsim.LeakyReLU(0.2))
 #: Lines weaker than this, re the noise, are not looked at.
 WEAKEST = -45.0

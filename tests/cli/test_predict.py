@@ -169,5 +169,5 @@ def test_memory_is_given_in_gib(upsim_command):
     noise = ("--signal", "noise")
     outcome = upsim_command("predict", "hifigan-v2", *noise, "--memory", "0.001")
     assert outcome.code == 2
-    assert "at most 1.0 MiB" in outcome.err
+    assert "at most 0.0 MiB beside lines and density" in outcome.err
     assert upsim_command("predict", "fig7", *noise, "--memory", "-1").code == 2

@@ -13,6 +13,7 @@ import upsim
 from theory.per_channel import per_channel_only
 from upsim.theory.moments import StationaryMoments
 from upsim.theory.moments.closure_error import (
+    PER_CHANNEL,
     WORTH_SAYING,
     closure_error,
     closure_note,
@@ -160,3 +161,17 @@ def test_notes_end_where_nothing_is_worth_saying():
     spoken = [bool(expectation_note(terms)) for terms in (None, 8, 10**2, 10**4)]
     assert spoken == [False, True, True, False]
     assert np.all(np.diff([expectation_error(n) for n in (16, 64, 256)]) < 0)
+
+
+def test_the_page_has_the_sizes_that_the_notes_say():
+    """The notes' sizes are the largest that the page lists from the bench."""
+    page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("| per channel, lines |")
+    ]
+    assert len(rows) == 4
+    typical, worst = PER_CHANNEL
+    assert typical == max(round(float(row[2]), 1) for row in rows)
+    assert worst == max(round(float(row[4])) for row in rows)

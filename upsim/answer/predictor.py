@@ -133,7 +133,7 @@ def predict(
         if grid is None and frequencies is not None:
             asked = int(frequencies)  # type: ignore[arg-type, assignment]
         left = budget
-        if any(
+        if graph.is_drawn and any(
             each.density(np.zeros(1), own.channels, rate) is not None
             for each, own, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         ):

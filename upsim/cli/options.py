@@ -41,8 +41,8 @@ MemoryOption = Annotated[
         "--memory",
         metavar="GIB",
         min=1e-6,
-        help="What one covariance may take where noise meets activations (default 2); up to five "
-        "are held at once.",
+        help="What noise may take in all, covariances and density (default 2). Foreseen before "
+        "anything is made.",
     ),
 ]
 RateOption = Annotated[
