@@ -20,11 +20,11 @@ from upsim.network.weights import (
     draw_taps,
     parse_weight,
 )
-from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import Part, RandomBias, RandomTaps
-from upsim.words.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
+from upsim.words.arguments import finite_array, one_of, whole_number
 
 Weight = Array | Initialisation | str | ArrayLike
 BiasLike = bool | Array | Initialisation | ArrayLike
@@ -171,8 +171,8 @@ class Conv(WeightedLayer):
 
     .. math:: y_o[m] = b_o + \sum_{c,k} w_{oc}[k]\, x_c[m s + k d - p]
 
-    Linear, with rate ``1 / stride``; for stride 1 a stretch-FIR of factor 1 whose taps are the
-    weight back to front (frameworks correlate).
+    Linear, with rate ``1 / stride``: a stretch-FIR of factor 1 whose taps are the weight back to
+    front (frameworks correlate), of which every ``stride``-th output is kept.
 
     Parameters
     ----------
@@ -270,36 +270,13 @@ class Conv(WeightedLayer):
         bias = self.bias_array()
         offset = None if bias is None else bias[:, None]
         left, right = self.pads
-        fir = StretchFIR(
+        return StretchFIR(
             self.weight_array()[:, :, ::-1],
+            down=self.stride,
             dilation=self.dilation,
             groups=self.groups,
             offset=offset,
             crop=(self.reach - 1 - left, self.reach - 1 - right),
-            padding_mode=self.padding_mode,
-        )
-        return fir if self.stride == 1 else self._strided(fir)
-
-    def _strided(self, fir: StretchFIR) -> PolyphaseMatrix:
-        """Keep every stride-th sample: tap ``k`` falls into the input phase ``(k d - p) mod s``."""
-        dense = fir.dense_taps()
-        # y[m] sees x[m s - position]: input block m - delay, sample part of it.
-        looks = -(np.arange(dense.shape[2]) - fir.crop[0])
-        parts, delays = looks % self.stride, -(looks // self.stride)
-        first = int(delays.min())
-        count = int(delays.max()) - first + 1
-        refuse_beyond_memory(
-            count * dense.shape[0] * dense.shape[1] * self.stride,
-            "the polyphase matrix",
-            fix="use fewer channels",
-        )
-        blocks = np.zeros((count, dense.shape[0], 1, dense.shape[1], self.stride))
-        blocks[delays - first, :, 0, :, parts] = dense.transpose(2, 0, 1)
-        return PolyphaseMatrix(
-            frozen(blocks),
-            first,
-            offset=fir.offset,
-            length=self.length_rule(),
             padding_mode=self.padding_mode,
         )
 

@@ -2,8 +2,8 @@
 
 An operator maps ``in_channels`` at one rate to ``out_channels`` at ``up / down`` times that rate,
 and repeats itself every ``down`` input samples, that is every ``up`` output samples.
-:class:`~upsim.operators.stretch_fir.StretchFIR` has ``down = 1``;
-:class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal form.
+:class:`~upsim.operators.stretch_fir.StretchFIR` says it where ``up`` and ``down`` have no divisor
+in common; :class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal form.
 """
 
 from __future__ import annotations
@@ -76,6 +76,22 @@ class Operator(ABC):
             Complex amplitude at ``g`` per unit of complex amplitude at ``f_l``.
         """
 
+    def rows_back(self, rows: Complex, frequencies: Real) -> Complex:
+        """Return rows at the output times the gains: what they are at the input.
+
+        Parameters
+        ----------
+        rows : array (F, m, out)
+            Rows at the output frequencies ``g``.
+        frequencies : array (F,)
+
+        Returns
+        -------
+        array (F, down, m, in)
+            Rows at the input frequencies ``f_l``.
+        """
+        return np.asarray(rows[:, None] @ self.gains(frequencies))
+
     @abstractmethod
     def polyphase(self) -> PolyphaseMatrix:
         """Return the same operator as a polyphase matrix."""
@@ -141,7 +157,7 @@ class Operator(ABC):
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
 
-    def adjoint(self) -> PolyphaseMatrix:
+    def adjoint(self) -> Operator:
         """Return the adjoint, ``<A x, y> = <x, A* y>``; an offset has none and is left out."""
         return self.polyphase().adjoint()
 

@@ -46,7 +46,9 @@ def rows_back(operator: Operator, rows: Complex, numbers: Whole, span: int) -> C
     array([1., 0.])
     """
     turns, place = np.unique(numbers % span, return_inverse=True)
-    if not isinstance(operator, StretchFIR) or operator.groups > 1:
+    if isinstance(operator, StretchFIR) and operator.groups > 1:
+        return operator.rows_back(rows, turns[place] / span)[:, 0]
+    if not isinstance(operator, StretchFIR):
         return _by_line(rows, place, operator.gains(turns / span)[:, 0])
     taps, positions = operator.taps, operator.positions
     if taps.strides[2] < 0:

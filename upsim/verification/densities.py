@@ -92,8 +92,8 @@ def _answer_fits(chain: tuple[Operator, ...], sample: int, length: int) -> bool:
     low = high = sample
     for operator in chain:
         if isinstance(operator, StretchFIR):
-            low = low * operator.factor + int(operator.positions.min())
-            high = high * operator.factor + int(operator.positions.max())
+            low = (low * operator.factor + int(operator.positions.min())) // operator.down
+            high = -(-(high * operator.factor + int(operator.positions.max())) // operator.down)
         else:
             blocks = operator.polyphase()
             low = (low // blocks.down + blocks.first) * blocks.up

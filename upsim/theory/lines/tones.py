@@ -324,7 +324,7 @@ class Mechanisms:
         """Return one period of each part, (out, L) or (out, period of the bias)."""
         step, operator = self._trace.steps[number], self._trace.operators[number]
         assert operator is not None
-        if not isinstance(operator, StretchFIR):
+        if not isinstance(operator, StretchFIR) or operator.down > 1:
             means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
             patterns = {"weights": operator.periodic(means[:, None])}
         else:

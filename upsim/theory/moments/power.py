@@ -30,7 +30,7 @@ def response_span(chain: Sequence[Operator]) -> int:
     span = 1
     for operator in chain:
         if isinstance(operator, StretchFIR):
-            span = (span - 1) * operator.factor + operator.reach
+            span = -(-((span - 1) * operator.factor + operator.reach) // operator.down)
             continue
         # Samples that lie anywhere in the blocks: one block more than their number fills.
         blocks = ceil((span - 1) / operator.down) + 1

@@ -219,7 +219,7 @@ class StationaryMoments(Moments):
         length = 1
         for operator in self.chain:
             if isinstance(operator, StretchFIR):
-                length = (length - 1) * operator.factor + operator.reach
+                length = -(-((length - 1) * operator.factor + operator.reach) // operator.down)
             else:
                 blocks = operator.polyphase()
                 length = (-(-length // blocks.down) + len(blocks.blocks)) * blocks.up

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
+from upsim.words.arguments import refuse_beyond_memory
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -60,8 +61,8 @@ def chain_gains(chain: Sequence[Operator], frequencies: Real, channels: int) -> 
         index = (up * np.arange(before)[:, None] + before * np.arange(down)) % total
         rows = np.zeros((count, total, out, operator.in_channels), dtype=np.complex128)
         for k in range(before):
-            for alias in range(down):
-                rows[:, index[k, alias]] += moved[:, k, alias]
+            # The aliases of one frequency are as many different ones.
+            rows[:, index[k]] += moved[:, k]
         ups *= up
         paths = (ups * frequencies[:, None] + np.arange(total)) / total
     return np.asarray(rows)
@@ -77,7 +78,11 @@ def shortened(chain: Sequence[Operator], count: int) -> tuple[Operator, ...]:
     kept: list[Operator] = []
     for operator in reversed(chain):
         later = kept[-1] if kept else None
-        if isinstance(operator, StretchFIR) and isinstance(later, StretchFIR):
+        if (
+            isinstance(operator, StretchFIR)
+            and isinstance(later, StretchFIR)
+            and operator.down == later.down == 1
+        ):
             pairs = operator.out_channels * operator.in_channels
             folding = later.out_channels * pairs * operator.taps.shape[2] * later.reach
             apart = pairs * count * (2 * operator.taps.shape[2] + 4 * later.out_channels)
@@ -91,7 +96,6 @@ def shortened(chain: Sequence[Operator], count: int) -> tuple[Operator, ...]:
 def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
     """Return rows (n, out, mid) times the gains at n frequencies: (n, down, out, in)."""
     turns, place = np.unique(frequencies % 1.0, return_inverse=True)
-    gains = operator.gains(turns)
     # The frequencies of a block differ by whole turns from those asked for; an alias is counted
     # from the frequency itself, so whole turns shift the alias number.
     answer = np.empty(
@@ -99,6 +103,13 @@ def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Comple
     )
     whole = np.rint(frequencies - turns[place]).astype(np.intp)
     shift = (whole * operator.up) % operator.down
+    if isinstance(operator, StretchFIR) and operator.groups > 1:
+        moved = operator.rows_back(rows, turns[place])
+        if not shift.any():
+            return moved
+        turned = (np.arange(operator.down) + shift[:, None]) % operator.down
+        return np.asarray(moved[np.arange(rows.shape[0])[:, None], turned])
+    gains = operator.gains(turns)
     if 4 * turns.size <= frequencies.size:
         order = np.argsort(place, kind="stable")
         edges = np.searchsorted(place[order], np.arange(turns.size + 1))
@@ -155,6 +166,12 @@ def density_through(
     out = chain[-1].out_channels if chain else channels
     widest = max([channels, *(operator.in_channels for operator in chain)])
     # One layer's matrices of a block, and the rows that pass through them.
+    refuse_beyond_memory(
+        frequencies.size * downs * max(channels, out),
+        "the input frequencies behind all output frequencies",
+        fix="ask for fewer frequencies, or use a smaller stride",
+        itemsize=16,
+    )
     matrices = [each.down * each.out_channels * each.in_channels for each in chain]
     block = max(1, _BLOCK // max([downs * out * widest, *matrices]))
     answer = np.empty((out, frequencies.size), dtype=np.complex128)

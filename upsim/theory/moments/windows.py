@@ -178,7 +178,8 @@ def answered(operator: Operator) -> tuple[Fraction, Fraction]:
     """
     if isinstance(operator, StretchFIR):
         first = -operator.crop[0]
-        return Fraction(first), Fraction(first + operator.reach - 1)
+        last = first + operator.reach - 1
+        return Fraction(first, operator.down), Fraction(last, operator.down)
     matrix = operator.polyphase()
     used = np.argwhere(matrix.blocks.any(axis=(1, 3)))
     if not used.size:
