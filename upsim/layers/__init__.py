@@ -27,6 +27,7 @@ from upsim.layers.interpolation import (
     WindowedSinc,
 )
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
@@ -43,6 +44,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         Linear,
         Cubic,
         WindowedSinc,
+        Resample,
         LearnedInterpolation,
         SubpixelConv,
         PeriodicShuffle,
@@ -105,6 +107,7 @@ __all__ = [
     "Parallel",
     "PeriodicShuffle",
     "ReLU",
+    "Resample",
     "Residual",
     "SiLU",
     "Sigmoid",
