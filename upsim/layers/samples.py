@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
+from upsim.layers.resample import Resample
 from upsim.operators import LengthRule, Operator, StretchFIR
-from upsim.words.arguments import finite_array, signed_number, whole_number
+from upsim.words.arguments import finite_array, plain_fraction, signed_number, whole_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,6 +114,14 @@ class Decimate(LinearLayer):
     phase: int = 0
 
     def _check(self) -> None:
+        ratio = plain_fraction(self.factor)
+        if ratio is not None:
+            raise ArgumentError(
+                "factor must be a whole number; a fraction is a change of the rate by a filter",
+                given=f"factor={self.factor!r}",
+                expected="an int >= 1",
+                fix=repr(Resample(ratio.numerator, ratio.denominator)),
+            )
         self._set(
             factor=whole_number(self.factor, "factor"),
             phase=whole_number(self.phase, "phase", least=0),
