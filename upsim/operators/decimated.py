@@ -41,7 +41,7 @@ def decimated_circle(operator: StretchFIR, columns: Real) -> Real:
         return _by_neighbour(operator, total, lambda inputs: samples[..., inputs % count])
     tiled = np.tile(columns, (1, 1, 1, whole // count))
     answer = np.zeros((operator.out_channels, copies, total))
-    for part, chosen, outputs in _by_part(operator):
+    for part, chosen, outputs in by_part(operator):
         kernels = operator.kernels()[..., chosen]
         answer += filtered(kernels, outputs, tiled[..., part::down], factor)
     return answer
@@ -59,7 +59,7 @@ def decimated_line(operator: StretchFIR, samples: Real, first: int, total: int) 
 
         return _by_neighbour(operator, total, read)
     answer = np.zeros((operator.out_channels, total))
-    for part, chosen, outputs in _by_part(operator):
+    for part, chosen, outputs in by_part(operator):
         # The first of the samples q + D t is that of this turn t.
         turn = -((part - first) // down)
         own = samples[:, part + turn * down - first :: down]
@@ -75,7 +75,7 @@ def decimated_line(operator: StretchFIR, samples: Real, first: int, total: int) 
     return answer
 
 
-def _by_part(operator: StretchFIR) -> Iterator[tuple[int, slice, Whole]]:
+def by_part(operator: StretchFIR) -> Iterator[tuple[int, slice, Whole]]:
     """Yield each input phase with its taps and their output samples, both evenly spaced."""
     parts, outputs = operator.places
     step = operator.down // gcd(operator.dilation, operator.down)

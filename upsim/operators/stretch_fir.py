@@ -18,7 +18,7 @@ from upsim.operators.checks import (
     refuse_other_rate,
 )
 from upsim.operators.circle import by_phase, filtered
-from upsim.operators.decimated import decimated_circle, decimated_line
+from upsim.operators.decimated import by_part, decimated_circle, decimated_line
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.finite import overlap_added
 from upsim.operators.folded import coprime, folded_taps, regrouped, undilated
@@ -252,15 +252,15 @@ class StretchFIR(Operator):
         """
         if self.down == 1:
             return self._grouped_response(grid)[..., None] / self.factor
-        parts, outputs = self.places
-        turns = np.exp(-2j * np.pi * np.outer(outputs, grid))
-        made = np.zeros((*self.taps.shape[:2], grid.size, self.down), dtype=np.complex128)
-        for part in np.unique(parts):
-            chosen = parts == part
-            made[..., part] = self.taps[..., chosen] @ turns[chosen]
+        # One kernel for all channels is worked out once.
+        taps = self.taps[:1] if self.taps.strides[0] == 0 else self.taps
+        made = np.zeros((*taps.shape[:2], grid.size, self.down), dtype=np.complex128)
+        for part, chosen, outputs in by_part(self):
+            made[..., part] = taps[..., chosen] @ np.exp(-2j * np.pi * np.outer(outputs, grid))
         each = np.arange(self.down)
         made *= np.exp(2j * np.pi * self.factor / self.down * np.outer(grid, each))
-        return np.asarray(np.fft.ifft(made, axis=-1, norm="forward") / self.factor)
+        gains = np.fft.ifft(made, axis=-1, norm="forward") / self.factor
+        return np.broadcast_to(gains, (self.out_channels, *gains.shape[1:]))
 
     def gains(self, frequencies: ArrayLike) -> Complex:
         """Return the gains, (F, D, out, in); for ``D = 1`` they are ``H(g) / L``."""
@@ -275,6 +275,12 @@ class StretchFIR(Operator):
         """Return rows (F, m, out) times the gains, (F, D, m, in); groups are kept apart."""
         if self.groups == 1:
             return super().rows_back(rows, frequencies)
+        refuse_beyond_memory(
+            rows.shape[0] * rows.shape[1] * self.down * self.in_channels,
+            "the gains",
+            fix="ask for fewer frequencies, or use a smaller stride",
+            itemsize=16,
+        )
         gains = self._grouped_gains(frequencies)
         split = rows.reshape(*rows.shape[:2], self.groups, -1)
         shaped = gains.reshape(self.groups, -1, *gains.shape[1:])

@@ -98,9 +98,6 @@ def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Comple
     turns, place = np.unique(frequencies % 1.0, return_inverse=True)
     # The frequencies of a block differ by whole turns from those asked for; an alias is counted
     # from the frequency itself, so whole turns shift the alias number.
-    answer = np.empty(
-        (rows.shape[0], operator.down, rows.shape[1], operator.in_channels), dtype=np.complex128
-    )
     whole = np.rint(frequencies - turns[place]).astype(np.intp)
     shift = (whole * operator.up) % operator.down
     if isinstance(operator, StretchFIR) and operator.groups > 1:
@@ -110,6 +107,9 @@ def _times_gains(operator: Operator, rows: Complex, frequencies: Real) -> Comple
         turned = (np.arange(operator.down) + shift[:, None]) % operator.down
         return np.asarray(moved[np.arange(rows.shape[0])[:, None], turned])
     gains = operator.gains(turns)
+    answer = np.empty(
+        (rows.shape[0], operator.down, rows.shape[1], operator.in_channels), dtype=np.complex128
+    )
     if 4 * turns.size <= frequencies.size:
         order = np.argsort(place, kind="stable")
         edges = np.searchsorted(place[order], np.arange(turns.size + 1))
@@ -167,7 +167,7 @@ def density_through(
     widest = max([channels, *(operator.in_channels for operator in chain)])
     # One layer's matrices of a block, and the rows that pass through them.
     refuse_beyond_memory(
-        frequencies.size * downs * max(channels, out),
+        frequencies.size * downs,
         "the input frequencies behind all output frequencies",
         fix="ask for fewer frequencies, or use a smaller stride",
         itemsize=16,
