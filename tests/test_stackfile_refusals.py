@@ -83,7 +83,7 @@ def test_a_fraction_is_a_rate():
 
 
 def test_what_is_no_stack_or_no_path_is_refused(tmp_path):
-    with pytest.raises(ArgumentTypeError, match=r"only a stack can be saved. given: 5"):
+    with pytest.raises(ArgumentTypeError, match=r"only a Stack or a Graph can be saved. given: 5"):
         upsim.save_stack(5, tmp_path / "stack.json")
     stack = upsim.Stack([upsim.ReLU()], 16000)
     for wrong in (None, 5):

@@ -19,11 +19,12 @@ __version__ = "0.1.0"
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
-    "Slice Residual Parallel ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid SiLU Softplus GLU Snake "
-    "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid "
+    "SiLU Softplus GLU Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
+    "upsim.network.graph": "Graph",
     "upsim.network.stack": "Stack",
     "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.network.weights": "Initialisation Normal Rescaled",
@@ -40,9 +41,10 @@ _HOMES = {
     "upsim.theory.reports.overlap": "overlap",
     "upsim.theory.reports.boundaries": "coverage",
     "upsim.theory.reports.cost": "cost",
+    "upsim.theory.reports.lengths": "Lengths lengths",
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
-    "upsim.files.stackfile": "load_stack save_stack",
+    "upsim.files.networkfile": "load_stack save_stack",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -55,8 +57,9 @@ if TYPE_CHECKING:
     from upsim.answer.explanation import explain
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
-    from upsim.files.stackfile import load_stack, save_stack
+    from upsim.files.networkfile import load_stack, save_stack
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
+    from upsim.network.graph import Graph
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
         gradient_lines,
         phase_shuffle_factor,
     )
+    from upsim.theory.reports.lengths import Lengths, lengths
     from upsim.theory.reports.overlap import overlap
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic

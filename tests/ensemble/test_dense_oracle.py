@@ -159,11 +159,11 @@ def written_out(covariance, samples):
 def compared(steps, broken=lambda given: given):
     """Yield, behind each layer, the largest difference of either kernel."""
     stack = upsim.Stack([layer for layer, _ in steps], 48000)
-    trace = propagate(stack, starting_moments(stack, SIGNAL, provenance=False))
+    trace = propagate(stack, starting_moments(stack, [SIGNAL], provenance=False))
     dense, operations, largest = source(COUNT, CONSTANT, NOISE), 1, 1.0
     for number, (layer, rule) in enumerate(steps, 1):
         dense = broken(rule(dense))
-        (group,) = trace.after(number).groups
+        (group,) = trace.values[stack.ends[number]].groups
         # Behind each layer at most 9 taps and a skip are added, an activation takes two square
         # roots, an angle and its sine, each to a few roundings; slopes are at most 2.
         operations += 64

@@ -171,8 +171,8 @@ def average_over(networks, signal):
     powers: dict = {}
     densities, count = 0.0, 0
     for network in networks:
-        place = propagate(network, starting_moments(network, signal, provenance=False))
-        end = place.after(len(network))
+        place = propagate(network, starting_moments(network, [signal], provenance=False))
+        end = place.end
         assert isinstance(end, StationaryMoments)
         assert isinstance(end.mean, DeterministicMoments)
         squares = np.abs(end.mean.amplitudes()) ** 2

@@ -57,8 +57,8 @@ CASES = {
 
 def end(stack: upsim.Stack, budget: float) -> EnsembleMoments:
     """Return the record at the output."""
-    place = propagate(stack, starting_moments(stack, SIGNAL, provenance=False, budget=budget))
-    last = place.after(len(stack))
+    place = propagate(stack, starting_moments(stack, [SIGNAL], provenance=False, budget=budget))
+    last = place.end
     assert isinstance(last, EnsembleMoments)
     return last
 
@@ -74,13 +74,13 @@ def test_lines_need_short_lags_only(name):
     total = sum(tone.power[0] for tone in whole.tones)
     for tone, same in zip(tight.tones, whole.tones, strict=True):
         # Sums of a few terms a layer, then a DFT of the period.
-        bound = rounding(64 * len(stack.steps) + 4096, total)
+        bound = rounding(64 * len(stack.nodes) + 4096, total)
         assert abs(tone.power[0] - same.power[0]) <= bound
     # The variance is that of lag 0, which keeps its phases: so does the noise's power, the mean of
     # the density over an even grid that is longer than all lags.
     levels = [end(stack, budget).density(np.arange(4097) / 8192)[0] for budget in (2**31, 0)]
     powers = [np.concatenate([level, level[-2:0:-1]]).mean() for level in levels]
-    assert abs(powers[0] - powers[1]) <= rounding(64 * len(stack.steps) + 8192, powers[0])
+    assert abs(powers[0] - powers[1]) <= rounding(64 * len(stack.nodes) + 8192, powers[0])
     assert not np.array_equal(*levels)
 
 

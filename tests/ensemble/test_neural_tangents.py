@@ -74,8 +74,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_kernel_of_one_run(stax, name):
     stack = upsim.Stack(CASES[name], 48000)
-    trace = propagate(stack, starting_moments(stack, SIGNAL, provenance=False))
-    (group,) = trace.after(len(stack)).groups
+    trace = propagate(stack, starting_moments(stack, [SIGNAL], provenance=False))
+    (group,) = trace.end.groups
     layers, length = [], COUNT
     for layer in stack:
         made, length = as_stax(stax, layer, length)

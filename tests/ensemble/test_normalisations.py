@@ -119,8 +119,8 @@ def test_many_channels_of_one_statistics_have_unit_power():
 def found_groups(stack):
     from upsim.theory.moments.propagation import propagate, starting_moments
 
-    start = starting_moments(stack, SIGNAL, provenance=False)
-    return propagate(stack, start).after(len(stack)).groups
+    start = starting_moments(stack, [SIGNAL], provenance=False)
+    return propagate(stack, start).end.groups
 
 
 def test_groups_of_a_concatenation_have_levels_of_their_own():

@@ -8,7 +8,7 @@ from hypothesis import Phase, find, given, settings
 
 from upsim.layers import CATALOGUE, Branch, Conv, Layer, TransposedConv
 from upsim.network.signals import Density, Recorded, Silence, Sine, Sum, WhiteNoise
-from upsim.network.stack import Stack, lower
+from upsim.network.stack import Stack
 from upsim.operators.edges import PADDING_MODES
 from upsim.testing import (
     activations,
@@ -174,7 +174,7 @@ def test_linear_stacks_are_linear_and_fit_together(stack):
     assert all(is_linear(layer) for layer in stack)
     assert isinstance(stack, Stack)
     assert stack.is_drawn
-    assert len(lower(stack)) >= len(stack)
+    assert len(stack.nodes) >= len(stack)
 
 
 def test_other_stacks_reach_activations_inside_branches():

@@ -7,7 +7,6 @@ import pytest
 import upsim
 from upsim import models
 from upsim.layers import BatchNorm, Conv, Nearest, SubpixelConv
-from upsim.network.stack import lower
 
 
 def conv(before, after, taps):
@@ -15,7 +14,7 @@ def conv(before, after, taps):
 
 
 def layers_of(name, kind):
-    steps = lower(models.build(name))
+    steps = models.build(name).nodes
     return [step.layer for step in steps if isinstance(step.layer, kind)]
 
 

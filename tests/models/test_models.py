@@ -11,7 +11,6 @@ from upsim import models
 from upsim.errors import ArgumentTypeError, UnknownNameError
 from upsim.files.stackfile import stack_from_dict, stack_to_dict
 from upsim.layers import Conv, SubpixelConv, TransposedConv
-from upsim.network.stack import lower
 from upsim.words.tolerance import rounding
 
 # Sample rate, strides and kernels as the models' own configurations have them. The families follow:
@@ -67,7 +66,7 @@ def test_families_follow_from_the_configuration(name):
     for stride in reversed(strides):
         expected.insert(0, expected[0] / stride)
     assert [family.spacing for family in upsim.families(stack)] == expected[:-1]
-    steps = lower(stack)
+    steps = stack.nodes
     upsamplers = [step.layer for step in steps if isinstance(step.layer, TransposedConv)]
     assert tuple(layer.stride for layer in upsamplers) == strides
     assert tuple(layer.kernel_size for layer in upsamplers) == kernels
@@ -275,7 +274,7 @@ def test_every_model_is_undrawn_named_and_described(name):
         isinstance(step.layer, Conv | TransposedConv | SubpixelConv)
         and isinstance(step.layer.weight, upsim.Initialisation)
         and step.layer.weight.is_random
-        for step in lower(stack)
+        for step in stack.nodes
     )
     # Kernels of ones are the same in every draw.
     assert stack.is_drawn == (not random)

@@ -19,7 +19,6 @@ from upsim.layers import (
 )
 from upsim.models.demucs_variants import UPSAMPLINGS, lstm_parameters, separator
 from upsim.models.waveunet import separator as wave_u_net
-from upsim.network.stack import lower
 
 DEMUCS = {
     "demucs": "transposed",
@@ -85,7 +84,7 @@ def test_an_lstm_has_the_parameters_of_torch():
 
 @pytest.mark.parametrize("name", DEMUCS)
 def test_demucs_is_six_blocks_down_and_six_up(name):
-    layers = [step.layer for step in lower(models.build(name)) if step.layer is not None]
+    layers = [step.layer for step in models.build(name).nodes]
     down = [layer for layer in layers if isinstance(layer, Conv) and layer.stride == 4]
     assert [(layer.kernel_size, layer.out_channels) for layer in down] == [(8, w) for w in WIDTHS]
     assert sum(isinstance(layer, GLU) for layer in layers) == 12
@@ -157,7 +156,7 @@ def test_wave_u_net_has_the_parameters_of_the_formula(name):
 )
 def test_wave_u_net_has_twelve_levels(name, kind):
     stack = models.build(name)
-    layers = [step.layer for step in lower(stack)]
+    layers = [step.layer for step in stack.nodes]
     assert sum(isinstance(layer, kind) for layer in layers) == 12
     assert sum(isinstance(layer, Decimate) for layer in layers) == 12
     assert (stack.in_channels, stack.out_channels, stack.rate) == (2, 2, 1)
@@ -183,7 +182,7 @@ def test_segan_keeps_16384_samples_and_has_8_in_the_middle():
     stack = models.segan()
     assert stack.output_length(16_384) == 16_384
     length, shortest = 16_384, 16_384
-    for step in lower(stack):
+    for step in stack.nodes:
         if isinstance(step.layer, Conv):
             length = shortest = -(-length // 2)
     assert shortest == 8

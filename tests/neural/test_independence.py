@@ -13,6 +13,7 @@ ALLOWED = (
     "upsim.errors",
     "upsim.words.units",
     "upsim.layers",
+    "upsim.network.graph",
     "upsim.network.stack",
     "upsim.neural",
 )

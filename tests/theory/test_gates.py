@@ -24,8 +24,8 @@ def logistic(x):
 
 
 def place_after(stack, signal, number, **arguments):
-    start = starting_moments(stack, signal, provenance=True, **arguments)
-    found = propagate(stack, start).after(number)
+    start = starting_moments(stack, [signal], provenance=True, **arguments)
+    found = propagate(stack, start).values[stack.ends[number]]
     assert isinstance(found, StationaryMoments)
     return found
 

@@ -85,7 +85,7 @@ def test_with_strides_down_it_is_the_last_layer_that_could_have_made_it(steps):
     known = reachable(steps)
     for place in {*known, *(Fraction(k, whole) for k in (1, 384, 1000, 3072))}:
         origin = ladder.origin(place)
-        assert (origin.step if origin else None) == known.get(place)
+        assert (origin.node if origin else None) == known.get(place)
 
 
 @given(factors=strides, line=st.integers(1, 49), image=st.integers(0, 10**4))
@@ -96,8 +96,8 @@ def test_an_image_of_an_input_line_is_known_by_its_place_in_the_input(factors, l
     place = (own + image % whole) / whole
     if by_definition(factors, 1, place) is not None:
         return
-    origin = Ladder(stack, frozenset([own])).origin(place)
-    assert origin.step == -1
+    origin = Ladder(stack, frozenset([(0, own * stack.input_rate)])).origin(place)
+    assert origin.node == -1
     assert origin.image_of == own
     # The last stretch below whose old Nyquist the place does not lie.
     mover, turns = "", min(place, 1 - place)

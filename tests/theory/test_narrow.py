@@ -110,8 +110,8 @@ def test_channels_taken_as_independent_say_what_that_costs():
 
 def narrowest(layers, **settings):
     stack = upsim.Stack(layers, 16000, **settings).draw(0)
-    start = starting_moments(stack, upsim.WhiteNoise(), provenance=False)
-    end = propagate(stack, start).after(len(stack))
+    start = starting_moments(stack, [upsim.WhiteNoise()], provenance=False)
+    end = propagate(stack, start).end
     assert isinstance(end, StationaryMoments)
     return narrowest_sum(end.place)
 
@@ -145,8 +145,8 @@ def test_terms_in_front_of_an_activation(layers, terms):
 def test_notes_end_where_nothing_is_worth_saying():
     def place(terms):
         stack = upsim.Stack([*FIRST, upsim.Conv(8, 1, terms // 8), upsim.ReLU()], 16000).draw(0)
-        start = starting_moments(stack, upsim.WhiteNoise(), provenance=False)
-        return propagate(stack, start).after(4).place
+        start = starting_moments(stack, [upsim.WhiteNoise()], provenance=False)
+        return propagate(stack, start).values[stack.ends[4]].place
 
     for terms in (16, 32, 64, 128):
         assert bool(closure_note(place(terms))) == (closure_error(terms, 2) >= WORTH_SAYING)

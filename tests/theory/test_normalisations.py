@@ -60,7 +60,7 @@ def bound_by_hand(norm, samples):
 
 
 def values(stack, signal):
-    return propagate(stack, starting_moments(stack, signal, provenance=True)).values
+    return propagate(stack, starting_moments(stack, [signal], provenance=True)).values
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=repr)
@@ -216,9 +216,9 @@ def branched(norm):
 def test_noise_in_branches_is_divided_by_the_powers_there():
     norm = upsim.GroupNorm(1, 2, bias=[0.5, -0.5])
     stack, signal = branched(norm), upsim.Constant(1.0) + upsim.WhiteNoise(1.0)
-    trace = propagate(stack, starting_moments(stack, signal, provenance=False))
+    trace = propagate(stack, starting_moments(stack, [signal], provenance=False))
     gains = {}
-    for step in trace.steps:
+    for step in trace.nodes:
         if isinstance(step.layer, Normalisation):
             before = trace.values[step.inputs[0]]
             levels = before.levels()
@@ -228,11 +228,11 @@ def test_noise_in_branches_is_divided_by_the_powers_there():
             assert np.abs(levels.mean - steady.mean(axis=1)).max() <= rounding(99, 1.0)
             expected = steady.var(axis=1) + power
             assert np.abs(levels.variance - expected).max() <= rounding(400, expected.max())
-            gains[step.path] = fixed(norm, (levels.mean, levels.variance))
-    assert set(gains) == {(1, 1, 2), (2, 2, 1, 1, 1)}
+            gains[step.name] = fixed(norm, (levels.mean, levels.variance))
+    assert set(gains) == {"1.1.2", "2.2.1.1.1"}
     first, second = stack
-    body = (first.layers[0], gains[1, 1, 2], first.layers[2])
-    inner = upsim.Residual(gains[2, 2, 1, 1, 1], second.branches[1][0].layers[1])
+    body = (first.layers[0], gains["1.1.2"], first.layers[2])
+    inner = upsim.Residual(gains["2.2.1.1.1"], second.branches[1][0].layers[1])
     other = stack.replace(
         layers=[upsim.Residual(*body, skip=first.skip), upsim.Parallel((), inner, merge="mean")]
     )

@@ -72,7 +72,7 @@ SIGNALS = {
 def size_and_operations(trace):
     """The largest that a share may be behind each step, and the products that are added to it."""
     sizes, operations = [1.0 + trace.values[0].size], [1]
-    for step, operator in zip(trace.steps, trace.operators, strict=True):
+    for step, operator in zip(trace.nodes, trace.operators, strict=True):
         given = sum(sizes[value] for value in step.inputs)
         terms = max(operations[value] for value in step.inputs)
         if operator is not None:
@@ -94,8 +94,8 @@ class TestBackIsForward:
         stack = STACKS[name]
         made = SIGNALS[signal]
         made = made(stack) if callable(made) else made
-        start = starting_moments(stack, made, provenance=True)
-        return start, propagate(stack, start), propagate(stack, start.without_shares())
+        start = starting_moments(stack, [made], provenance=True)
+        return start, propagate(stack, start), propagate(stack, [start[0].without_shares()])
 
     def bound(self, trace):
         size, operations = size_and_operations(trace)

@@ -69,8 +69,8 @@ def apart_only(monkeypatch):
 
 def measured(stack):
     """Return the places of a stack that have a covariance, from a run of propagation."""
-    start = starting_moments(stack, NOISE, provenance=True)
-    end = propagate(stack, start).after(len(stack))
+    start = starting_moments(stack, [NOISE], provenance=True)
+    end = propagate(stack, start).end
     assert isinstance(end, StationaryMoments)
     assert end.place.covariance is not None
     places = {end.place} | end.place.ancestors
@@ -99,13 +99,13 @@ def test_windows_bound_the_arrays_and_tightly(name, apart, monkeypatch):
 @pytest.mark.parametrize("name", STACKS)
 def test_what_is_foreseen_is_what_is_planned(name):
     stack = upsim.Stack(STACKS[name], RATE).draw(1)
-    steps, operators = stack.steps, stack.operators
-    start = starting_moments(stack, NOISE, provenance=True)
-    assert isinstance(start, StationaryMoments)
-    values = [Foreseen.at_input(start)]
+    steps, operators = stack.nodes, stack.operators
+    start = starting_moments(stack, [NOISE], provenance=True)
+    assert isinstance(start[0], StationaryMoments)
+    values = [Foreseen.at_input(start[0])]
     for step, operator in zip(steps, operators, strict=True):
         inputs = [values[value] for value in step.inputs]
-        after = merged(inputs, step.merging) if step.layer is None else None
+        after = merged(inputs, step.merging) if step.merging else None
         values.append(after or inputs[0].after(step.layer, operator))
     values[-1].settled()
 
@@ -121,7 +121,7 @@ def test_covariances_that_no_later_layer_asks_for_are_let_go_and_nothing_changes
     stack = upsim.Stack(STACKS[name], RATE).draw(1)
 
     def held():
-        start = starting_moments(stack, NOISE, provenance=True)
+        start = starting_moments(stack, [NOISE], provenance=True)
         places = [value.place for value in propagate(stack, start).values]
         return {number for number, place in enumerate(places) if "covariance" in vars(place)}
 

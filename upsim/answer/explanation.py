@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from upsim.errors import ArgumentError
-from upsim.network.signals import Signal
-from upsim.network.stack import Stack
-from upsim.theory.lines.ladder import Family, Ladder, families
+from upsim.network.feed import Feed, signals_of
+from upsim.network.graph import Graph, spoken
+from upsim.theory.lines.ladder import Family, Ladder, families, input_lines
 from upsim.theory.lines.tones import Tone
 from upsim.words.units import exact, format_decibels, format_hertz
 
@@ -51,10 +51,10 @@ class Explanation:
 
 
 def explain(
-    stack: Stack,
+    stack: Graph,
     frequency: object,
     *,
-    signal: Signal | None = None,
+    signal: Feed | None = None,
     tones: tuple[Tone, ...] | None = None,
 ) -> Explanation:
     """Say which layer a line at ``frequency`` Hz can come from.
@@ -81,8 +81,8 @@ def explain(
             expected=f"0 to {format_hertz(stack.sample_rate / 2)}",
             fix=f"explain({float(stack.sample_rate / 4):g})",
         )
-    own = signal.lines(stack.in_channels, stack.input_rate) if signal is not None else ()
-    ladder = Ladder(stack, frozenset(Fraction(line.frequency / stack.input_rate) for line in own))
+    own = input_lines(stack, signals_of(stack, signal)) if signal is not None else frozenset()
+    ladder = Ladder(stack, own)
     meant = _meant(asked, _last_digit(frequency), stack, ladder, tones)
     fraction = meant / stack.sample_rate
     tone = next((each for each in tones or () if each.fraction == fraction), None)
@@ -102,7 +102,7 @@ def explain(
             possible = False
             lines[0] += "no offset in this stack can make it"
             lines.append(_nearest(meant, stack))
-        elif origin.step < 0:
+        elif origin.node < 0:
             layer = origin.moved_by
             place = format_hertz(origin.image_of * stack.input_rate)
             made = f", an image made by {_name(stack, layer)}" if layer else ""
@@ -121,15 +121,15 @@ def explain(
     return Explanation(meant, fraction, possible, layer, "\n".join(lines), tone)
 
 
-def _opening(asked: Fraction, meant: Fraction, fraction: Fraction, stack: Stack) -> str:
+def _opening(asked: Fraction, meant: Fraction, fraction: Fraction, stack: Graph) -> str:
     of_rate = f"{fraction} of the output rate {format_hertz(stack.sample_rate)}: "
     if asked == meant:
         return f"{format_hertz(meant)} = {of_rate}"
     return f"{format_hertz(asked)}, read as {format_hertz(meant)} = {of_rate}"
 
 
-def _name(stack: Stack, label: str) -> str:
-    return f"layer {label} ({stack.kind(label)})" if label else "the input"
+def _name(stack: Graph, label: str) -> str:
+    return f"{spoken(label)} ({stack.kind(label)})" if label else "the input"
 
 
 def _last_digit(frequency: object) -> Fraction:
@@ -141,7 +141,7 @@ def _last_digit(frequency: object) -> Fraction:
 
 
 def _meant(
-    asked: Fraction, slack: Fraction, stack: Stack, ladder: Ladder, tones: tuple[Tone, ...] | None
+    asked: Fraction, slack: Fraction, stack: Graph, ladder: Ladder, tones: tuple[Tone, ...] | None
 ) -> Fraction:
     known = [each.fraction * stack.sample_rate for each in tones or ()]
     if asked in known or asked == 0 or ladder.origin(asked / stack.sample_rate) is not None:
@@ -155,7 +155,7 @@ def _nearest_multiple(frequency: Fraction, family: Family) -> Fraction:
     return round(frequency / family.spacing) * family.spacing
 
 
-def _nearest(frequency: Fraction, stack: Stack) -> str:
+def _nearest(frequency: Fraction, stack: Graph) -> str:
     found = families(stack)
     if not found:
         return "  the stack has no upsampling layer, so it makes no tones of offsets"
@@ -169,7 +169,7 @@ def _nearest(frequency: Fraction, stack: Stack) -> str:
     )
 
 
-def _level(stack: Stack, tone: Tone) -> list[str]:
+def _level(stack: Graph, tone: Tone) -> list[str]:
     level = format_decibels(float(tone.power.max()))
     what = {
         "overlap": "made there by uneven overlap",
@@ -186,7 +186,7 @@ def _level(stack: Stack, tone: Tone) -> list[str]:
     return lines
 
 
-def _shares(stack: Stack, tone: Tone) -> str:
+def _shares(stack: Graph, tone: Tone) -> str:
     """Return the shares of one network's line, the strongest four."""
     shares = [
         f"{each.cause}{' of ' + _name(stack, each.layer) if each.layer else ''} "

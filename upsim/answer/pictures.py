@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from upsim import show
 from upsim.answer.prediction import Prediction
-from upsim.answer.predictor import predict_input
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph, spoken
 from upsim.operators import StretchFIR
 from upsim.show import Band, ContributionRow, Panel, ToneRow
 from upsim.theory.lines.ladder import families
@@ -83,7 +82,7 @@ def plot(
     return show.draw_spectrogram(image, ax=ax, title=heading)
 
 
-def _responses(stack: Stack) -> tuple[Array, int, int]:
+def _responses(stack: Graph) -> tuple[Array, int, int]:
     """Return what a linear stack makes of an impulse, its phases, and the first sample.
 
     The responses are of shape (out, in, taps) for a stretch and an FIR; one that decimates too
@@ -114,8 +113,10 @@ def _responses(stack: Stack) -> tuple[Array, int, int]:
 
 def panels(prediction: Prediction) -> list[Panel]:
     """Return what is drawn for the input and after each layer."""
-    first = predict_input(prediction.stack, prediction.signal)
-    found = [panel_of(first, "input", bands=False)]
+    found = []
+    for each, fed in zip(prediction.stack.inputs, prediction.inputs, strict=True):
+        title = "input" if len(prediction.stack.inputs) == 1 else each.name
+        found.append(panel_of(fed, title, bands=False))
     for number, after in enumerate(prediction.layers, 1):
         found.append(panel_of(after, prediction.stack.label(number)))
     return found
@@ -137,7 +138,7 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
             low_hz=float(each.low),
             high_hz=float(each.high),
             mirrored=each.mirrored,
-            made_by=f"layer {each.made_by[0]}" if each.made_by else "input",
+            made_by=spoken(each.made_by[0]) if each.made_by else "input",
             order=order,
         )
         for order, each in enumerate(find_bands(prediction.stack) if bands else ())

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from upsim.answer.explanation import Explanation, explain
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
-from upsim.network.signals import Signal
-from upsim.network.stack import Stack
+from upsim.network.feed import Feed
+from upsim.network.graph import Graph
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
 from upsim.theory.lines.tones import Tone
@@ -67,8 +67,8 @@ class Prediction:
 
     Parameters
     ----------
-    stack : Stack
-    signal : Signal
+    stack : Stack or Graph
+    signal : Signal, or dict of input name to Signal
     sample_rate : Fraction
         Of the output, in Hz.
     frequencies : array (F,)
@@ -84,6 +84,8 @@ class Prediction:
         For a recorded input: the whole output, ends included.
     layers : sequence of Prediction
         The same after each layer; made when asked for.
+    inputs : sequence of Prediction
+        What is fed to each input, as a prediction of its own; made when asked for.
 
     Notes
     -----
@@ -91,8 +93,8 @@ class Prediction:
     a recording, whose finite samples are not orthogonal to the lines, up to their product.
     """
 
-    stack: Stack
-    signal: Signal
+    stack: Graph
+    signal: Feed
     sample_rate: Fraction
     frequencies: Array
     psd: Array | None
@@ -100,6 +102,7 @@ class Prediction:
     assumptions: tuple[str, ...]
     waveform: Array | None = None
     layers: Sequence[Prediction] = ()
+    inputs: Sequence[Prediction] = ()
     cyclic: Callable[[Array, int], NDArray[np.complex128]] | None = field(default=None, repr=False)
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
 
@@ -455,7 +458,7 @@ def _made(row: list[str]) -> str:
     return f"{place}, {row[4]}{source}"
 
 
-def _short(signal: Signal) -> str:
+def _short(signal: Feed) -> str:
     text = repr(signal)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.errors import FileFormatError, TooLargeError, UpsimError
-from upsim.files.signalfile import signal_from_dict, signal_to_dict
-from upsim.files.stackfile import exact_rate, stack_from_dict, stack_to_dict
+from upsim.files.graphfile import network_from_dict, network_to_dict
+from upsim.files.signalfile import feed_from_dict, feed_to_dict
+from upsim.files.stackfile import exact_rate
 from upsim.operators.operator import frozen
 from upsim.theory.lines.tones import Contribution, Tone
 from upsim.theory.reports.replicas import Replica
@@ -28,8 +29,8 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "stack": stack_to_dict(prediction.stack),
-        "signal": signal_to_dict(prediction.signal),
+        "stack": network_to_dict(prediction.stack),
+        "signal": feed_to_dict(prediction.signal),
         "sample_rate": str(prediction.sample_rate),
         "frequencies": prediction.frequencies.tolist(),
         "psd": None if psd is None else psd.tolist(),
@@ -61,8 +62,8 @@ def prediction_from_dict(content: object) -> Prediction:
         )
     try:
         return Prediction(
-            stack_from_dict(content["stack"]),
-            signal_from_dict(content["signal"]),
+            network_from_dict(content["stack"]),
+            feed_from_dict(content["signal"]),
             positive_rate(exact_rate(content["sample_rate"])),
             _array(content["frequencies"]),
             _optional_array(content["psd"]),

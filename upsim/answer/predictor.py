@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.answer.prediction import Panels, Prediction
-from upsim.errors import ArgumentError, ArgumentTypeError
+from upsim.errors import ArgumentError
 from upsim.layers import Crop
+from upsim.network.feed import Feed, signals_of
+from upsim.network.graph import Graph, needs_network
 from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.network.stack import Stack
 from upsim.theory.lines.ablation import with_repeats
@@ -47,8 +50,8 @@ _MOST_POINTS = 2**16 + 1
 
 
 def predict(
-    stack: Stack,
-    signal: Signal | None = None,
+    stack: Graph,
+    signal: Feed | None = None,
     *,
     frequencies: int | ArrayLike | None = None,
     provenance: bool = True,
@@ -59,11 +62,11 @@ def predict(
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         With drawn weights: that network.  With weights that are named initialisations: the
         expectation over all networks that they draw; layers whose weights are given stay as they
         are.
-    signal : Signal, optional
+    signal : Signal, or dict of input name to Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
     frequencies : int or array, optional
         Where the density is evaluated: a number of points from 0 to half the sample rate, or
@@ -103,77 +106,88 @@ def predict(
     0 Hz       0         3.52 dB   input               input offset  input offset
     8 kHz      1/2       -6.02 dB  1 (TransposedConv)  overlap       input offset
     """
-    if not isinstance(stack, Stack):
-        raise ArgumentTypeError(
-            "predict needs a Stack",
-            given=f"a {type(stack).__name__}",
-            fix="upsim.predict(upsim.Stack([layer, ...], sample_rate=16000))",
-        )
+    graph = needs_network(stack, "predict")
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0)
-    if not isinstance(signal, Signal):
-        raise ArgumentTypeError(
-            "signal must be an upsim signal",
-            given=f"a {type(signal).__name__}",
-            expected="Silence, Constant, WhiteNoise, Sine, Density or Recorded",
-            fix="upsim.Constant(1.0)",
-        )
-    grid = _grid(frequencies, stack.sample_rate)
+    signals = signals_of(graph, signal)
+    grid = _grid(frequencies, graph.sample_rate)
     budget = finite_number(memory, "memory")
     if budget <= 0:
         raise ArgumentError("memory must be positive", given=f"memory={budget:g}", fix="2 * 2**30")
     tell = progress or silent
     with in_range(), memory_refused():
-        start = starting_moments(stack, signal, provenance=provenance, budget=budget)
-        if isinstance(start, StationaryMoments):
+        starts = starting_moments(graph, signals, provenance=provenance, budget=budget)
+        if isinstance(starts[0], StationaryMoments):
             count = frequencies if isinstance(frequencies, int) else _DEFAULT_COUNT
             count = count if grid is None else grid.size
-            widest = max(stack.channel_counts())
+            widest = max(graph.value_channels)
             refuse_beyond_memory(2 * widest * count, "the density", fix="frequencies=129")
         asked = grid
         if grid is None and frequencies is not None:
             asked = int(frequencies)  # type: ignore[arg-type, assignment]
+        steady = [start for start in starts if isinstance(start, DeterministicMoments)]
         if (
-            isinstance(start, DeterministicMoments)
-            and stack.is_drawn
+            len(steady) == len(starts)
+            and graph.is_drawn
             and provenance
-            and start.waveform is None
-            and asked_back(stack)
+            and all(start.waveform is None for start in steady)
+            and asked_back(graph)
         ):
-            trace = propagate(stack, start.without_shares(), tell)
-            return _read(stack, signal, trace, asked, start)
-        trace = propagate(stack, start, tell)
+            trace = propagate(graph, [start.without_shares() for start in steady], tell)
+            return _read(Asked(graph, signal, asked), trace, steady)
+        trace = propagate(graph, starts, tell)
         tell(1.0, "reading the answer")
         if provenance:
-            trace = with_repeats(stack, signal, trace)
-        return _read(stack, signal, trace, asked)
+            trace = with_repeats(signals[0], trace)
+        return _read(Asked(graph, signal, asked), trace)
 
 
-def predict_input(stack: Stack, signal: Signal) -> Prediction:
-    """Return the signal itself as a prediction: what is fed to the first layer."""
-    wire = stack.replace(
-        layers=[Crop()], sample_rate=stack.input_rate, in_channels=stack.in_channels
-    )
-    return predict(wire, signal)
+def _predict_input(asked: Asked, number: int) -> Prediction:
+    """Return what is fed to an input, by its number from 1, as a prediction."""
+    graph = asked.graph
+    rate, each = graph.input_rates[number - 1], graph.inputs[number - 1]
+    wire = Stack([Crop()], rate, in_channels=each.channels, name=graph.name)
+    return predict(wire, asked.signals[number - 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What was asked: the network, what is fed to it, and the frequencies of the density."""
+
+    graph: Graph
+    signal: Feed
+    frequencies: int | Array | None
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signal of each input."""
+        return signals_of(self.graph, self.signal)
+
+    def upto(self, place: int) -> Asked:
+        """Return the same question about the network up to a given part."""
+        graph = self.graph.upto(place)
+        signal = self.signal
+        if not isinstance(signal, Signal):
+            kept = {each.name for each in graph.inputs}
+            signal = {name: each for name, each in signal.items() if name in kept}
+        count = self.frequencies if isinstance(self.frequencies, int) else None
+        return Asked(graph, signal, count)
 
 
 def _read(
-    stack: Stack,
-    signal: Signal,
-    trace: Trace,
-    frequencies: int | Array | None,
-    start: DeterministicMoments | None = None,
+    asked: Asked, trace: Trace, starts: Sequence[DeterministicMoments] | None = None
 ) -> Prediction:
-    """Read the answer at the end of a (possibly shortened) stack from a trace.
+    """Read the answer at the end of a (possibly shortened) network from a trace.
 
-    ``start`` is the record at the input, for a trace without shares whose lines are to be split.
+    ``starts`` are the records at the inputs, for a trace without shares whose lines are to be
+    split.
     """
-    place = trace.after(len(stack))
+    graph, frequencies, place = asked.graph, asked.frequencies, trace.end
     if isinstance(place, EnsembleMoments):
-        return _read_expectation(stack, signal, trace, place, frequencies)
+        return _read_expectation(asked, trace, place)
     mean = repeating(place)
-    tones = find_tones(stack, trace, signal, start=start)
-    rate = float(stack.sample_rate)
+    tones = find_tones(trace, asked.signals, starts=starts)
+    rate = float(graph.sample_rate)
     assumptions = list(place.assumptions)
     psd, waveform = None, None
     grid = frequencies
@@ -198,71 +212,66 @@ def _read(
             array.setflags(write=False)
 
     return Prediction(
-        stack,
-        signal,
-        stack.sample_rate,
+        graph,
+        asked.signal,
+        graph.sample_rate,
         grid,
         psd,
         tones,
         tuple(assumptions),
         waveform,
-        Panels(len(stack), _After(stack, signal, trace, frequencies, start)),
+        Panels(len(graph), _After(asked, trace, starts)),
+        Panels(len(graph.inputs), partial(_predict_input, asked)),
         place.density if isinstance(place, StationaryMoments) and place.chain is not None else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
     )
 
 
-def _read_expectation(
-    stack: Stack,
-    signal: Signal,
-    trace: Trace,
-    place: EnsembleMoments,
-    frequencies: int | Array | None,
-) -> Prediction:
-    """Read the expectation over networks at the end of a (possibly shortened) stack."""
-    rate = float(stack.sample_rate)
-    grid = frequencies
+def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Prediction:
+    """Read the expectation over networks at the end of a (possibly shortened) network."""
+    graph, grid = asked.graph, asked.frequencies
+    rate = float(graph.sample_rate)
     if grid is None or isinstance(grid, int):
         grid = np.linspace(0, rate / 2, grid or _DEFAULT_COUNT)
     level = place.density(grid / rate)
     refuse_infinite(level)
     # The difference of two kernels that agree to rounding is no density.
-    floor = rounding(len(trace.steps) + 1, float(np.abs(level).max(initial=0.0)))
+    floor = rounding(len(trace.nodes) + 1, float(np.abs(level).max(initial=0.0)))
     psd = place.by_channel(2 * np.clip(level, 0, None) / rate)
     grid.setflags(write=False)
 
     return Prediction(
-        stack,
-        signal,
-        stack.sample_rate,
+        graph,
+        asked.signal,
+        graph.sample_rate,
         grid,
         psd if level.max(initial=0.0) > floor else None,
-        expected_tones(stack, trace, signal),
+        expected_tones(trace, asked.signals[0]),
         place.assumptions,
         None,
-        Panels(len(stack), _After(stack, signal, trace, frequencies)),
+        Panels(len(graph), _After(asked, trace)),
+        Panels(len(graph.inputs), partial(_predict_input, asked)),
         power_of_noise=place.noise_power,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _After:
-    """Reads the answer after a layer; a class, so that a prediction can be sent to a worker."""
+    """Reads the answer after a part; a class, so that a prediction can be sent to a worker."""
 
-    stack: Stack
-    signal: Signal
+    asked: Asked
     trace: Trace
-    frequencies: int | Array | None
-    start: DeterministicMoments | None = None
+    starts: Sequence[DeterministicMoments] | None = None
 
-    def __call__(self, number: int) -> Prediction:
-        count = self.frequencies if isinstance(self.frequencies, int) else None
-        return _read(self.stack.upto(number), self.signal, self._split.upto(number), count)
+    def __call__(self, place: int) -> Prediction:
+        return _read(self.asked.upto(place), self._split.upto(place))
 
     @cached_property
     def _split(self) -> Trace:
-        """The trace with the shares at every place: inside, channels are too many to ask back."""
-        return self.trace if self.start is None else propagate(self.stack, self.start)
+        """The trace with the shares at every value: inside, channels are too many to ask back."""
+        if self.starts is None:
+            return self.trace
+        return propagate(self.asked.graph, self.starts)
 
 
 def _points(place: Moments) -> int:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from upsim.cli.printing import note
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
+from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
-from upsim.network.stack import Stack
 from upsim.words.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
 _UNITS = {"khz": 1000, "hz": 1, "k": 1000}
 
 
-def read_stack(text: str) -> Stack:
+def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
-    from upsim.files.stackfile import load_stack
+    from upsim.files.networkfile import load_stack
     from upsim.models import NAMES, build
 
     if text.strip().lower().replace("_", "-") in NAMES:
@@ -35,7 +35,7 @@ def read_stack(text: str) -> Stack:
         ) from None
 
 
-def with_weights(stack: Stack, seed: int | None, *, expected: bool) -> Stack:
+def with_weights(stack: Graph, seed: int | None, *, expected: bool) -> Graph:
     """Return the stack drawn, or as it is for the average over all networks that it draws."""
     if not expected:
         return drawn_stack(stack, seed)
@@ -51,7 +51,7 @@ def with_weights(stack: Stack, seed: int | None, *, expected: bool) -> Stack:
     return stack
 
 
-def drawn_stack(stack: Stack, seed: int | None) -> Stack:
+def drawn_stack(stack: Graph, seed: int | None) -> Graph:
     """Return the stack with weights, and say where they come from if they were drawn."""
     if stack.is_drawn:
         if seed is not None:
@@ -65,7 +65,7 @@ def drawn_stack(stack: Stack, seed: int | None) -> Stack:
     return stack.draw(chosen)
 
 
-def at_input_rate(stack: Stack, rate: str | None) -> Stack:
+def at_input_rate(stack: Graph, rate: str | None) -> Graph:
     """Return the stack as it would run with another input rate."""
     if rate is None:
         return stack
@@ -76,7 +76,7 @@ def at_input_rate(stack: Stack, rate: str | None) -> Stack:
 
 
 def read_signal(
-    texts: list[str] | None, stack: Stack, *, channel: int | None = None, expected: bool = False
+    texts: list[str] | None, stack: Graph, *, channel: int | None = None, expected: bool = False
 ) -> Signal:
     """Return the sum of the signals, or the default for the stack."""
     if not texts:
@@ -88,7 +88,7 @@ def read_signal(
     return total
 
 
-def _default_signal(stack: Stack) -> Signal:
+def _default_signal(stack: Graph) -> Signal:
     from upsim.theory.moments.propagation import is_linear
 
     if is_linear(stack):
@@ -100,7 +100,7 @@ def _default_signal(stack: Stack) -> Signal:
     return Constant(1.0)
 
 
-def _signal(text: str, stack: Stack, channel: int | None) -> Signal:
+def _signal(text: str, stack: Graph, channel: int | None) -> Signal:
     kind, *values = text.split(":")
     name = kind.strip().lower()
     if name == "silence" and not values:
@@ -122,7 +122,7 @@ def _signal(text: str, stack: Stack, channel: int | None) -> Signal:
     )
 
 
-def _recording(text: str, stack: Stack, channel: int | None) -> Recorded:
+def _recording(text: str, stack: Graph, channel: int | None) -> Recorded:
     """Return a recording as the stack needs it: its rate, its channels; say what was changed."""
     import numpy as np
 

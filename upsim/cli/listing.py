@@ -27,7 +27,8 @@ def models(
     from upsim.cli.inputs import refuse_missing
     from upsim.cli.printing import answer, answer_json, note
     from upsim.errors import ArgumentError
-    from upsim.files.stackfile import save_stack, stack_to_dict
+    from upsim.files.networkfile import save_stack
+    from upsim.files.stackfile import stack_to_dict
     from upsim.models import NAMES, build, describe
     from upsim.show.tables import text_table
     from upsim.theory.reports.cost import cost

@@ -78,7 +78,6 @@ def replicas(
     """List the bands of the output: what lands there, how strong, moved by which layer."""
     from upsim.cli.inputs import drawn_stack, read_stack
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
-    from upsim.network.stack import lower
     from upsim.show.tables import text_table
     from upsim.theory.moments.propagation import is_linear
     from upsim.theory.reports.replicas import find_replicas, linear_gains
@@ -86,7 +85,7 @@ def replicas(
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
-    names = {step.label: step.name for step in lower(found.layers)}
+    names = {node.name: node.title for node in found.nodes}
     gains = linear_gains(drawn_stack(found, seed)) if is_linear(found) else None
     bands = find_replicas(found, gains)
     records = [

@@ -7,6 +7,7 @@ from typing import Any
 
 from upsim.errors import FileFormatError, UnknownNameError
 from upsim.files.stackfile import decoded, encoded, exact_rate, made
+from upsim.network.feed import Feed
 from upsim.network.signals import (
     Constant,
     Density,
@@ -39,6 +40,23 @@ def signal_to_dict(signal: Signal) -> dict[str, Any]:
         return {"type": "Sum", "parts": [signal_to_dict(part) for part in signal.parts]}
     values = {item.name: encoded(getattr(signal, item.name)) for item in fields(signal)}  # type: ignore[arg-type]
     return {"type": type(signal).__name__, **values}
+
+
+def feed_to_dict(feed: Feed) -> dict[str, Any]:
+    """Return what is fed to a network as plain data: a signal, or one for each input."""
+    if isinstance(feed, Signal):
+        return signal_to_dict(feed)
+    return {"inputs": {name: signal_to_dict(each) for name, each in feed.items()}}
+
+
+def feed_from_dict(content: object) -> Feed:
+    """Return what is fed to a network from plain data."""
+    if isinstance(content, dict) and set(content) == {"inputs"}:
+        inputs = content["inputs"]
+        if not isinstance(inputs, dict):
+            raise FileFormatError("inputs map names to signals", given=f"{inputs!r:.60}")
+        return {str(name): signal_from_dict(each) for name, each in inputs.items()}
+    return signal_from_dict(content)
 
 
 def signal_from_dict(content: object) -> Signal:

@@ -10,37 +10,33 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
-import json
 import re
 from dataclasses import fields
 from fractions import Fraction
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from upsim.errors import (
-    ArgumentError,
-    ArgumentTypeError,
     FileFormatError,
-    OutputExistsError,
     TooLargeError,
     UnknownNameError,
     UpsimError,
 )
 from upsim.layers import CATALOGUE, Layer
+from upsim.layers.merging import MERGINGS, Merging
 from upsim.network.stack import Stack
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
-from upsim.words.arguments import MEMORY_BUDGET, path_of
+from upsim.words.arguments import MEMORY_BUDGET, near_names
 
 FORMAT, VERSION = "upsim-stack", 1
 
-#: Larger files are refused before they are read; weights of 40 million numbers still fit.
-LARGEST_FILE = 512 * 2**20
-
 _LISTED_ENTRIES = 64
+
+_FIELDS = {"format", "version", "name", "sample_rate", "in_channels", "layers", "names"}
+
+_MERGINGS: dict[str, Layer] = {type(each).__name__: each for each in MERGINGS.values()}
 
 
 def stack_to_dict(stack: Stack) -> dict[str, Any]:
@@ -56,9 +52,10 @@ def stack_to_dict(stack: Stack) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "name": stack.name,
-        "sample_rate": _number(stack.sample_rate),
+        "sample_rate": rate_to_json(stack.sample_rate),
         "in_channels": stack.in_channels,
-        "layers": [_layer_to_dict(layer) for layer in stack],
+        "layers": [layer_to_dict(layer) for layer in stack],
+        **({"names": list(stack.names)} if stack.is_named else {}),
     }
 
 
@@ -70,14 +67,8 @@ def stack_from_dict(content: object) -> Stack:
             given=f"format={content.get('format')!r}" if isinstance(content, dict) else "no object",
             expected=f'an object with "format": "{FORMAT}"',
         )
-    if content.get("version") != VERSION:
-        raise FileFormatError(
-            "this stack file is of another version",
-            given=f"version {content.get('version')!r}",
-            expected=f"version {VERSION}",
-            fix="install the version of upsim that wrote it, and write it again",
-        )
-    unknown = set(content) - {"format", "version", "name", "sample_rate", "in_channels", "layers"}
+    refuse_other_version(content, "stack")
+    unknown = set(content) - _FIELDS
     if unknown:
         raise FileFormatError("the stack has unknown fields", given=", ".join(sorted(unknown)))
     layers = content.get("layers")
@@ -93,71 +84,35 @@ def stack_from_dict(content: object) -> Stack:
         ]
     except RecursionError:
         raise FileFormatError("the layers are nested too deeply", given="the stack file") from None
+    names = content.get("names", [str(number) for number in range(1, len(placed) + 1)])
+    if not isinstance(names, list) or len(names) != len(placed):
+        raise FileFormatError(
+            "names must list one name for each layer",
+            given=f"names={names!r:.60}, {len(placed)} layers",
+        )
     return Stack(
-        placed,
+        list(zip(names, placed, strict=True)),
         exact_rate(content["sample_rate"]),
         in_channels=content.get("in_channels"),
         name=content.get("name", ""),
     )
 
 
-def load_stack(path: str | Path) -> Stack:
-    """Read a stack file."""
-    path = path_of(path)
-    if not path.is_file():
-        raise FileFormatError("there is no such stack file", given=str(path), fix="check the path")
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise TooLargeError(
-            "the stack file is too large",
-            given=f"{size / 2**20:.0f} MiB in {path}",
-            expected=f"at most {LARGEST_FILE / 2**20:.0f} MiB",
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
-    except UpsimError as error:
-        raise error.at(str(path)) from None
-    except (ValueError, RecursionError) as error:
+def refuse_other_version(content: dict[str, Any], what: str) -> None:
+    """Refuse data that another version of upsim wrote."""
+    if content.get("version") != VERSION:
         raise FileFormatError(
-            "this is not a JSON file that can be read",
-            given=f"{path}: {error}",
-            expected="a stack file as upsim.save_stack writes it",
-        ) from None
-    try:
-        return stack_from_dict(content)
-    except UpsimError as error:
-        raise error.at(str(path)) from None
-
-
-def save_stack(stack: Stack, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a stack file; an existing file is kept unless ``overwrite`` is true."""
-    if not isinstance(stack, Stack):
-        raise ArgumentTypeError(
-            "only a stack can be saved",
-            given=f"{stack!r:.60}",
-            expected="save_stack(stack, path)",
-            fix="upsim.Stack([...], sample_rate=16000)",
+            f"this {what} file is of another version",
+            given=f"version {content.get('version')!r}",
+            expected=f"version {VERSION}",
+            fix="install the version of upsim that wrote it, and write it again",
         )
-    write_text(path, json.dumps(stack_to_dict(stack), indent=1) + "\n", overwrite=overwrite)
 
 
-def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
-    """Write a text file; an existing file is kept unless ``overwrite`` is true."""
-    path = path_of(path)
-    try:
-        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputExistsError(
-            "the output file exists and is kept", given=str(path), fix="another name, or overwrite"
-        ) from None
-    except OSError as error:
-        raise ArgumentError(
-            "the output file cannot be written", given=f"{path}: {error.strerror}"
-        ) from None
-
-
-def _layer_to_dict(layer: Layer) -> dict[str, Any]:
+def layer_to_dict(layer: Layer) -> dict[str, Any]:
+    """Return a layer as plain data: its type, and what differs from the defaults."""
+    if isinstance(layer, Merging):
+        return {"type": type(layer).__name__}
     if CATALOGUE.get(type(layer).__name__) is not type(layer):
         raise UnknownNameError(
             "only layers of the catalogue can be written",
@@ -172,22 +127,25 @@ def _layer_to_dict(layer: Layer) -> dict[str, Any]:
 
 def _placed(content: object, place: str) -> Layer:
     try:
-        return _layer_from_dict(content)
+        return layer_from_dict(content)
     except UpsimError as error:
         raise error.at(place) from None
 
 
-def _layer_from_dict(content: object) -> Layer:
+def layer_from_dict(content: object) -> Layer:
+    """Return the layer of plain data."""
     if not isinstance(content, dict) or not isinstance(content.get("type"), str):
         raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
+    if content["type"] in _MERGINGS:
+        return _MERGINGS[content["type"]]
     kind = CATALOGUE.get(content["type"])
     if kind is None:
-        near = difflib.get_close_matches(content["type"], CATALOGUE, n=1)
+        near = near_names(content["type"], CATALOGUE).replace("'", '"')
         raise UnknownNameError(
             "unknown layer",
             given=f"{content['type']!r:.60}",
             expected=", ".join(CATALOGUE),
-            fix=f'"type": "{near[0]}"' if near else "",
+            fix=f'"type": {near}' if near else "",
         )
     values = {key: decoded(value) for key, value in content.items() if key != "type"}
     known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
@@ -227,11 +185,11 @@ def encoded(value: object) -> Any:
         raw = np.ascontiguousarray(value, dtype="<f8").tobytes()
         return {"shape": list(value.shape), "base64": base64.b64encode(raw).decode("ascii")}
     if isinstance(value, Layer):
-        return _layer_to_dict(value)
+        return layer_to_dict(value)
     if isinstance(value, tuple):
         return [encoded(each) for each in value]
     if isinstance(value, Fraction):
-        return _number(value)
+        return rate_to_json(value)
     if isinstance(value, Initialisation):
         for name, known in NAMED.items():
             if known == value:
@@ -266,7 +224,7 @@ def decoded(value: object) -> Any:
             if set(value) == {name}:
                 return kind(**{field: value[name]})
         if "type" in value:
-            return _layer_from_dict(value)
+            return layer_from_dict(value)
         raise FileFormatError("unknown kind of value", given=f"{value!r:.60}")
     return value
 
@@ -300,7 +258,8 @@ def _array(shape: object, text: object) -> Any:
     return np.frombuffer(raw, dtype="<f8").reshape(shape)
 
 
-def _number(value: Fraction) -> int | str:
+def rate_to_json(value: Fraction) -> int | str:
+    """Return a rate or frequency as JSON carries it: exact."""
     return int(value) if value.denominator == 1 else str(value)
 
 
@@ -319,5 +278,6 @@ def exact_rate(value: object) -> object:
         ) from None
 
 
-def _no_constant(name: str) -> float:
+def no_constant(name: str) -> float:
+    """Refuse NaN and infinities, which are no JSON."""
     raise FileFormatError("JSON has no such number", given=name, expected="finite numbers")

@@ -41,6 +41,11 @@ def schema() -> dict[str, Any]:
             "sample_rate": {"$ref": "#/$defs/rate"},
             "in_channels": {"type": "integer", "minimum": 1},
             "layers": {"$ref": "#/$defs/layers"},
+            "names": {
+                "description": "one name for each layer",
+                "type": "array",
+                "items": {"type": "string", "minLength": 1},
+            },
         },
         "required": ["format", "version", "sample_rate", "layers"],
         "additionalProperties": False,

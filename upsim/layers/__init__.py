@@ -26,6 +26,7 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
@@ -83,9 +84,12 @@ __all__ = [
     "GELU",
     "GLU",
     "Activation",
+    "Add",
+    "Average",
     "BatchNorm",
     "Bias",
     "Branch",
+    "Concatenate",
     "Conv",
     "Crop",
     "Cubic",
@@ -101,6 +105,7 @@ __all__ = [
     "LearnedInterpolation",
     "Linear",
     "LinearLayer",
+    "Merging",
     "Nearest",
     "Normalisation",
     "PReLU",

@@ -70,7 +70,19 @@ class Layer(ABC):
 
     def output_length(self, length: int) -> int:
         """Return the number of output samples for ``length`` input samples."""
+        if length < self.shortest_input:
+            raise ShapeError(
+                "the padding reaches further than the input",
+                given=f"{length} samples",
+                expected=f"at least {self.shortest_input}",
+                fix="a longer input, or less padding",
+            )
         return self.length_rule()(length)
+
+    @property
+    def shortest_input(self) -> int:
+        """Samples that the layer needs to be run at all, whatever its output length."""
+        return 1
 
     @property
     def channels_in(self) -> int | None:

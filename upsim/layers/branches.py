@@ -11,15 +11,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
+from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UpsimError
 from upsim.layers.base import Branch, Layer
+from upsim.layers.merging import MERGINGS
 from upsim.operators import LengthRule
 from upsim.words.arguments import one_of
 
 #: Branches in branches; no network comes near, and every question here walks down recursively.
 DEEPEST_NESTING = 100
 
-MERGES = ("sum", "mean", "concatenate")
 
 _ONE = Fraction(1)
 
@@ -136,21 +136,32 @@ class _Parts(Branch):
     def channels_out(self, channels: int) -> int:
         """Return the channels after merging."""
         each = [chain_channels(part, channels) for part in self.parts]
-        if self.merging == "concatenate":
-            return sum(each)
-        if len(set(each)) != 1:
-            raise ShapeError(
-                "branches that are added have different channels",
-                given=f"{each}",
-                expected="equal numbers",
-                fix='merge="concatenate"',
-                where=type(self).__name__,
-            )
-        return each[0]
+        try:
+            return MERGINGS[self.merging].merged_channels(each)
+        except UpsimError as error:
+            raise error.at(type(self).__name__) from None
 
     def length_rule(self) -> LengthRule:
         """Return the law that all branches obey."""
         return chain_lengths(self.parts[0])
+
+    def output_length(self, length: int) -> int:
+        """Return the common length of all parts, or refuse one for which they differ."""
+        found = []
+        for part in self.parts:
+            made = length
+            for layer in part:
+                made = layer.output_length(made)
+            found.append(made)
+        if len(set(found)) > 1:
+            raise ShapeError(
+                "branches that meet have different lengths",
+                given=" and ".join(map(str, found)) + f" samples, for {length} in",
+                expected="equal lengths",
+                fix="upsim.lengths(stack, n), which names the nearest lengths that fit",
+                where=type(self).__name__,
+            )
+        return found[0]
 
     @property
     def block(self) -> tuple[int, int]:
@@ -283,7 +294,7 @@ class Parallel(_Parts):
         self.__post_init__()
 
     def _check(self) -> None:
-        one_of(self.merge, "merge", MERGES)
+        one_of(self.merge, "merge", tuple(MERGINGS))
         if not self.branches:
             raise ShapeError(
                 "a Parallel needs at least one branch", given="none", fix="Parallel((), ())"

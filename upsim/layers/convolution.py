@@ -215,6 +215,12 @@ class Conv(WeightedLayer):
         self._check_weights()
 
     @property
+    def shortest_input(self) -> int:
+        """A reflection needs one sample more than it adds, a wrapped signal as many."""
+        longest = max(self.pads)
+        return max(1, {"reflect": longest + 1, "circular": longest}.get(self.padding_mode, 1))
+
+    @property
     def weight_shape(self) -> tuple[int, ...]:
         """``(out, in / groups, K)``."""
         return (self.out_channels, self.in_channels // self.groups, self.kernel_size)

@@ -173,6 +173,11 @@ class SubpixelConv(WeightedLayer):
             weight=self.weight,
         )
 
+    @property
+    def shortest_input(self) -> int:
+        """That of the convolution."""
+        return self.convolution().shortest_input
+
     def length_rule(self) -> LengthRule:
         """Return the length of the convolution, times the factor."""
         return self.convolution().length_rule().then(LengthRule(((self.factor, 1, 0),)))

@@ -78,6 +78,11 @@ class WeightNorm(LinearLayer):
         """Return the convolution's output channels."""
         return self.layer.channels_out(channels)
 
+    @property
+    def shortest_input(self) -> int:
+        """That of the layer inside."""
+        return self.layer.shortest_input
+
     def length_rule(self) -> LengthRule:
         """Return the convolution's law."""
         return self.layer.length_rule()

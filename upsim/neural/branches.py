@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
@@ -16,29 +17,29 @@ from upsim.neural.registry import chain, register
 @register(Residual)
 def run_residual(layer: Residual, samples: Signal) -> Signal:
     """Return ``body(x) + skip(x)``; an empty skip is the input itself."""
-    body, skip = run_parts((layer.layers, layer.skip), samples)
-    return body + skip
+    return merged("sum", run_parts((layer.layers, layer.skip), samples))
 
 
 @register(Parallel)
 def run_parallel(layer: Parallel, samples: Signal) -> Signal:
     """Return the sum, the mean or the concatenation (over channels) of the branches."""
-    results = run_parts(layer.branches, samples)
-    if layer.merge == "concatenate":
-        return np.concatenate(results, axis=1)
-    total = reduce(np.add, results)
-    return total / len(results) if layer.merge == "mean" else total
+    return merged(layer.merge, run_parts(layer.branches, samples))
 
 
 def run_parts(parts: tuple[tuple[Layer, ...], ...], samples: Signal) -> list[Signal]:
-    """Return the result of each branch; they must be equally long."""
+    """Return the result of each branch."""
     results = []
     for number, part in enumerate(parts, 1):
         try:
             results.append(chain(part, samples))
         except UpsimError as error:
             raise error.at(f"branch {number}") from None
-    lengths = [result.shape[-1] for result in results]
+    return results
+
+
+def merged(how: str, values: Sequence[Signal]) -> Signal:
+    """Return the sum, the mean or the concatenation (over channels) of equally long values."""
+    lengths = [value.shape[-1] for value in values]
     if len(set(lengths)) != 1:
         raise ShapeError(
             "the branches give different lengths",
@@ -46,4 +47,7 @@ def run_parts(parts: tuple[tuple[Layer, ...], ...], samples: Signal) -> list[Sig
             expected="equal lengths",
             fix="change a padding, or add upsim.Crop(left, right) to a branch",
         )
-    return results
+    if how == "concatenate":
+        return np.concatenate(values, axis=1)
+    total = reduce(np.add, values)
+    return total / len(values) if how == "mean" else total

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from upsim.layers.base import Layer
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
 from upsim.neural.batch import as_batch
+from upsim.neural.branches import merged
 from upsim.neural.precision import Signal
-from upsim.neural.registry import steps
+from upsim.neural.registry import forward, steps
 
-Layers = Iterable[Layer] | Layer
+Layers = Graph | Iterable[Layer] | Layer
+
+
+def run_graph(graph: Graph, inputs: Sequence[Signal]) -> list[Signal]:
+    """Return every value of a graph for samples (batch, channels, time) at each input."""
+
+    def rule(node: Node, given: Sequence[Signal]) -> Signal:
+        if isinstance(node.layer, Merging):
+            return merged(node.layer.how, given)
+        return forward(node.layer, given[0])
+
+    return walk(graph, list(inputs), rule)
 
 
 @overload
@@ -35,7 +49,7 @@ def run(
 
     Parameters
     ----------
-    layers : Stack, iterable of Layer, or Layer
+    layers : Graph, Stack, iterable of Layer, or Layer
         All weights drawn.
     samples : array (batch, channels, time) or (channels, time)
         The output has as many axes.
@@ -52,6 +66,12 @@ def run(
     >>> [made.shape for made in run([Nearest(2), Nearest(3)], np.ones((5, 1, 4)), each=True)]
     [(5, 1, 8), (5, 1, 24)]
     """
+    if isinstance(layers, Graph):
+        refuse_several_inputs(layers, "neural.run")
+        batch, added = as_batch(samples, dtype)
+        values = run_graph(layers, [batch])
+        shown = [values[end][0] if added else values[end] for end in layers.ends[1:]]
+        return shown if each else shown[-1]
     batch, added = as_batch(samples, dtype)
     listed = (layers,) if isinstance(layers, Layer) else layers
     kept: list[Signal] = []

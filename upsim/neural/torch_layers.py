@@ -5,7 +5,7 @@ torch is imported only when one of these functions is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ from upsim.errors import (
 )
 from upsim.layers.base import Layer
 from upsim.layers.branches import chain_channels
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
+from upsim.network.stack import Stack
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers
@@ -71,7 +74,12 @@ def to_torch(layers: Layers, *, dtype: DTypeLike = np.float64, device: str = "cp
     torch = require_torch()
     wanted = _torch_precision(dtype)
     place = _checked_device(torch, device)
-    module = build(layers, torch) if isinstance(layers, Layer) else build_chain(layers, torch)
+    if isinstance(layers, Layer):
+        module = build(layers, torch)
+    elif isinstance(layers, Graph) and not isinstance(layers, Stack):
+        module = build_graph(layers, torch)
+    else:
+        module = build_chain(layers, torch)
     return module.to(device=place, dtype=getattr(torch, wanted.name)).eval()
 
 
@@ -90,9 +98,12 @@ def run_torch(
     """
     torch = require_torch()
     batch, added = as_batch(samples, _torch_precision(dtype))
-    listed = (layers,) if isinstance(layers, Layer) else tuple(layers)
-    chain_channels(listed, batch.shape[1])  # refuses channels that a layer cannot take
-    module = to_torch(listed, dtype=dtype, device=device)
+    if isinstance(layers, Graph):
+        refuse_several_inputs(layers, "neural.run_torch")
+    else:
+        listed = (layers,) if isinstance(layers, Layer) else tuple(layers)
+        chain_channels(listed, batch.shape[1])  # refuses channels that a layer cannot take
+    module = to_torch(layers, dtype=dtype, device=device)
     place = _checked_device(torch, device)
     full_precision = (
         torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
@@ -133,6 +144,38 @@ def build(layer: Layer, torch: Any) -> Any:
         expected="a layer of upsim.layers.CATALOGUE, or one with a registered builder",
         fix=f"@upsim.neural.register_torch({kind}) above a function (layer, torch) -> Module",
     )
+
+
+def build_graph(graph: Graph, torch: Any) -> Any:
+    """Return one module for a graph: its inputs in order to its output."""
+    modules: dict[int, Any] = {}
+    for node in graph.nodes:
+        if not isinstance(node.layer, Merging):
+            with graph.placed(node):
+                modules[node.output] = build(node.layer, torch)
+
+    class GraphModule(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleDict({str(k): each for k, each in modules.items()})
+
+        def forward(self, *inputs: Any) -> Any:
+            def rule(node: Node, given: Sequence[Any]) -> Any:
+                if isinstance(node.layer, Merging):
+                    return merge(torch, node.layer.how, given)
+                return self.layers[str(node.output)](given[0])
+
+            return walk(graph, inputs, rule)[graph.end]
+
+    return GraphModule()
+
+
+def merge(torch: Any, how: str, values: Sequence[Any]) -> Any:
+    """Return the sum, the mean or the concatenation (over channels) of tensors."""
+    if how == "concatenate":
+        return torch.cat(list(values), dim=1)
+    together = torch.stack(list(values))
+    return together.mean(dim=0) if how == "mean" else together.sum(dim=0)
 
 
 def build_chain(layers: Iterable[Layer], torch: Any) -> Any:

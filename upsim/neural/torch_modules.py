@@ -25,7 +25,7 @@ from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.neural.resample import every_kernel
-from upsim.neural.torch_layers import build_chain, register_torch
+from upsim.neural.torch_layers import build_chain, merge, register_torch
 from upsim.neural.torch_tensor import tensor, tensor_layer
 
 # torch's bicubic has Keys' parameter built in.
@@ -280,15 +280,11 @@ def _parallel(layer: Parallel, torch: Any) -> Any:
     return _merged(torch, layer, layer.branches, layer.merge)
 
 
-def _merged(torch: Any, layer: Layer, parts: tuple[tuple[Layer, ...], ...], merge: str) -> Any:
+def _merged(torch: Any, layer: Layer, parts: tuple[tuple[Layer, ...], ...], how: str) -> Any:
     branches = torch.nn.ModuleList(build_chain(part, torch) for part in parts)
 
     def compute(x: Any) -> Any:
-        results = [branch(x) for branch in branches]
-        if merge == "concatenate":
-            return torch.cat(results, dim=1)
-        together = torch.stack(results)
-        return together.mean(dim=0) if merge == "mean" else together.sum(dim=0)
+        return merge(torch, how, [branch(x) for branch in branches])
 
     module = tensor_layer(torch, layer, compute)
     module.branches = branches  # so that .to() and .parameters() reach them

@@ -51,6 +51,12 @@ class LengthRule:
                 )
         return length
 
+    def of_many(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rule for many lengths at once; 0 where no sample is left on the way."""
+        for up, down, extra in self.steps:
+            lengths = np.where(lengths > 0, np.maximum((lengths * up + extra) // down, 0), 0)
+        return lengths
+
     @cached_property
     def rate(self) -> Fraction:
         """Output samples per input sample, far from the ends."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from upsim.answer.prediction import Prediction
 from upsim.errors import ArgumentError
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph
 from upsim.network.signals import Line, Signal, Term
-from upsim.network.stack import Stack
 from upsim.theory.moments import DeterministicMoments
 from upsim.theory.moments.propagation import propagate
 from upsim.theory.reports.boundaries import boundary_report
@@ -25,7 +26,7 @@ from upsim.verification.runner import (
 )
 
 
-def compare_lengths(stack: Stack, runner: Runner) -> Check:
+def compare_lengths(stack: Graph, runner: Runner) -> Check:
     """Compare output lengths for several input lengths; whole numbers, so the tolerance is 0."""
     unit = unit_length(stack)
     worst = 0
@@ -36,14 +37,14 @@ def compare_lengths(stack: Stack, runner: Runner) -> Check:
     return Check("lengths", "output lengths for three inputs against the length law", worst, 0)
 
 
-def compare_lines(stack: Stack, signal: Signal, runner: Runner) -> Check:
+def compare_lines(stack: Graph, signal: Signal, runner: Runner) -> Check:
     """Compare one period of the predicted steady state with the middle of a long run."""
     refuse_normalisations(stack, "level")
     start = DeterministicMoments.from_signal(
         _LinesOf(signal), stack.in_channels, stack.input_rate, provenance=False
     )
-    trace = propagate(stack, start)
-    end = trace.after(len(stack))
+    trace = propagate(stack, [start])
+    end = trace.end
     assert isinstance(end, DeterministicMoments)
     period = end.period.shape[1]
     unit = unit_length(stack)
@@ -81,14 +82,14 @@ class _LinesOf(Term):
         return self.signal.lines(channels, rate)
 
 
-def compare_samples(stack: Stack, runner: Runner, seed: int) -> Check:
+def compare_samples(stack: Graph, runner: Runner, seed: int) -> Check:
     """Compare the finite map, edges included, on random samples."""
     unit = unit_length(stack)
     length = shortest_input(stack, unit) + 4 * unit
     samples = np.random.default_rng(seed).standard_normal((stack.in_channels, length))
     made = runner(stack, samples[None])
     trace = finite_trace(stack, samples)
-    end = trace.after(len(stack))
+    end = trace.end
     assert isinstance(end, DeterministicMoments)
     assert end.waveform is not None
     if made[-1][0].shape != end.waveform.shape:
@@ -101,13 +102,15 @@ def compare_samples(stack: Stack, runner: Runner, seed: int) -> Check:
     )
 
 
-def compare_recording(stack: Stack, prediction: Prediction, runner: Runner) -> Check:
+def compare_recording(stack: Graph, prediction: Prediction, runner: Runner) -> Check:
     """Compare the output for the recording, sample by sample."""
     assert prediction.waveform is not None
     channels, rate = stack.in_channels, stack.input_rate
-    start = DeterministicMoments.from_signal(prediction.signal, channels, rate, provenance=False)
+    start = DeterministicMoments.from_signal(
+        signals_of(stack, prediction.signal)[0], channels, rate, provenance=False
+    )
     assert start.waveform is not None
-    trace = propagate(stack, start)
+    trace = propagate(stack, [start])
     made = runner(stack, start.waveform[None])
     return Check(
         "recording",

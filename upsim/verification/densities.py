@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from upsim.answer.prediction import Prediction
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError
-from upsim.network.stack import Stack
+from upsim.network.feed import signals_of
+from upsim.network.graph import Graph
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.propagation import transfer_chain
 from upsim.theory.reports.boundaries import boundary_report
+from upsim.theory.reports.replicas import repeats
 from upsim.verification.report import Check
 from upsim.verification.runner import Runner, refuse_normalisations, shortest_input, unit_length
 from upsim.words.tolerance import rounding
@@ -24,7 +24,7 @@ _POINTS = 65
 _IMPULSES = 4096
 
 
-def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Check:
+def compare_density(stack: Graph, prediction: Prediction, runner: Runner) -> Check:
     r"""Compare the density with that of the witness's impulse responses, without statistics.
 
     With ``h_q`` the response to a unit impulse at input sample ``q = 0 … D - 1`` of a block, the
@@ -32,8 +32,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     :math:`\frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n] e^{-j 2\pi g n}`.
     """
     refuse_normalisations(stack, "level")
-    unit = prod(layer.block[1] for layer in stack)
-    ups = prod(layer.block[0] for layer in stack)
+    ups, unit = repeats(stack)
     channels = stack.in_channels
     if unit * channels > _IMPULSES:
         raise ArgumentError(
@@ -66,7 +65,7 @@ def compare_density(stack: Stack, prediction: Prediction, runner: Runner) -> Che
     inputs = (ups * grid[:, None] + np.arange(unit)) / unit
     ahead = np.exp(2j * np.pi * inputs[:, :, None] * np.arange(unit))
     gains = np.einsum("qcof,fkq->fkoc", turned, ahead) / ups
-    level = prediction.signal.density(
+    level = signals_of(stack, prediction.signal)[0].density(
         inputs.reshape(-1) * float(stack.input_rate), channels, stack.input_rate
     )
     assert level is not None

@@ -21,24 +21,24 @@ def rounding_through(trace: Trace, dtype: np.dtype[Any]) -> float:
     """
     sizes = [_size(value) for value in trace.values]
     errors = [0.0] * len(sizes)
-    for step, operator in zip(trace.steps, trace.operators, strict=True):
-        given, made = max(sizes[value] for value in step.inputs), sizes[step.output]
-        before = float(np.hypot.reduce([errors[value] for value in step.inputs]))
-        if isinstance(step.layer, Normalisation):
-            errors[step.output] = _normalised(
-                trace.values[step.inputs[0]], step.layer, before, made, dtype
+    for node, operator in zip(trace.nodes, trace.operators, strict=True):
+        given, made = max(sizes[value] for value in node.inputs), sizes[node.output]
+        before = float(np.hypot.reduce([errors[value] for value in node.inputs]))
+        if isinstance(node.layer, Normalisation):
+            errors[node.output] = _normalised(
+                trace.values[node.inputs[0]], node.layer, before, made, dtype
             )
             continue
         passed = made / given if given else 0.0
         if operator is None:
             # Activations and mergings: a few roundings, and a slope that may reach one or more.
             own = probable(8, max(given, made), dtype)
-            errors[step.output] = float(np.hypot(max(1.0, passed) * before, own))
+            errors[node.output] = float(np.hypot(max(1.0, passed) * before, own))
             continue
         most = operator.largest_gain()
         offset = 0.0 if operator.offset is None else float(np.abs(operator.offset).max())
         own = probable(operator.terms + 1, most * given + offset, dtype)
-        errors[step.output] = float(np.hypot(min(passed, most) * before, own))
+        errors[node.output] = float(np.hypot(min(passed, most) * before, own))
     return errors[-1]
 
 

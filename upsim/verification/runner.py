@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from upsim import neural
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Normalisation
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.theory.moments import DeterministicMoments
 from upsim.theory.moments.propagation import Trace, propagate
 
@@ -25,7 +25,7 @@ class Runner:
         self.backend, self.dtype = backend, dtype
         self.name = f"{backend} {dtype.name}"
 
-    def __call__(self, stack: Stack, samples: Array) -> list[Array]:
+    def __call__(self, stack: Graph, samples: Array) -> list[Array]:
         """Return the output of every layer (torch: of the last), in double precision."""
         if self.backend == "numpy":
             made = neural.run(stack, samples, dtype=self.dtype, each=True)
@@ -35,12 +35,12 @@ class Runner:
         return [np.asarray(last, dtype=np.float64)]
 
 
-def unit_length(stack: Stack) -> int:
+def unit_length(stack: Graph) -> int:
     """Return a number of samples that may be added to any input which passes every branch."""
-    return prod(step.layer.rate.denominator for step in stack.steps if step.layer is not None)
+    return prod(node.layer.rate.denominator for node in stack.nodes)
 
 
-def shortest_input(stack: Stack, unit: int, *, least: int = 1) -> int:
+def shortest_input(stack: Graph, unit: int, *, least: int = 1) -> int:
     """Return an input length that leaves a sample after every layer, and branches equally long.
 
     A multiple of ``unit`` where that will do; where a branch decimates without padding only one
@@ -71,38 +71,36 @@ def shortest_input(stack: Stack, unit: int, *, least: int = 1) -> int:
             return fits
 
 
-def _fits(stack: Stack, length: int) -> bool | None:
+def _fits(stack: Graph, length: int) -> bool | None:
     """Tell whether branches end equally long; None where a layer is left without a sample."""
     lengths = {0: length}
-    for step in stack.steps:
-        given = {lengths[value] for value in step.inputs}
+    for node in stack.nodes:
+        given = {lengths[value] for value in node.inputs}
         if len(given) > 1:
             return False
-        (made,) = given
         try:
-            lengths[step.output] = made if step.layer is None else step.layer.output_length(made)
+            lengths[node.output] = node.layer.output_length(given.pop())
         except ShapeError:
-            return None
-        if lengths[step.output] < 1:
             return None
     return True
 
 
-def finite_trace(stack: Stack, samples: Array) -> Trace:
+def finite_trace(stack: Graph, samples: Array) -> Trace:
     """Carry finite samples through the stack's exact finite maps."""
     silence = np.zeros((stack.in_channels, 1))
-    return propagate(stack, DeterministicMoments(silence, waveform=samples, provenance=False))
+    start = DeterministicMoments(silence, waveform=samples, provenance=False)
+    return propagate(stack, [start])
 
 
-def refuse_normalisations(stack: Stack, what: str) -> None:
+def refuse_normalisations(stack: Graph, what: str) -> None:
     """Refuse a check that a finite run cannot make behind a normalisation."""
-    for step in stack.steps:
-        if isinstance(step.layer, Normalisation):
+    for node in stack.nodes:
+        if isinstance(node.layer, Normalisation):
             raise NotPredictableError(
                 f"a finite run's {what} includes its ends, a long signal's does not",
-                given=step.name,
+                given=node.title,
                 expected="no normalisation over time; the samples check covers finite signals",
-                fix=f"upsim.verify(stack.upto({step.path[0] - 1})), the layers before it"
-                if step.path[0] > 1
+                fix=f"upsim.verify({stack.before(node)}), the layers before it"
+                if stack.before(node)
                 else "upsim.verify(stack, signal), and read the samples check",
             )

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from upsim.answer.predictor import predict
 from upsim.errors import NotPredictableError, UpsimError
+from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Signal, WhiteNoise
-from upsim.network.stack import Stack
 from upsim.neural.precision import precision
 from upsim.theory.moments.propagation import is_linear
 from upsim.verification.comparisons import (
@@ -28,7 +28,7 @@ from upsim.words.progress import Progress, silent
 
 
 def verify(
-    stack: Stack,
+    stack: Graph,
     signal: Signal | None = None,
     *,
     dtype: DTypeLike = np.float64,
@@ -40,7 +40,7 @@ def verify(
 
     Parameters
     ----------
-    stack : Stack
+    stack : Stack or Graph
         With drawn weights.
     signal : Signal, optional
         By default that of :func:`upsim.predict`; a constant if the stack has activations or
@@ -60,7 +60,7 @@ def verify(
 
     Examples
     --------
-    >>> from upsim.layers import Nearest, TransposedConv
+    >>> from upsim import Nearest, Stack, TransposedConv
     >>> stack = Stack([TransposedConv(1, 1, 4, 2), Nearest(2)], 16000).draw(0)
     >>> verify(stack).passed
     True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from numbers import Integral, Rational, Real
@@ -29,6 +30,18 @@ LARGEST_LINES = 2**18
 
 #: Bytes that one array of a prediction may take before the question is refused.
 MEMORY_BUDGET = 2 * 2**30
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Return the known name nearest to a mistyped one, quoted, "" where none is near.
+
+    Examples
+    --------
+    >>> near_names("upsample", ["upsampler", "conv"])
+    "'upsampler'"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return repr(near[0]) if near else ""
 
 
 def whole_number(

@@ -30,28 +30,28 @@ import numpy as np
 
 from upsim.layers import LayerNorm
 from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.network.graph import Node
 from upsim.network.signals import Signal
-from upsim.network.stack import Stack, Step
 from upsim.operators import Operator
 from upsim.operators.random_taps import RandomBias
 from upsim.theory.moments import EnsembleMoments
 from upsim.theory.moments.propagation import Trace, repeat_without
 
 
-def with_repeats(stack: Stack, signal: Signal, trace: Trace) -> Trace:
+def with_repeats(signal: Signal, trace: Trace) -> Trace:
     """Return the trace of an expectation with the repeats that split its lines by cause."""
-    if not isinstance(trace.values[-1], EnsembleMoments):
+    if not isinstance(trace.end, EnsembleMoments):
         return trace
     repeats = {
-        cause: repeat_without(stack, signal, trace, frozenset({cause}))
-        for cause in layers_by_cause(stack, signal, trace)
+        cause: repeat_without(trace.graph, signal, trace, frozenset({cause}))
+        for cause in layers_by_cause(signal, trace)
     }
     return replace(trace, repeats=repeats)
 
 
-def layers_by_cause(stack: Stack, signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
+def layers_by_cause(signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
     """Return the causes that lines can have, each with the labels of its layers."""
-    channels, rate = stack.in_channels, stack.input_rate
+    channels, rate = trace.graph.in_channels, trace.graph.input_rate
     lines = signal.lines(channels, rate)
     found: dict[str, tuple[str, ...]] = {}
     if any(line.frequency == 0 for line in lines):
@@ -59,14 +59,14 @@ def layers_by_cause(stack: Stack, signal: Signal, trace: Trace) -> dict[str, tup
     if any(line.frequency != 0 for line in lines):
         found["input"] = ()
     biased = tuple(
-        step.label for step in trace.steps if _has_bias(step, trace.values[step.inputs[0]].channels)
+        node.name for node in trace.nodes if _has_bias(node, trace.values[node.inputs[0]].channels)
     )
     if biased:
         found["bias"] = biased
     activations = tuple(
-        step.label
-        for step in trace.steps
-        if isinstance(step.layer, Activation) and not isinstance(step.layer, LayerNorm)
+        node.name
+        for node in trace.nodes
+        if isinstance(node.layer, Activation) and not isinstance(node.layer, LayerNorm)
     )
     if activations:
         found["activation"] = activations
@@ -75,16 +75,16 @@ def layers_by_cause(stack: Stack, signal: Signal, trace: Trace) -> dict[str, tup
     return found
 
 
-def own_bias(step: Step, channels: int) -> RandomBias | None:
+def own_bias(node: Node, channels: int) -> RandomBias | None:
     """Return the random bias of a layer."""
-    if not isinstance(step.layer, LinearLayer):
+    if not isinstance(node.layer, LinearLayer):
         return None
-    parts = step.layer.in_expectation(channels)
+    parts = node.layer.in_expectation(channels)
     return next((part for part in parts if isinstance(part, RandomBias)), None)
 
 
-def _has_bias(step: Step, channels: int) -> bool:
-    layer = step.layer
+def _has_bias(node: Node, channels: int) -> bool:
+    layer = node.layer
     if isinstance(layer, Normalisation | LayerNorm):
         bias = layer.bias_array()
         return bias is not None and bool(np.any(bias))

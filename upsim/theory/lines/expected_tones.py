@@ -11,15 +11,16 @@ from upsim.gaussian.pairs import ACCURACY
 from upsim.layers import LeakyReLU, PeriodicShuffle, ReLU, WeightNorm
 from upsim.layers.base import LinearLayer
 from upsim.layers.convolution import WeightedLayer
+from upsim.layers.merging import Merging
 from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.network.graph import Node
 from upsim.network.signals import Signal
-from upsim.network.stack import Stack, Step
 from upsim.network.weights import Initialisation
 from upsim.operators import Operator
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, RandomTaps
 from upsim.theory.lines.ablation import layers_by_cause, own_bias
-from upsim.theory.lines.ladder import Ladder, Origin
+from upsim.theory.lines.ladder import Ladder, Origin, input_lines
 from upsim.theory.lines.tones import Contribution, Tone, refuse_too_many
 from upsim.theory.moments import EnsembleMoments
 from upsim.theory.moments.propagation import Trace
@@ -38,25 +39,23 @@ _SERIES = _FORMULA + round(ACCURACY / float(np.finfo(np.float64).eps))
 _NAMED = 3
 
 
-def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ...]:
-    """Return the lines of a stack's output in expectation over initialisations.
+def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
+    """Return the lines of a network's output in expectation over initialisations.
 
     Random taps of mean zero make an offset's lines as strong as the offset (E|H|^2 is equal at all
     k / L), with or without overlap; so where a random layer made a line the cause is "weights",
     unless mostly the layer's own periodic bias did it, or noise of changing power through an
     activation.
     """
-    end = trace.after(len(stack))
+    graph, end = trace.graph, trace.end
     assert isinstance(end, EnsembleMoments)
     powers = end.line_powers()
     refuse_infinite(powers)
     period = powers.shape[1]
     floor = _floor(trace, powers)
-    repeats = {cause: repeat.after(len(stack)) for cause, repeat in trace.repeats.items()}
-    causes = layers_by_cause(stack, signal, trace)
-    own = signal.lines(stack.in_channels, stack.input_rate)
-    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
-    ladder = Ladder(stack, turns, steps=trace.steps)
+    repeats = {cause: repeat.end for cause, repeat in trace.repeats.items()}
+    causes = layers_by_cause(signal, trace)
+    ladder = Ladder(graph, input_lines(graph, [signal]))
     listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
     whole = end.by_channel(powers[:, listed])
@@ -82,7 +81,7 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
         found.append(
             Tone(
                 fraction,
-                float(fraction * stack.sample_rate),
+                float(fraction * graph.sample_rate),
                 None,
                 frozen(sides * whole[:, place]),
                 layer,
@@ -96,20 +95,20 @@ def expected_tones(stack: Stack, trace: Trace, signal: Signal) -> tuple[Tone, ..
 def _floor(trace: Trace, powers: Array) -> float:
     """Return the power below which a line is not told from rounding.
 
-    An entry of the line part goes through a few roundings a step, and its DFT through a few more a
+    An entry of the line part goes through a few roundings a node, and its DFT through a few more a
     doubling of the period.  The entries are at most as large as their sum over all lines, and the
     DFT is divided by their number, so the period itself does not enter.
     """
-    operations = sum(_roundings(trace, step) for step in trace.steps)
+    operations = sum(_roundings(trace, node) for node in trace.nodes)
     operations += 4 * powers.shape[1].bit_length()
     return rounding(operations, float(powers.sum(axis=1).max(initial=0.0)))
 
 
-def _roundings(trace: Trace, step: Step) -> int:
-    """Return the roundings that a step adds to an entry, a bound."""
-    layer, given = step.layer, trace.values[step.inputs[0]]
-    if layer is None:
-        return len(step.inputs) + 1
+def _roundings(trace: Trace, node: Node) -> int:
+    """Return the roundings that a node adds to an entry, a bound."""
+    layer, given = node.layer, trace.values[node.inputs[0]]
+    if isinstance(layer, Merging):
+        return len(node.inputs) + 1
     if not isinstance(layer, LinearLayer):
         closed = (
             isinstance(layer, ReLU | LeakyReLU)
@@ -157,7 +156,7 @@ def _layer_and_cause(
     origins = ladder.origins(fraction)
     modulated = _modulated(shares)
     for origin in origins:
-        cause = "input" if origin.step < 0 else makers.cause(origin)
+        cause = "input" if origin.node < 0 else makers.cause(origin)
         if cause == "channels":
             cause = shares[0].cause if shares else "input offset"
         if cause or modulated:
@@ -182,16 +181,16 @@ class _Makers:
 
     def cause(self, origin: Origin) -> str:
         """Return "weights", "overlap" (of ones), "bias" or "channels"; "" if it makes none."""
-        if origin.step not in self._known:
-            self._known[origin.step] = self._look(origin.step)
-        cause, biased = self._known[origin.step]
+        if origin.node not in self._known:
+            self._known[origin.node] = self._look(origin.node)
+        cause, biased = self._known[origin.node]
         place = origin.at % 1 * biased.size
         return "bias" if place.denominator == 1 and biased[int(place)] else cause
 
     def _look(self, number: int) -> tuple[str, NDArray[np.bool_]]:
         """Return the cause, and at which lines ``k / P`` the layer's own bias is the stronger."""
-        step, none = self._trace.steps[number], np.zeros(1, dtype=bool)
-        layer = step.layer
+        node, none = self._trace.nodes[number], np.zeros(1, dtype=bool)
+        layer = node.layer
         if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
             return "channels", none
         if isinstance(layer, WeightNorm):
@@ -199,8 +198,8 @@ class _Makers:
         if not isinstance(layer, WeightedLayer):
             return "", none
         fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
-        cause, made = "overlap" if fixed else "weights", self._trace.values[step.output]
-        bias = own_bias(step, self._trace.values[step.inputs[0]].channels)
+        cause, made = "overlap" if fixed else "weights", self._trace.values[node.output]
+        bias = own_bias(node, self._trace.values[node.inputs[0]].channels)
         if bias is None or bias.period == 1 or not isinstance(made, EnsembleMoments):
             return cause, none
         # L independent values have L lines of one and the same expected power.

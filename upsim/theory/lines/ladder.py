@@ -1,20 +1,34 @@
-"""The ladder of line families: which layer a line can come from at all.
+r"""The ladder of line families: which layer a line can come from at all.
 
-A stretch by ``L`` repeats an offset at every ``k / L`` of its output rate.  So the tones born in a
-layer lie on multiples of its INPUT rate, ``f_l = F / (s_l ... s_N)``, whatever the weights; a line
-was first possible at the last layer whose ``f_l`` divides it, and a line that no ``f_l`` divides
-cannot come from an offset in this stack.  All positions are exact fractions of the output rate.
+A stretch by ``L`` repeats what it is given at every multiple of its INPUT rate.  So the tones born
+in a layer lie on those multiples, whatever the weights.  On the way to the output a stretch repeats
+lines and a decimation folds them:
+
+* a line at ``f`` before a stretch lies at all ``f + k r`` behind it, ``r`` the rate before;
+* a line at ``f`` before a decimation lies at ``f mod r`` behind it, ``r`` the rate behind.
+
+Both together say: a line at ``f`` of the output can come from ``f'`` at some earlier value if and
+only if :math:`f \equiv f' \pmod g`, with ``g`` the largest frequency of which the rates of all
+values on the way are multiples (the congruences of a chain join by the Chinese remainder theorem).
+One walk from the output back finds ``g`` for every value.  All positions are exact fractions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
+
+import numpy as np
+from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
-from upsim.network.stack import Stack, Step
+from upsim.network.graph import Graph, Node, walk_back
+from upsim.network.signals import Signal
+
+#: Ways to the output that are told apart at one value; beyond, they count as one coarser way.
+_MOST_WAYS = 64
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,8 @@ class Origin:
     ----------
     layer : str
         Label of the layer where it was first possible; "" when it is in the input already.
-    step : int
-        Number of the step in the stack's order, -1 for the input.
+    node : int
+        Number of the node in the graph's order, -1 for the input.
     at : Fraction
         The line's frequency at that layer's output, cycles per sample.
     image_of : Fraction
@@ -58,34 +72,53 @@ class Origin:
     """
 
     layer: str
-    step: int
+    node: int
     at: Fraction = Fraction(0)
     image_of: Fraction = Fraction(0)
     moved_by: str = ""
 
 
-def families(stack: Stack) -> tuple[Family, ...]:
+def families(graph: Graph) -> tuple[Family, ...]:
     """Return the line family of each upsampling layer, in order.
 
     Examples
     --------
     >>> from upsim.layers import Nearest
+    >>> from upsim.network.stack import Stack
     >>> stack = Stack([Nearest(2), Nearest(2), Nearest(2)], sample_rate=32000)
     >>> [int(family.spacing) for family in families(stack)]
     [4000, 8000, 16000]
     """
-    rates = {0: stack.input_rate}
-    found: list[Family] = []
-    for step in stack.steps:
-        before = rates[step.inputs[0]]
-        own = Fraction(1) if step.layer is None else step.layer.rate
-        after = rates[step.output] = before * own
-        if own.denominator > 1:
-            # A decimation folds the lines at the new rate onto multiples of what both share.
-            found = [replace(each, spacing=_shared(each.spacing, after)) for each in found]
-        if own.numerator > 1:
-            found.append(Family(step.label, step.name, before, own.numerator))
+    ways = _ways_to_output(graph)
+    found = []
+    for node in graph.nodes:
+        if node.layer.rate.numerator > 1:
+            spacing = graph.value_rates[node.inputs[0]]
+            for way in ways[node.output]:
+                spacing = _shared(spacing, way)
+            found.append(Family(node.name, node.title, spacing, node.layer.rate.numerator))
     return tuple(found)
+
+
+def _ways_to_output(graph: Graph) -> list[frozenset[Fraction]]:
+    """Return, for each value, the shared frequency ``g`` of the rates on each way to the output."""
+    rates = graph.value_rates
+
+    def before(node: Node, ways: frozenset[Fraction]) -> list[frozenset[Fraction]]:
+        rate = rates[node.inputs[0]]
+        return [frozenset(_shared(way, rate) for way in ways)] * len(node.inputs)
+
+    def joined(first: frozenset[Fraction], second: frozenset[Fraction]) -> frozenset[Fraction]:
+        both = first | second
+        if len(both) <= _MOST_WAYS:
+            return both
+        coarse = Fraction(0)
+        for way in both:
+            coarse = _shared(coarse, way)
+        return frozenset([coarse])
+
+    found = walk_back(graph, frozenset([graph.sample_rate]), before, joined)
+    return [ways or frozenset() for ways in found]
 
 
 def _shared(first: Fraction, second: Fraction) -> Fraction:
@@ -94,44 +127,67 @@ def _shared(first: Fraction, second: Fraction) -> Fraction:
     return Fraction(gcd(*numerators), first.denominator * second.denominator)
 
 
-#: A step that moves lines: its number, by how much it goes up and down, the values it reads.
-_Move = tuple[int, int, int, tuple[int, ...]]
+@dataclass(frozen=True)
+class _Stretch:
+    """A node that stretches, in whole numbers of a common unit of frequency.
+
+    ``before`` is the rate of its input, ``inside`` that of the stretched signal, ``after`` that of
+    its output, ``ways`` the moduli of the ways from there to the output.
+    """
+
+    number: int
+    name: str
+    before: int
+    inside: int
+    after: int
+    ways: tuple[int, ...]
+
+
+def input_lines(graph: Graph, signals: Sequence[Signal]) -> frozenset[tuple[int, Fraction]]:
+    """Return the lines of the inputs' signals but their offsets: number of the input, and Hz."""
+    return frozenset(
+        (number, line.frequency)
+        for number, (signal, rate) in enumerate(zip(signals, graph.input_rates, strict=True))
+        for line in signal.lines(graph.inputs[number].channels, rate)
+        if line.frequency
+    )
 
 
 class Ladder:
-    """Traces lines of a stack's output back to the layer where they were first possible.
+    """Finds the layers in which a line of a graph's output was first possible.
 
     Parameters
     ----------
-    stack : Stack
-    lines : collection of Fraction
-        Frequencies of the input's own lines, cycles per input sample, folded into [0, 1/2].
-    steps : sequence of Step, optional
-        Those of the stack, where they are known already.
+    graph : Graph
+    lines : collection of (int, Fraction)
+        The inputs' own lines: the number of the input, and the frequency in Hz.
     """
 
-    def __init__(
-        self,
-        stack: Stack,
-        lines: frozenset[Fraction] = frozenset(),
-        *,
-        steps: Sequence[Step] | None = None,
-    ) -> None:
-        self.steps = steps if steps is not None else stack.steps
-        self.lines = lines - {Fraction(0)}
-        # A value whose lines are all those of an earlier value stands for that one: layers that
-        # keep the rate move no line, so only the stretches on the way are visited.
-        self._same = [0]
-        self._moves: dict[int, _Move] = {}
-        for number, step in enumerate(self.steps):
-            up, down = (1, 1) if step.layer is None else step.layer.block
-            sources = tuple({self._same[value]: None for value in step.inputs})
-            if up == down == len(sources) == 1:
-                self._same.append(sources[0])
-                continue
-            self._same.append(step.output)
-            self._moves[step.output] = (number, up, down, sources)
-        self._known: dict[tuple[int, int, int], tuple[Origin, ...]] = {}
+    def __init__(self, graph: Graph, lines: frozenset[tuple[int, Fraction]] = frozenset()) -> None:
+        self.graph = graph
+        self.lines = lines
+        rates = graph.value_rates
+        own = [frequency for _, frequency in lines]
+        self._unit = lcm(*(each.denominator for each in (*rates, *own)))
+        ways = _ways_to_output(graph)
+        self._ways = [tuple(map(self._whole, each)) for each in ways[: len(graph.inputs)]]
+        self._rate = self._whole(graph.sample_rate)
+        self._stretches = [
+            _Stretch(
+                number,
+                node.name,
+                self._whole(rates[node.inputs[0]]),
+                self._whole(rates[node.inputs[0]]) * node.layer.rate.numerator,
+                self._whole(rates[node.output]),
+                tuple(self._whole(way) for way in ways[node.output]),
+            )
+            for number, node in enumerate(graph.nodes)
+            if node.layer.rate.numerator > 1
+        ]
+        self._stretches.reverse()
+
+    def _whole(self, rate: Fraction) -> int:
+        return int(rate * self._unit)
 
     def origin(self, fraction: Fraction) -> Origin | None:
         """Return where a line was first possible at the latest, None if nothing can make it."""
@@ -141,59 +197,101 @@ class Ladder:
     def origins(self, fraction: Fraction) -> tuple[Origin, ...]:
         """Return every place where a line of the output was first possible, the latest first.
 
-        A chain has one; branches that meet may each have one.
+        A chain without decimations has one; branches and aliases may each have one.
 
         Parameters
         ----------
         fraction : Fraction
             Frequency in cycles per output sample.
+        """
+        return self.origins_of_lines([fraction.numerator], fraction.denominator)[0]
+
+    def origins_of_lines(self, numbers: Sequence[int], count: int) -> list[tuple[Origin, ...]]:
+        """Return the origins of the lines at ``number / count`` cycles per output sample.
+
+        Whole numbers all the way, so exact.
 
         Notes
         -----
-        Going back through a layer of rate ``u / d``, a line at ``g`` comes from
-        ``f = (u g + l) / d``, ``l = 0 … d - 1``.  If one of these is 0 the layer could make the
-        line of an offset; the others are followed further back.
+        A stretch can make the line ``f`` of an offset if some multiple of the rate before it that
+        is no multiple of the stretched rate (those are the offset itself) is congruent to ``f``.
         """
-        return self.origins_of_line(fraction.numerator, fraction.denominator)
-
-    def origins_of_line(self, number: int, count: int) -> tuple[Origin, ...]:
-        """Return the origins of the line at ``number / count`` cycles per output sample.
-
-        Whole numbers all the way: exact, and no fraction is reduced.
-        """
-        if number % count == 0:
+        if any(number % count == 0 for number in numbers):
             raise ArgumentError(
                 "0 Hz is the offset itself, not a tone that an offset makes", given="frequency 0"
             )
-        return self._origins(number % count, count, self._same[-1])
+        # Frequencies in units of 1 / (unit * count) Hz: whole numbers.
+        wide = self._rate * count > 2**62
+        places = np.array(
+            [number % count * self._rate for number in numbers], dtype=object if wide else np.int64
+        )
+        found: list[list[Origin]] = [[] for _ in numbers]
+        for stretch in self._stretches:
+            for way in stretch.ways:
+                self._born(stretch, way, places, count, found)
+        if self.lines:
+            for number, place in enumerate(places.tolist()):
+                origin = self._image(place, count)
+                if origin:
+                    found[number].append(origin)
+        return [tuple(each) for each in found]
 
-    def _origins(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
-        """Return where the line ``number / count`` was first possible."""
-        key = (value, min(number, count - number), count)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._search(number, count, value)
-        return found
+    def _born(
+        self,
+        stretch: _Stretch,
+        way: int,
+        places: NDArray[np.int64],
+        count: int,
+        found: list[list[Origin]],
+    ) -> None:
+        """Note a stretch for each line that it can make of an offset along one way."""
+        shared = gcd(stretch.before, way) * count
+        if way % stretch.inside == 0:
+            # No decimation comes after: one place at the layer, and it must not be the offset.
+            there = (places % shared == 0) & (places % (stretch.inside * count) != 0)
+        elif lcm(stretch.before, way) % stretch.inside == 0:
+            there = (places % shared == 0) & (places % (way * count) != 0)
+        else:
+            there = places % shared == 0
+        for number in np.flatnonzero(there).tolist():
+            if not found[number] or found[number][-1].node != stretch.number:
+                at = self._at(stretch, way, int(places[number]), count)
+                found[number].append(Origin(stretch.name, stretch.number, at))
 
-    def _search(self, number: int, count: int, value: int) -> tuple[Origin, ...]:
-        if value == 0:
-            folded = Fraction(min(number, count - number), count)
-            return (Origin("", -1, image_of=folded),) if folded in self.lines else ()
-        maker, up, down, sources = self._moves[value]
-        if down == len(sources) == 1 and not self.lines and up * number % count:
-            # One way back, and what comes that way was born there: nothing to sort or to mark.
-            return self._origins(up * number % count, count, sources[0])
-        label = self.steps[maker].label
-        is_image = up > 1 and 2 * up * min(number, count - number) > count
-        found: dict[int, Origin] = {}
-        for before in sources:
-            for alias in range(down):
-                # f = (u g + l) / d, modulo 1
-                frequency = (up * number + alias * count) % (count * down)
-                if frequency == 0:
-                    found[maker] = Origin(label, maker, Fraction(number, count))
-                    continue
-                for each in self._origins(frequency, count * down, before):
-                    moved = each.step < 0 and is_image
-                    found.setdefault(each.step, replace(each, moved_by=label) if moved else each)
-        return tuple(found[number] for number in sorted(found, reverse=True))
+    @staticmethod
+    def _at(stretch: _Stretch, way: int, place: int, count: int) -> Fraction:
+        """Return the line's frequency at the layer's output, cycles per sample.
+
+        It is ``t`` times the rate before, with ``t before = place (mod way)``; of several, the
+        first that is not the offset.
+        """
+        shared = gcd(stretch.before, way)
+        modulus = way // shared
+        times = place // count // shared * pow(stretch.before // shared, -1, modulus) % modulus
+        turns = Fraction(times * stretch.before, stretch.after) % 1
+        if turns == 0:
+            turns = Fraction((times + modulus) * stretch.before, stretch.after) % 1
+        return turns
+
+    def _image(self, place: int, count: int) -> Origin | None:
+        """Return the input's own line whose image lies at a place, None if there is none."""
+        for number, frequency in sorted(self.lines):
+            own = self._whole(frequency) * count
+            for way in self._ways[number]:
+                if any((place - side * own) % (way * count) == 0 for side in (1, -1)):
+                    turns = frequency / self.graph.input_rates[number]
+                    return Origin("", -1, image_of=turns, moved_by=self._moved_by(place, count))
+        return None
+
+    def _moved_by(self, place: int, count: int) -> str:
+        """Return the last stretch that put a line into another band, "" if none did.
+
+        At a value the line is at its place modulo the way from there, folded; a stretch moved it
+        where that lies above half the rate before.
+        """
+        for stretch in self._stretches:
+            way = stretch.ways[0] * count
+            folded = min(place % way, -place % way)
+            if 2 * folded > stretch.before * count:
+                return stretch.name
+        return ""

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers.base import Activation, Normalisation
-from upsim.network.stack import Stack
+from upsim.layers.merging import Concatenate, Merging
+from upsim.network.graph import Graph, Node, walk_back
 from upsim.operators.rows import rows_back
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
@@ -33,35 +34,33 @@ Whole = NDArray[np.intp]
 _SOURCES_PER_ROW = 4
 
 
-def asked_back(stack: Stack) -> bool:
-    """Tell whether the shares of a stack's output are had from the output back, and cheaper so.
+def asked_back(graph: Graph) -> bool:
+    """Tell whether backward attribution is valid for a network and cheaper than forward.
 
     Not behind a layer that decimates (a line has several ways back), a gate or a normalisation
     (a share passes by a rule of its own), and not where channels are more than sources.
     """
     sources = 0
-    for step in stack.steps:
-        layer = step.layer
-        if layer is None:
-            continue
+    for node in graph.nodes:
+        layer = node.layer
         own_carrier = isinstance(layer, Activation) and type(layer).carrier != Activation.carrier
         if own_carrier or isinstance(layer, Normalisation) or layer.block[1] > 1:
             return False
         sources += isinstance(layer, Activation) or has_bias(layer)
-    return sources >= _SOURCES_PER_ROW * stack.out_channels
+    return sources >= _SOURCES_PER_ROW * graph.out_channels
 
 
 def shares_back(
-    trace: Trace, start: DeterministicMoments, lines: Sequence[int]
+    trace: Trace, starts: Sequence[DeterministicMoments], lines: Sequence[int]
 ) -> tuple[tuple[Source, ...], Complex]:
-    """Return the sources of the last value's lines and their shares.
+    """Return the sources of the output's lines and their shares.
 
     Parameters
     ----------
     trace : Trace
-        Of a stack that is :func:`asked_back`; without shares.
-    start : DeterministicMoments
-        The record at the input, with the shares there.
+        Of a network that is :func:`asked_back`; without shares.
+    starts : sequence of DeterministicMoments
+        The records at the inputs, with the shares there.
     lines : sequence of int
         Numbers k of the lines, at ``k / P`` of the output's rate.
 
@@ -71,43 +70,45 @@ def shares_back(
     shares : array (lines, sources, out)
         Complex Fourier coefficients.
     """
+    graph = trace.graph
     periods = [_period(trace, number) for number in range(len(trace.values))]
     numbers = np.asarray(lines, dtype=np.intp)
-    end = len(trace.values) - 1
-    out = periods[end].shape[0]
-    rows = {end: np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, out, out))}
-    # Samples at a value in the time of the output's period: its lines are numbered modulo that.
-    spans = {end: periods[end].shape[1]}
+    out = periods[graph.end].shape[0]
+    at_output = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, out, out))
     born: list[tuple[Source, Complex]] = []
 
-    def back(value: int, row: Complex, span: int) -> None:
-        rows[value] = row if value not in rows else rows[value] + row
-        spans[value] = span
-
-    for step, operator in zip(reversed(trace.steps), reversed(trace.operators), strict=True):
-        row, span = rows.pop(step.output), spans[step.output]
-        if step.layer is None:
-            first = 0
-            for value in step.inputs:
-                last = first + periods[value].shape[0]
-                scale = len(step.inputs) if step.merging == "mean" else 1
-                stacked = step.merging == "concatenate"
-                back(value, row[..., first:last] if stacked else row / scale, span)
-                first = last if stacked else 0
-        elif operator is not None:
+    # A row (lines, out, C) and its span: the samples at the value in the time of the output's
+    # period.  Its lines are numbered modulo that.
+    def back(node: Node, worth: tuple[Complex, int]) -> list[tuple[Complex, int]]:
+        row, span = worth
+        layer = node.layer
+        if isinstance(layer, Concatenate):
+            cuts = np.cumsum([periods[value].shape[0] for value in node.inputs])[:-1]
+            return [(part, span) for part in np.split(row, cuts, axis=2)]
+        if isinstance(layer, Merging):
+            scale = len(node.inputs) if layer.how == "mean" else 1
+            return [(row / scale, span)] * len(node.inputs)
+        operator = trace.operators[node.output - len(starts)]
+        if operator is not None:
             if operator.offset is not None:
-                born.append(
-                    (Source("bias", step.label), _share(row, operator.offset, numbers, span))
-                )
-            before = rows_back(operator, row, numbers, span)
-            back(step.inputs[0], before, span // operator.up)
-        else:
-            assert isinstance(step.layer, Activation)
-            gain, rest = bussgang(step.layer, periods[step.inputs[0]], periods[step.output])
-            born.append((Source("activation", step.label), _share(row, rest, numbers, span)))
-            back(step.inputs[0], row * gain[:, 0], span)
-    for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
-        born.append((source, _share(rows[0], share, numbers, spans[0])))
+                source = Source("bias", node.name)
+                born.append((source, _share(row, operator.offset, numbers, span)))
+            return [(rows_back(operator, row, numbers, span), span // operator.up)]
+        assert isinstance(layer, Activation)
+        gain, rest = bussgang(layer, periods[node.inputs[0]], periods[node.output])
+        born.append((Source("activation", node.name), _share(row, rest, numbers, span)))
+        return [(row * gain[:, 0], span)]
+
+    worths = walk_back(
+        graph,
+        (at_output, periods[graph.end].shape[1]),
+        back,
+        lambda first, second: (first[0] + second[0], first[1]),
+    )
+    for worth, start in reversed(list(zip(worths, starts, strict=False))):
+        assert worth is not None
+        for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
+            born.append((source, _share(worth[0], share, numbers, worth[1])))
     born.reverse()
     return tuple(source for source, _ in born), np.stack([share for _, share in born], axis=1)
 

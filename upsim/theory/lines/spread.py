@@ -25,9 +25,10 @@ import numpy as np
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.layers.base import LinearLayer
 from upsim.layers.convolution import WeightedLayer
+from upsim.layers.merging import Merging
 from upsim.layers.samples import Bias
 from upsim.layers.weight_norm import WeightNorm
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.theory.lines.ablation import own_bias
 from upsim.theory.lines.tones import Tone
 
@@ -166,36 +167,36 @@ def _where_half(rising: Callable[[float], float], low: float, high: float) -> fl
     return (low + high) / 2
 
 
-def bias_at_the_end(stack: Stack) -> float:
+def bias_at_the_end(graph: Graph) -> float:
     """Return the variance of the uniform bias of the random layer in which a stack ends, or 0.
 
     Refuses a stack that does not end in random taps: its lines have other distributions.  Fixed
     layers without an offset may follow, if there is no bias: a filtered Gaussian line is one.  The
     mean of a bias for each phase is taken as Gaussian, too.
     """
-    last, ends = stack.steps[-1], []
-    makers = {step.output: step for step in stack.steps}
-    waiting = [stack.steps[-1].output]
+    last, ends = graph.node(graph.output), []
+    makers = {node.output: node for node in graph.nodes}
+    waiting = [graph.end]
     while waiting:
-        step = makers.get(waiting.pop())
-        if step is not None and step.layer is None:
-            waiting += step.inputs
+        node = makers.get(waiting.pop())
+        if node is not None and isinstance(node.layer, Merging):
+            waiting += node.inputs
             continue
-        if step is not None and isinstance(step.layer, LinearLayer):
-            if not step.layer.is_drawn:
-                ends.append(step)
+        if node is not None and isinstance(node.layer, LinearLayer):
+            if not node.layer.is_drawn:
+                ends.append(node)
                 continue
-            if not isinstance(step.layer, WeightedLayer | WeightNorm | Bias):
-                waiting += step.inputs
+            if not isinstance(node.layer, WeightedLayer | WeightNorm | Bias):
+                waiting += node.inputs
                 continue
-        what = "the input" if step is None else step.name
+        what = "the input" if node is None else node.title
         raise NotPredictableError(
             "the spread is known behind a layer of random weights only",
             given=f"a stack that ends in {what}",
             expected="a random layer, then at most fixed filters",
             fix="upsim.predict(stack.upto(n), signal).spread(), n the last random layer",
         )
-    biases = {step.label: own_bias(step, stack.value_channels[step.inputs[0]]) for step in ends}
+    biases = {node.name: own_bias(node, graph.value_channels[node.inputs[0]]) for node in ends}
     given = [bias for bias in biases.values() if bias is not None and bias.period == 1]
     if given and ends != [last]:
         raise NotPredictableError(

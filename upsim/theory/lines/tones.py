@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -13,11 +15,11 @@ from upsim.errors import TooLargeError
 from upsim.layers.base import Activation, Normalisation
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.network.graph import spoken
 from upsim.network.signals import Signal
-from upsim.network.stack import Stack
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
-from upsim.theory.lines.ladder import Ladder, Origin
+from upsim.theory.lines.ladder import Ladder, Origin, input_lines
 from upsim.theory.lines.provenance import shares_back
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -63,8 +65,10 @@ class Contribution:
         """The layer in words: "layer 2", "layers 2, 4", or "input"."""
         if not self.layer:
             return "input"
-        several = "," in self.layer or " " in self.layer
-        return f"layer{'s' if several else ''} {self.layer}"
+        if "," not in self.layer and " " not in self.layer:
+            return spoken(self.layer)
+        numbers = not re.sub(r"[\d., ]|to", "", self.layer)
+        return f"layers {self.layer}" if numbers else self.layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +132,18 @@ def line_floor(moments: DeterministicMoments) -> float:
 
 
 def find_tones(
-    stack: Stack, trace: Trace, signal: Signal, *, start: DeterministicMoments | None = None
+    trace: Trace,
+    signals: Sequence[Signal],
+    *,
+    starts: Sequence[DeterministicMoments] | None = None,
 ) -> tuple[Tone, ...]:
-    """Return the lines of a stack's output, in ascending frequency.
+    """Return the lines of a network's output, in ascending frequency.
 
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
-    is cut.  With ``start``, the record at the input with its shares, the lines are split from the
-    output back; without it, by the shares that the trace carries.
+    is cut.  With ``starts``, the records at the inputs with their shares, the lines are split from
+    the output back; without them, by the shares that the trace carries.
     """
-    end = trace.after(len(stack))
+    graph, end = trace.graph, trace.end
     place = repeating(end)
     shown = not isinstance(end, StationaryMoments) or end.provenance
     if not place.period.any():
@@ -151,22 +158,26 @@ def find_tones(
     refuse_infinite(powers)
     listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
-    if start is None:
+    if starts is None:
         sources, shares = place.sources, place.share_amplitudes()[:, :, listed].transpose(2, 0, 1)
     else:
-        sources, shares = shares_back(trace, start, listed)
+        sources, shares = shares_back(trace, starts, listed)
     contributions = _contributions(sources, shares, sides[listed], floor)
-    own = signal.lines(stack.in_channels, stack.input_rate)
-    turns = frozenset(Fraction(line.frequency / stack.input_rate) for line in own)
-    ladder = Ladder(stack, turns, steps=trace.steps)
+    ladder = Ladder(graph, input_lines(graph, signals))
+    origins = dict(
+        zip(
+            (number for number in listed if number),
+            ladder.origins_of_lines([number for number in listed if number], period),
+            strict=True,
+        )
+    )
     mechanisms = Mechanisms(trace)
     # Whole numbers, divided once: the float nearest to the exact frequency.
-    numerator, denominator = stack.sample_rate.numerator, period * stack.sample_rate.denominator
+    numerator, denominator = graph.sample_rate.numerator, period * graph.sample_rate.denominator
     found = []
     for number, split in zip(listed, contributions, strict=True):
         if number:
-            origins = ladder.origins_of_line(number, period)
-            layer, cause = _layer_and_cause(trace, origins, mechanisms, split)
+            layer, cause = _layer_and_cause(trace, origins[number], mechanisms, split)
         else:
             layer, cause = _offset_source(trace, split)
         found.append(
@@ -230,7 +241,7 @@ def _layer_and_cause(
         makers = [each.layer for each in contributions if each.cause == "modulation"]
         return first or makers[0], "modulation"
     for origin in origins:
-        cause = "input" if origin.step < 0 else mechanisms.cause(origin)
+        cause = "input" if origin.node < 0 else mechanisms.cause(origin)
         if cause == "channels":
             # The layer has no weights: the lines are in how its channels' offsets differ.
             cause = contributions[0].cause if contributions else "input offset"
@@ -239,7 +250,7 @@ def _layer_and_cause(
     # No image of an input line, and no layer that could make it of an offset did so: an activation
     # behind them distorted other lines.
     makers = [each.layer for each in contributions if each.cause == "activation"]
-    makers += [step.label for step in trace.steps[::-1] if isinstance(step.layer, Activation)]
+    makers += [node.name for node in trace.nodes[::-1] if isinstance(node.layer, Activation)]
     if makers or not origins:
         return (makers[0] if makers else ""), "activation"
     return origins[0].layer, "weights"
@@ -249,13 +260,13 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
     """Return the strongest source of the line at 0 Hz; the last possible one without shares."""
     if contributions:
         return contributions[0].layer, contributions[0].cause
-    for step, operator in zip(trace.steps[::-1], trace.operators[::-1], strict=True):
+    for node, operator in zip(trace.nodes[::-1], trace.operators[::-1], strict=True):
         if operator is not None and operator.offset is not None and operator.offset.any():
-            return step.label, "bias"
-        if isinstance(step.layer, Normalisation) and step.layer.bias_array() is not None:
-            return step.label, "bias"
-        if isinstance(step.layer, Activation):
-            return step.label, "activation"
+            return node.name, "bias"
+        if isinstance(node.layer, Normalisation) and node.layer.bias_array() is not None:
+            return node.name, "bias"
+        if isinstance(node.layer, Activation):
+            return node.name, "activation"
     return "", "input offset"
 
 
@@ -291,9 +302,9 @@ class Mechanisms:
 
         A layer without weights of its own, a shuffle say, answers "channels".
         """
-        causes = self._known.get(origin.step)
+        causes = self._known.get(origin.node)
         if causes is None:
-            causes = self._known[origin.step] = self._causes(origin.step)
+            causes = self._known[origin.node] = self._causes(origin.node)
         # The line is a multiple of the layer's own spacing, and so one of its patterns'.
         return causes[origin.at.numerator * len(causes) // origin.at.denominator]
 
@@ -306,7 +317,7 @@ class Mechanisms:
             lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
             row[:: period // pattern.shape[1]] = np.linalg.norm(lines, axis=0)
         named = list(patterns)
-        if isinstance(self._trace.steps[number].layer, PeriodicShuffle | TwoBandSynthesis):
+        if isinstance(self._trace.nodes[number].layer, PeriodicShuffle | TwoBandSynthesis):
             named[named.index("weights")] = "channels"
         is_there = strengths.max(axis=0) > self._floor(number)
         strongest = strengths.argmax(axis=0)
@@ -317,20 +328,20 @@ class Mechanisms:
 
     def _floor(self, number: int) -> float:
         """Return the rounding of a line at a layer's output."""
-        made = repeating(self._trace.values[self._trace.steps[number].output])
+        made = repeating(self._trace.values[self._trace.nodes[number].output])
         return line_floor(made) * float(np.sqrt(made.channels))
 
     def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
         """Return one period of each part, (out, L) or (out, period of the bias)."""
-        step, operator = self._trace.steps[number], self._trace.operators[number]
+        node, operator = self._trace.nodes[number], self._trace.operators[number]
         assert operator is not None
         if not isinstance(operator, StretchFIR) or operator.down > 1:
-            means = repeating(self._trace.values[step.inputs[0]]).period.mean(axis=1)
+            means = repeating(self._trace.values[node.inputs[0]]).period.mean(axis=1)
             patterns = {"weights": operator.periodic(means[:, None])}
         else:
             # The output averaged phase by phase is what the layer makes of the mean, because each
             # sample of the input meets each phase once: no second pass over the weights.
-            total = repeating(self._trace.values[step.output]).period
+            total = repeating(self._trace.values[node.output]).period
             whole = _by_phase(total, operator.factor)
             if operator.offset is not None:
                 span = lcm(operator.factor, operator.offset.shape[1])

@@ -64,9 +64,9 @@ class DeterministicMoments(Moments):
 
     @classmethod
     def from_signal(
-        cls, signal: Signal, channels: int, rate: Fraction, *, provenance: bool
+        cls, signal: Signal, channels: int, rate: Fraction, *, provenance: bool, label: str = ""
     ) -> DeterministicMoments:
-        """Return the record at the input of a stack."""
+        """Return the record at an input; ``label`` is its name where there are several."""
         lines = signal.lines(channels, rate)
         count = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
         if count * channels * 8 > MEMORY_BUDGET:
@@ -82,7 +82,7 @@ class DeterministicMoments(Moments):
         sources, shares = [], []
         for cause, group in (("input offset", offset), ("input", others)):
             if group:
-                sources.append(Source(cause))
+                sources.append(Source(cause, label))
                 shares.append(np.sum([_samples(line, rate, count) for line in group], axis=0))
         total = np.sum(shares, axis=0) if shares else np.zeros((channels, 1))
         recording = signal.recording(channels, rate)

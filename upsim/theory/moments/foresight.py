@@ -15,7 +15,7 @@ import numpy as np
 
 from upsim.layers import GLU, LayerNorm
 from upsim.layers.base import Layer, Normalisation
-from upsim.network.stack import Step
+from upsim.network.graph import Graph
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.levelling import centring
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Plan, Scaled
@@ -64,16 +64,14 @@ class Foreseen:
         return self.place.plan.window.phases
 
 
-def releases(
-    steps: Sequence[Step], foreseen: Sequence[Foreseen], budget: float
-) -> dict[int, list[int]]:
-    """Return, by step, the values whose covariances no later step asks for.
+def releases(graph: Graph, foreseen: Sequence[Foreseen], budget: float) -> dict[int, list[int]]:
+    """Return, by node, the values whose covariances no later node asks for.
 
     Empty where all of them together fit the budget: kept, they make panels of inner layers cheap.
 
     Parameters
     ----------
-    steps : sequence of Step
+    graph : Graph
     foreseen : sequence of Foreseen
         By value.
     budget : float
@@ -84,28 +82,28 @@ def releases(
     if sum(sizes) <= budget:
         return {}
     numbers = {each.place: value for value, each in enumerate(foreseen)}
-    last_use = {value: number for number, step in enumerate(steps) for value in step.inputs}
+    last_use = {value: readers[-1] for value, readers in enumerate(graph.readers) if readers}
     needed: dict[int, int] = {}
 
-    def note(plan: Plan, step: int) -> None:
-        """Take down that a covariance is worked out at a step from those that its plan asks for."""
+    def note(plan: Plan, node: int) -> None:
+        """Take down that a covariance is worked out at a node from those that its plan asks for."""
         for first, second in plan.asked:
             if first is second and first in numbers:
                 value = numbers[first]
-                needed[value] = max(needed.get(value, 0), step)
+                needed[value] = max(needed.get(value, 0), node)
 
     for value, each in enumerate(foreseen):
         plan = planned[value]
         if plan:
-            note(plan, last_use.get(value, len(steps)))
+            note(plan, last_use.get(value, len(graph.nodes)))
         for parent in each.place.parents:
             # What LayerNorm makes on the way to its own value.
             if parent not in numbers and "plan" in vars(parent):
                 note(parent.plan, value - 1)
     found: dict[int, list[int]] = {}
-    for value, step in needed.items():
+    for value, node in needed.items():
         if planned[value]:
-            found.setdefault(step, []).append(value)
+            found.setdefault(node, []).append(value)
     return found
 
 

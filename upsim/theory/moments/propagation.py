@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from math import lcm
-from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from upsim.errors import NotPredictableError, TooLargeError, UpsimError
+from upsim.errors import NotPredictableError, TooLargeError
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
+from upsim.layers.merging import Merging
 from upsim.layers.weight_norm import WeightNorm
-from upsim.network.signals import Signal, Silence
-from upsim.network.stack import Stack, Step
+from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
+from upsim.network.signals import Line, Signal, Silence
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -36,119 +36,175 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What was known at every place of a stack.
+    """What was known at every value of a graph.
 
     Parameters
     ----------
-    steps : tuple of Step
-        In the order in which they were taken.
+    graph : Graph
     values : tuple of Moments
-        By value number; value 0 is the input.
+        By value number, the inputs first.
     operators : tuple of Operator or None
-        By step; None for activations, normalisations and mergings.
+        By node; None for activations, normalisations and mergings.
     repeats : mapping of str to Trace
         In expectation: the same with one cause of lines left out, by cause.
     """
 
-    steps: tuple[Step, ...]
+    graph: Graph
     values: tuple[Moments, ...]
     operators: tuple[Operator | None, ...]
     repeats: Mapping[str, Trace] = field(default_factory=dict)
 
-    def after(self, number: int) -> Moments:
-        """Return the record after top-level layer ``number``; 0 is the input."""
-        return self.values[self.value_after(number)]
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the graph."""
+        return self.graph.nodes
 
-    def upto(self, number: int) -> Trace:
-        """Return the trace of the first ``number`` top-level layers."""
-        end = self.value_after(number)
-        repeats = {cause: trace.upto(number) for cause, trace in self.repeats.items()}
-        return Trace(self.steps[:end], self.values[: end + 1], self.operators[:end], repeats)
+    @property
+    def end(self) -> Moments:
+        """The record at the output."""
+        return self.values[self.graph.end]
 
-    def value_after(self, number: int) -> int:
-        """Return the number of the value that top-level layer ``number`` makes."""
-        ends = [step.output for step in self.steps if step.path == (number,)]
-        return ends[0] if ends else 0
+    def upto(self, place: int) -> Trace:
+        """Return the trace of the graph up to a given part, by its number."""
+        graph = self.graph.upto(place)
+        kept = self.graph.values_upto(place)
+        first = len(self.graph.inputs)
+        nodes = [value - first for value in kept if value >= first]
+        repeats = {cause: trace.upto(place) for cause, trace in self.repeats.items()}
+        return Trace(
+            graph,
+            tuple(self.values[value] for value in kept),
+            tuple(self.operators[node] for node in nodes),
+            repeats,
+        )
 
 
 def starting_moments(
-    stack: Stack, signal: Signal, *, provenance: bool, budget: float = MEMORY_BUDGET
-) -> Moments:
-    """Choose the regime.
+    graph: Graph, signals: Sequence[Signal], *, provenance: bool, budget: float = MEMORY_BUDGET
+) -> tuple[Moments, ...]:
+    """Choose the regime; return the record at each input.
 
     Expectation over networks if the first layers with weights are random; else stationary if any
-    part of the signal is random, else deterministic.  From such a start, too, a random layer makes
+    part of a signal is random, else deterministic.  From such a start, too, a random layer makes
     an expectation of it.
     """
-    channels, rate = stack.in_channels, stack.input_rate
-    if not stack.is_drawn and not _begins_drawn(stack):
-        return EnsembleMoments.from_signal(signal, channels, rate, budget=budget)
-    random = signal.density(np.zeros(1), channels, rate) is not None
+    random = any(
+        signal.density(np.zeros(1), each.channels, rate) is not None
+        for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
+    )
+    expected = not graph.is_drawn and not _begins_drawn(graph)
+    if len(graph.inputs) > 1 and (random or not graph.is_drawn):
+        raise NotPredictableError(
+            "noise or random weights behind several inputs are not predicted",
+            given=f"{len(graph.inputs)} inputs",
+            expected="one input, or drawn weights and signals without noise",
+            fix="graph.draw(seed=0), and upsim.Constant(1.0) or upsim.Silence() for each input",
+        )
+    if expected:
+        return (
+            EnsembleMoments.from_signal(
+                signals[0], graph.in_channels, graph.input_rate, budget=budget
+            ),
+        )
     # Noise through an activation makes lines of its own, which only their shares tell apart.
-    shared = provenance or (random and _has_activation(stack))
-    lines = signal.lines(channels, rate)
-    period = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+    shared = provenance or (random and has_activation(graph))
+    periods = [
+        lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        for lines, rate in zip(own_lines(graph, signals), graph.input_rates, strict=True)
+    ]
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
     # and one that does not fit by itself is refused by from_signal in the signal's words.
-    if period > 1 and period * channels * 8 <= MEMORY_BUDGET:
-        _refuse_long_periods(stack, period, frozenset({"input"}), provenance=shared)
-    mean = DeterministicMoments.from_signal(signal, channels, rate, provenance=shared)
+    fits = all(
+        period * each.channels * 8 <= MEMORY_BUDGET
+        for period, each in zip(periods, graph.inputs, strict=True)
+    )
+    if max(periods) > 1 and fits:
+        causes = [frozenset({"input"})] * len(periods)
+        _refuse_long_periods(graph, periods, causes, provenance=shared)
+    several = len(graph.inputs) > 1
+    means = [
+        DeterministicMoments.from_signal(
+            signal, each.channels, rate, provenance=shared, label=each.name if several else ""
+        )
+        for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
+    ]
     if not random:
-        return mean
-    return StationaryMoments(mean, signal, channels, rate, budget=budget, provenance=provenance)
+        return tuple(means)
+    first = StationaryMoments(
+        means[0],
+        signals[0],
+        graph.in_channels,
+        graph.input_rate,
+        budget=budget,
+        provenance=provenance,
+    )
+    return (first,)
 
 
-def propagate(stack: Stack, start: Moments, progress: Progress = silent) -> Trace:
-    """Return the record after every step of a stack."""
-    if not stack.is_drawn:
-        return _propagate_ensemble(stack, start, progress=progress)
-    mean = start.mean if isinstance(start, StationaryMoments) else start
-    assert isinstance(mean, DeterministicMoments)
-    causes = frozenset(source.cause for source in mean.sources)
-    _refuse_long_periods(stack, mean.period.shape[1], causes, provenance=mean.provenance)
+def own_lines(graph: Graph, signals: Sequence[Signal]) -> list[tuple[Line, ...]]:
+    """Return the lines of each input's signal."""
+    return [
+        signal.lines(each.channels, rate)
+        for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
+    ]
+
+
+def propagate(graph: Graph, starts: Sequence[Moments], progress: Progress = silent) -> Trace:
+    """Return the record at every value of a graph."""
+    if not graph.is_drawn:
+        return _propagate_ensemble(graph, starts, progress=progress)
+    means = [start.mean if isinstance(start, StationaryMoments) else start for start in starts]
+    periods, causes, provenance = [], [], False
+    for mean in means:
+        assert isinstance(mean, DeterministicMoments)
+        periods.append(mean.period.shape[1])
+        causes.append(frozenset(source.cause for source in mean.sources))
+        provenance = provenance or mean.provenance
+    _refuse_long_periods(graph, periods, causes, provenance=provenance)
     released: dict[int, list[int]] = {}
-    if isinstance(start, StationaryMoments) and _has_activation(stack):
-        released = releases(stack.steps, _foreseen(stack, start), start.budget)
-    values: list[Moments] = [start]
-    for number, (step, operator) in enumerate(zip(stack.steps, stack.operators, strict=True)):
-        progress(number / len(stack.steps), step.name)
-        inputs = [values[value] for value in step.inputs]
-        with _Placed(step, len(stack)):
-            made = _one_step(step, operator, inputs)
+    first = starts[0]
+    if isinstance(first, StationaryMoments) and has_activation(graph):
+        released = releases(graph, _foreseen(graph, first), first.budget)
+    values: list[Moments] = list(starts)
+
+    def rule(node: Node, inputs: Sequence[Moments]) -> Moments:
+        number = node.output - len(starts)
+        made = _one_step(node, graph.operators[number], inputs)
         values.append(made)
         for value in released.get(number, ()):
             record = values[value]
             assert isinstance(record, StationaryMoments)
             record.place.release()
-    return Trace(stack.steps, tuple(values), stack.operators)
+        return made
+
+    return Trace(graph, tuple(walk(graph, list(starts), rule, progress)), graph.operators)
 
 
 def _propagate_ensemble(
-    stack: Stack,
-    start: Moments,
+    graph: Graph,
+    starts: Sequence[Moments],
     without: frozenset[str] = frozenset(),
     known: Trace | None = None,
     *,
     progress: Progress = silent,
 ) -> Trace:
-    """Return the expectation over initialisations after every step of a stack.
+    """Return the expectation over initialisations at every value of a graph.
 
-    What no random layer has touched is one network's, and is carried as such where the stack has
+    What no random layer has touched is one network's, and is carried as such where the graph has
     weights of its own there; from the first random layer on it is an expectation.  Phases of a
     period matter up to the last activation or decimation; behind it the average over time is
     carried, which costs less by the length of the period.
 
     ``known`` is the trace of the whole, for a repeat ``without`` some causes.
     """
-    steps = stack.steps
-    needs_phases = [
-        number
-        for number, step in enumerate(steps)
-        if isinstance(step.layer, Activation) or (step.layer and step.layer.block[1] > 1)
+    phased = [
+        node.output
+        for node in graph.nodes
+        if isinstance(node.layer, Activation) or node.layer.block[1] > 1
     ]
-    last = needs_phases[-1] if needs_phases else -1
-    last_use = {value: number for number, step in enumerate(steps) for value in step.inputs}
-    values: list[Moments] = [start]
+    last = phased[-1] if phased else -1
+    last_use = {value: node.output for node in graph.nodes for value in node.inputs}
+    values: list[Moments] = list(starts)
     operators: list[Operator | None] = []
     expected: dict[int, EnsembleMoments] = {}
 
@@ -160,124 +216,132 @@ def _propagate_ensemble(
             expected[value] = EnsembleMoments.from_network(record, without)
         return expected[value]
 
-    for number, step in enumerate(steps):
-        progress(number / len(steps), step.name)
-        random = any(isinstance(values[value], EnsembleMoments) for value in step.inputs)
+    def rule(node: Node, _: Sequence[Moments]) -> Moments:
+        random = any(isinstance(values[value], EnsembleMoments) for value in node.inputs)
         operator = None
-        with _Placed(step, len(stack)):
-            if random or not (step.layer is None or step.layer.is_drawn):
-                given = [in_expectation(value) for value in step.inputs]
-                if known is not None:
-                    whole = known.values[step.output]
-                    assert isinstance(whole, EnsembleMoments)
-                    given = [replace(each, gains=whole.gains) for each in given]
-                if number > last:
-                    given = [each if each.averaged else each.over_time() for each in given]
-                made: Moments = _expected(step, given)
-            elif known is not None:
-                made, operator = known.values[step.output], known.operators[number]
-            else:
-                inputs = [values[value] for value in step.inputs]
-                if isinstance(step.layer, LinearLayer):
-                    operator = step.layer.operator(inputs[0].channels)
-                made = _one_step(step, operator, inputs)
+        if random or not node.layer.is_drawn:
+            given = [in_expectation(value) for value in node.inputs]
+            if known is not None:
+                whole = known.values[node.output]
+                assert isinstance(whole, EnsembleMoments)
+                given = [replace(each, gains=whole.gains) for each in given]
+            if node.output > last:
+                given = [each if each.averaged else each.over_time() for each in given]
+            made: Moments = _expected(node, given)
+        elif known is not None:
+            number = node.output - len(graph.inputs)
+            made, operator = known.values[node.output], known.operators[number]
+        else:
+            inputs = [values[value] for value in node.inputs]
+            if isinstance(node.layer, LinearLayer):
+                operator = node.layer.operator(inputs[0].channels)
+            made = _one_step(node, operator, inputs)
         values.append(made)
         operators.append(operator)
-        for value in step.inputs:
+        for value in node.inputs:
             record = values[value]
             # What a report reads is averages; the phases have done their work.
-            if last_use[value] == number and isinstance(record, EnsembleMoments):
+            if last_use[value] == node.output and isinstance(record, EnsembleMoments):
                 values[value] = record.over_time()
-    return Trace(steps, tuple(values), tuple(operators))
+        return made
+
+    walk(graph, list(starts), rule, progress)
+    return Trace(graph, tuple(values), tuple(operators))
 
 
-def repeat_without(stack: Stack, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
+def repeat_without(graph: Graph, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
     """Return the walk of an expectation over networks again, some causes of lines left out."""
     start = trace.values[0]
     if not isinstance(start, EnsembleMoments):
-        return _propagate_ensemble(stack, start, without, trace)
+        return _propagate_ensemble(graph, [start], without, trace)
     try:
-        cheap = start.repeated(signal, stack.input_rate, without, cheaply=True)
-        return _propagate_ensemble(stack, cheap, without, trace)
+        cheap = start.repeated(signal, graph.input_rate, without, cheaply=True)
+        return _propagate_ensemble(graph, [cheap], without, trace)
     except TooLargeError:
         # A given kernel on noise asks for more lags than none: those of the whole.
-        full = start.repeated(signal, stack.input_rate, without, cheaply=False)
-        return _propagate_ensemble(stack, full, without, trace)
+        full = start.repeated(signal, graph.input_rate, without, cheaply=False)
+        return _propagate_ensemble(graph, [full], without, trace)
 
 
-def _expected(step: Step, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
-    """Return the expectation after one step."""
-    layer, made = step.layer, inputs[0]
-    if layer is None:
-        return EnsembleMoments.merged(inputs, step.merging)
+def _expected(node: Node, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
+    """Return the expectation after one node."""
+    layer, made = node.layer, inputs[0]
+    if isinstance(layer, Merging):
+        return EnsembleMoments.merged(inputs, layer.how)
     if isinstance(layer, LinearLayer):
         for part in layer.in_expectation(made.channels):
-            made = made.through(part, step.label)
+            made = made.through(part, node.name)
     elif isinstance(layer, Normalisation):
-        made = made.through_normalisation(layer, step.label)
+        made = made.through_normalisation(layer, node.name)
     else:
-        made = made.through_activation(cast("Activation", layer), step.label)
-    return made.made_by(step.label)
+        made = made.through_activation(cast("Activation", layer), node.name)
+    return made.made_by(node.name)
 
 
-def _one_step(step: Step, operator: Operator | None, inputs: Sequence[Moments]) -> Moments:
-    """Return the record after one step."""
-    if step.layer is None:
-        return type(inputs[0]).merged(inputs, step.merging)
+def _one_step(node: Node, operator: Operator | None, inputs: Sequence[Moments]) -> Moments:
+    """Return the record after one node."""
+    layer = node.layer
+    if isinstance(layer, Merging):
+        return type(inputs[0]).merged(inputs, layer.how)
     if operator is not None:
-        return inputs[0].through_operator(operator, step.label)
-    if isinstance(step.layer, Normalisation):
-        return inputs[0].through_normalisation(step.layer, step.label)
-    return inputs[0].through_activation(cast("Activation", step.layer), step.label)
+        return inputs[0].through_operator(operator, node.name)
+    if isinstance(layer, Normalisation):
+        return inputs[0].through_normalisation(layer, node.name)
+    return inputs[0].through_activation(cast("Activation", layer), node.name)
 
 
-def _begins_drawn(stack: Stack) -> bool:
+def _begins_drawn(graph: Graph) -> bool:
     """Tell whether any layer of weights of its own comes before all random ones."""
     random: set[int] = set()
-    for step in stack.steps:
-        drawn = step.layer is None or step.layer.is_drawn
-        if not drawn or random.intersection(step.inputs):
-            random.add(step.output)
-        elif isinstance(step.layer, WeightedLayer | WeightNorm):
+    for node in graph.nodes:
+        if not node.layer.is_drawn or random.intersection(node.inputs):
+            random.add(node.output)
+        elif isinstance(node.layer, WeightedLayer | WeightNorm):
             return True
     return False
 
 
 def _refuse_long_periods(
-    stack: Stack, period: int, causes: frozenset[str], *, provenance: bool
+    graph: Graph,
+    periods: Sequence[int],
+    causes: Sequence[frozenset[str]],
+    *,
+    provenance: bool,
 ) -> None:
-    """Refuse, before any array is made, a stack whose periods would not fit in memory together.
+    """Refuse, before any array is made, a graph whose periods would not fit in memory together.
 
     One period after a layer has as many samples as the strides so far multiply to; it is kept for
     each channel, once in whole and once for each source of lines (input, biases, activations).
     """
-    sines = period > 1
-    channels = stack.value_channels
-    periods, sources = [period], [causes]
+    channels = graph.value_channels
     total = 0
-    for step in stack.steps:
-        period = lcm(*(periods[value] for value in step.inputs))
-        found = sources[step.inputs[0]].union(*(sources[value] for value in step.inputs[1:]))
-        if step.layer is not None:
-            up, down = step.layer.block
-            period = lcm(period, down) // down * up
-            if provenance and (isinstance(step.layer, Activation) or has_bias(step.layer)):
-                found |= {step.label}
-        periods.append(period)
-        sources.append(found)
-        total += (len(found) + 1) * channels[step.output] * period
+
+    def after(
+        node: Node, given: Sequence[tuple[int, frozenset[str]]]
+    ) -> tuple[int, frozenset[str]]:
+        nonlocal total
+        up, down = node.layer.block
+        period = lcm(*(each for each, _ in given), down) // down * up
+        found = given[0][1].union(*(each for _, each in given[1:]))
+        if provenance and (isinstance(node.layer, Activation) or has_bias(node.layer)):
+            found |= {node.name}
+        total += (len(found) + 1) * channels[node.output] * period
         if 8 * total > MEMORY_BUDGET:
+            longer = period > max(periods)
             refuse_beyond_memory(
                 total,
-                f"the periods up to {step.name}, {period} samples long,",
-                fix=_shorter(step, sines=sines, strides=period > periods[0]),
+                f"the periods up to {node.title}, {period} samples long,",
+                fix=_shorter(graph, node, sines=max(periods) > 1, strides=longer),
             )
+        return period, found
+
+    walk(graph, list(zip(periods, causes, strict=True)), after)
 
 
-def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
-    """Return what shortens the periods up to a step: what makes them long, and that alone."""
-    before = step.path[0] - 1
-    ways = [f"stack.upto({before}), the layers before it"] if before else []
+def _shorter(graph: Graph, node: Node, *, sines: bool, strides: bool) -> str:
+    """Return what shortens the periods up to a node: what makes them long, and that alone."""
+    before = graph.before(node)
+    ways = [f"{before}, the layers before it"] if before else []
     if strides:
         ways.append("smaller strides")
     if sines:
@@ -285,22 +349,22 @@ def _shorter(step: Step, *, sines: bool, strides: bool) -> str:
     return ", or ".join(ways) or "fewer channels"
 
 
-def _foreseen(stack: Stack, start: StationaryMoments) -> list[Foreseen]:
+def _foreseen(graph: Graph, start: StationaryMoments) -> list[Foreseen]:
     """Return what each value's covariance will take; refuse one that fits in no form.
 
     Before any of them is made.
     """
-    foreseen = [Foreseen.at_input(start)]
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        inputs = [foreseen[value] for value in step.inputs]
-        with _Placed(step, len(stack)):
-            if step.layer is None:
-                foreseen.append(merged(inputs, step.merging))
-            else:
-                foreseen.append(inputs[0].after(step.layer, operator))
-            if step is stack.steps[-1]:
-                foreseen[-1].settled()
-    return foreseen
+
+    def after(node: Node, inputs: Sequence[Foreseen]) -> Foreseen:
+        if isinstance(node.layer, Merging):
+            made = merged(inputs, node.layer.how)
+        else:
+            made = inputs[0].after(node.layer, graph.operators[node.output - 1])
+        if node.output == graph.end:
+            made.settled()
+        return made
+
+    return walk(graph, [Foreseen.at_input(start)], after)
 
 
 def has_bias(layer: Layer) -> bool:
@@ -310,79 +374,81 @@ def has_bias(layer: Layer) -> bool:
     return bias is not None and bias is not False
 
 
-def fold(stack: Stack) -> Operator:
-    """Return a linear stack as one operator, by the noble identities and polyphase sums.
+def fold(graph: Graph) -> Operator:
+    """Return a linear network as one operator, by the noble identities and polyphase sums.
 
     Parameters
     ----------
-    stack : Stack
-        Without activations and normalisations; weights drawn.
+    graph : Graph or Stack
+        Of one input, without activations and normalisations; weights drawn.
 
     Returns
     -------
     Operator
-        A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the stack on
-        the infinite line, offsets included.
+        A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the network
+        on the infinite line, offsets included.
     """
-    wire: Operator = StretchFIR(np.ones((stack.in_channels, 1, 1)), groups=stack.in_channels)
-    values = [wire]
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        inputs = [values[value] for value in step.inputs]
-        with _Placed(step, len(stack)):
-            if step.layer is None:
-                values.append(merged_operators(inputs, step.merging))
-            elif operator is None:
-                normalises = isinstance(step.layer, Normalisation)
-                raise NotPredictableError(
-                    f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
-                    "one linear operator",
-                    given=step.name,
-                    fix=f"upsim.fold(stack.upto({step.path[0] - 1})), the layers before it"
-                    if step.path[0] > 1
-                    else "upsim.predict(stack, signal), which needs no fold",
-                )
-            else:
-                values.append(inputs[0].then(operator))
-    return values[-1]
+    graph = needs_network(graph, "fold")
+    wire: Operator = StretchFIR(np.ones((graph.in_channels, 1, 1)), groups=graph.in_channels)
+
+    def folded(node: Node, inputs: Sequence[Operator]) -> Operator:
+        if isinstance(node.layer, Merging):
+            return merged_operators(inputs, node.layer.how)
+        operator = graph.operators[node.output - 1]
+        if operator is None:
+            normalises = isinstance(node.layer, Normalisation)
+            before = graph.before(node)
+            raise NotPredictableError(
+                f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
+                "one linear operator",
+                given=node.title,
+                fix=f"upsim.fold({before}), the layers before it"
+                if before
+                else "upsim.predict(stack, signal), which needs no fold",
+            )
+        return inputs[0].then(operator)
+
+    refuse_several_inputs(graph, "fold")
+    return walk(graph, [wire], folded)[graph.end]
 
 
-def transfer_chain(stack: Stack) -> tuple[Operator, ...]:
-    """Return a linear stack as the operators from its input to its output, branches folded."""
-    silent = DeterministicMoments(np.zeros((stack.in_channels, 1)), provenance=False)
-    start = StationaryMoments(silent, Silence(), stack.in_channels, stack.input_rate)
-    end = propagate(stack, start).after(len(stack))
+def transfer_chain(graph: Graph) -> tuple[Operator, ...]:
+    """Return a linear graph as the operators from its input to its output, branches folded."""
+    silent = DeterministicMoments(np.zeros((graph.in_channels, 1)), provenance=False)
+    start = StationaryMoments(silent, Silence(), graph.in_channels, graph.input_rate)
+    end = propagate(graph, [start]).end
     assert isinstance(end, StationaryMoments)
     assert end.chain is not None
     return end.chain
 
 
-def is_linear(stack: Stack) -> bool:
-    """Tell whether a stack has no activation and no normalisation."""
-    kinds = (Activation, Normalisation)
-    return not any(isinstance(step.layer, kinds) for step in stack.steps)
+def is_linear(graph: Graph) -> bool:
+    """Tell whether a graph has no activation and no normalisation."""
+    return all(isinstance(node.layer, LinearLayer | Merging) for node in graph.nodes)
 
 
-def _has_activation(stack: Stack) -> bool:
-    return any(isinstance(step.layer, Activation) for step in stack.steps)
+def has_activation(graph: Graph) -> bool:
+    """Tell whether a graph has an activation."""
+    return any(isinstance(node.layer, Activation) for node in graph.nodes)
 
 
-def finite_matrix(stack: Stack, length: int) -> csr_array:
+def finite_matrix(graph: Graph, length: int) -> csr_array:
     """Return the exact finite map of a chain of linear layers, edges included.
 
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
+    graph = needs_network(graph, "finite_matrix")
     length = whole_number(length, "length")
-    operators = stack.operators
-    if any(operator is None for operator in operators):
-        raise NotPredictableError(
-            "a finite matrix needs a chain of linear layers",
-            given="a stack with an activation, a normalisation or a branch",
-            fix="upsim.fold(stack) for branches, far from the ends",
-        )
     matrices = []
-    for operator in operators:
-        assert operator is not None
+    for node, operator in zip(graph.nodes, graph.operators, strict=True):
+        if operator is None:
+            raise NotPredictableError(
+                "a finite matrix needs a chain of linear layers",
+                given="a stack with an activation, a normalisation or a branch",
+                fix="upsim.fold(stack) for branches, far from the ends",
+                where=node.title,
+            )
         # A number, its column, and both once more while they are sorted.
         refuse_beyond_memory(
             4 * operator.out_channels * operator.output_length(length) * operator.terms,
@@ -392,22 +458,3 @@ def finite_matrix(stack: Stack, length: int) -> csr_array:
         matrices.append(operator.matrix(length))
         length = operator.output_length(length)
     return reduce(lambda first, second: second @ first, matrices)
-
-
-class _Placed:
-    """Add a step's place to an error: the outer ring of two."""
-
-    def __init__(self, step: Step, count: int) -> None:
-        self.step, self.count = step, count
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, UpsimError):
-            raise error.at(f"layer {self.step.label} of {self.count}") from None

@@ -165,13 +165,15 @@ def density_through(
     downs = prod(operator.down for operator in chain)
     out = chain[-1].out_channels if chain else channels
     widest = max([channels, *(operator.in_channels for operator in chain)])
-    # One layer's matrices of a block, and the rows that pass through them.
+    fix = "ask for fewer frequencies, or use a smaller stride"
     refuse_beyond_memory(
         frequencies.size * downs,
         "the input frequencies behind all output frequencies",
-        fix="ask for fewer frequencies, or use a smaller stride",
+        fix=fix,
         itemsize=16,
     )
+    refuse_beyond_memory(downs * out * widest, "the gains at one frequency", fix=fix, itemsize=16)
+    # One layer's matrices of a block, and the rows that pass through them.
     matrices = [each.down * each.out_channels * each.in_channels for each in chain]
     block = max(1, _BLOCK // max([downs * out * widest, *matrices]))
     answer = np.empty((out, frequencies.size), dtype=np.complex128)

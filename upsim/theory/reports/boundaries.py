@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph, Node, needs_network, walk
 from upsim.operators import Operator, StretchFIR
 from upsim.words.arguments import refuse_beyond_memory, whole_number
 
@@ -47,7 +48,7 @@ class Boundaries:
     deficit : Fraction
         Expected minus actual length: samples that are missing (negative: too many).
     transients : tuple of Transient
-        After each step.
+        After each node.
     """
 
     input_length: int
@@ -57,34 +58,31 @@ class Boundaries:
     transients: tuple[Transient, ...]
 
 
-def boundary_report(stack: Stack, input_length: int) -> Boundaries:
-    """Return how far the ends reach after every step, and what the length law gives.
+def boundary_report(graph: Graph, input_length: int) -> Boundaries:
+    """Return how far the ends reach after every node, and what the length law gives.
 
     The ends are followed by the supports of the operators: an output is steady when every input
     that it looks at is inside the signal and steady itself.
     """
-    input_length = whole_number(input_length, "input_length")
-    lengths, edges, rates = {0: input_length}, {0: (0, 0)}, {0: stack.input_rate}
+    graph = needs_network(graph, "coverage")
+    lengths = graph.lengths(whole_number(input_length, "input_length"))
     found = []
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        first = step.inputs[0]
-        if operator is None:
-            length, rate = lengths[first], rates[first]
-            left = max(edges[value][0] for value in step.inputs)
-            right = max(edges[value][1] for value in step.inputs)
-        else:
-            length = operator.output_length(lengths[first])
+
+    def after(node: Node, given: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        operator = graph.operators[node.output - len(graph.inputs)]
+        edges = (max(left for left, _ in given), max(right for _, right in given))
+        if operator is not None:
+            made = lengths[node.output]
             # Each output sample is looked at with some arrays of whole numbers.
-            refuse_beyond_memory(8 * length, f"the output of {step.name}", fix="a shorter input")
-            rate = rates[first] * operator.length.rate
-            left, right = _reach(operator, lengths[first], length, edges[first])
-        lengths[step.output], rates[step.output] = length, rate
-        edges[step.output] = (left, right)
-        found.append(
-            Transient(step.label, step.name, left, right, float(left / rate), float(right / rate))
-        )
-    expected = input_length * stack.rate
-    last = lengths[stack.steps[-1].output]
+            refuse_beyond_memory(8 * made, f"the output of {node.title}", fix="a shorter input")
+            edges = _reach(operator, lengths[node.inputs[0]], made, edges)
+        rate = graph.value_rates[node.output]
+        seconds = (float(edges[0] / rate), float(edges[1] / rate))
+        found.append(Transient(node.name, node.title, *edges, *seconds))
+        return edges
+
+    walk(graph, [(0, 0)] * len(graph.inputs), after)
+    expected, last = input_length * graph.rate, lengths[graph.end]
     return Boundaries(input_length, last, expected, expected - last, tuple(found))
 
 

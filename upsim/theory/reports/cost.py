@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from upsim.network.stack import Stack
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, needs_network
 
 
 @dataclass(frozen=True)
@@ -64,29 +65,34 @@ class Cost:
         return 4 * float(sum(layer.activations for layer in self.layers) * self.sample_rate)
 
 
-def cost(stack: Stack) -> Cost:
-    """Return what a stack costs; no weight is needed.
+def cost(graph: Graph) -> Cost:
+    """Return what a network costs; no weight is needed.
 
     Examples
     --------
     >>> from upsim.layers import TransposedConv
+    >>> from upsim.network.stack import Stack
     >>> report = cost(Stack([TransposedConv(8, 4, 16, 8)], sample_rate=16000))
     >>> report.parameters, report.macs
     (516, Fraction(64, 1))
     """
-    counts = stack.channel_counts()
-    rate = 1 / stack.rate
-    found = []
-    for number, layer in enumerate(stack, 1):
-        macs = layer.macs(counts[number - 1]) * rate
-        rate *= layer.rate
-        found.append(
-            LayerCost(
-                str(number),
-                stack.label(number),
-                layer.parameters(counts[number - 1]),
-                macs,
-                counts[number] * rate,
-            )
+    graph = needs_network(graph, "cost")
+    found: dict[int, LayerCost] = {}
+    for node in graph.nodes:
+        if isinstance(node.layer, Merging):
+            parameters, macs = 0, Fraction(0)
+        else:
+            given = graph.value_channels[node.inputs[0]]
+            rate = graph.value_rates[node.inputs[0]] / graph.sample_rate
+            parameters, macs = node.layer.parameters(given), node.layer.macs(given) * rate
+        before = found.get(node.place)
+        part = graph.parts[node.place - 1]
+        made = graph.value_rates[node.output] / graph.sample_rate
+        found[node.place] = LayerCost(
+            part.name,
+            graph.label(node.place),
+            parameters + (before.parameters if before else 0),
+            macs + (before.macs if before else 0),
+            graph.value_channels[node.output] * made,
         )
-    return Cost(tuple(found), stack.sample_rate)
+    return Cost(tuple(found[place] for place in sorted(found)), graph.sample_rate)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.operators import Operator, StretchFIR
 from upsim.words.tolerance import rounding
 from upsim.words.units import decibels
@@ -85,18 +85,16 @@ def null_multiplicity(operator: StretchFIR, turns: Fraction) -> int:
     return order
 
 
-def filtering_report(stack: Stack) -> tuple[Filtering, ...]:
-    """Return droop and nulls of each upsampling layer of a stack with drawn weights."""
-    rates = {0: stack.input_rate}
+def filtering_report(graph: Graph) -> tuple[Filtering, ...]:
+    """Return droop and nulls of each upsampling layer of a network with drawn weights."""
     found = []
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
-        before = rates[step.inputs[0]]
-        rates[step.output] = before * (1 if step.layer is None else step.layer.rate)
+    for node, operator in zip(graph.nodes, graph.operators, strict=True):
         if isinstance(operator, StretchFIR) and operator.factor > operator.down:
+            before = graph.value_rates[node.inputs[0]]
             found.append(
                 Filtering(
-                    step.label,
-                    step.name,
+                    node.name,
+                    node.title,
                     before / 2,
                     droop(operator),
                     nulls(operator, before * operator.length.rate),

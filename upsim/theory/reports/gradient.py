@@ -22,6 +22,8 @@ from upsim.errors import NotPredictableError
 from upsim.layers import Conv, Crop, Decimate, LeakyReLU, PReLU, ReLU, Stretch, TransposedConv
 from upsim.layers.base import Branch, Layer
 from upsim.layers.convolution import Weight, WeightedLayer
+from upsim.layers.merging import Merging
+from upsim.network.graph import Graph, needs_network
 from upsim.network.stack import Stack
 from upsim.network.weights import Initialisation, Normal
 from upsim.words.arguments import whole_number
@@ -79,12 +81,12 @@ def phase_shuffle_factor(radius: int, turns: Fraction) -> float:
     return sin(float(count * place) * pi) / (count * sin(float(place) * pi))
 
 
-def gradient_lines(critic: Stack, *, phase_shuffle: int = 0) -> tuple[GradientLine, ...]:
+def gradient_lines(critic: Graph, *, phase_shuffle: int = 0) -> tuple[GradientLine, ...]:
     r"""Return the lines that a critic can put into the mean gradient of its input.
 
     Parameters
     ----------
-    critic : Stack
+    critic : Stack or Graph
         From audio down: strided convolutions in a chain.
     phase_shuffle : int, optional
         Radius of the shuffle behind each strided layer but the last, as in WaveGAN.
@@ -112,7 +114,7 @@ def gradient_lines(critic: Stack, *, phase_shuffle: int = 0) -> tuple[GradientLi
     4000 1 0.0
     """
     radius = whole_number(phase_shuffle, "phase_shuffle", least=0)
-    _refuse_branches(critic)
+    critic = _needs_chain(critic, "gradient_lines")
     rates = critic.rates()
     if any(after > before for before, after in pairwise(rates)):
         raise NotPredictableError(
@@ -120,7 +122,7 @@ def gradient_lines(critic: Stack, *, phase_shuffle: int = 0) -> tuple[GradientLi
             given="a layer that raises the rate",
             fix="upsim.families(stack), for the lines of a generator",
         )
-    strided = [number for number, layer in enumerate(critic, 1) if layer.rate < 1]
+    strided = [number for number, part in enumerate(critic.parts, 1) if part.layer.rate < 1]
     if not strided:
         return ()
     shuffled = [rates[number] for number in strided[:-1]]
@@ -130,11 +132,13 @@ def gradient_lines(critic: Stack, *, phase_shuffle: int = 0) -> tuple[GradientLi
         depth = next(i for i, number in enumerate(strided) if not frequency % rates[number])
         factor = prod(phase_shuffle_factor(radius, frequency / rate) for rate in shuffled[:depth])
         number = strided[depth]
-        found.append(GradientLine(frequency, str(number), critic.label(number), factor))
+        found.append(
+            GradientLine(frequency, critic.parts[number - 1].name, critic.label(number), factor)
+        )
     return tuple(found)
 
 
-def adjoint(critic: Stack) -> Stack:
+def adjoint(critic: Graph) -> Stack:
     """Return the way back of the gradient through a critic, as a stack.
 
     Every layer in reverse: a convolution becomes the transposed convolution of the same taps, and
@@ -145,7 +149,7 @@ def adjoint(critic: Stack) -> Stack:
 
     Parameters
     ----------
-    critic : Stack
+    critic : Stack or Graph
         A chain of convolutions, crops, decimations and rectifiers.
 
     Examples
@@ -156,10 +160,10 @@ def adjoint(critic: Stack) -> Stack:
     >>> [type(layer).__name__ for layer in back], int(back.sample_rate)
     (['TransposedConv', 'TransposedConv'], 16000)
     """
-    _refuse_branches(critic)
+    critic = _needs_chain(critic, "adjoint")
     layers: list[Layer] = []
     for number in reversed(range(1, len(critic) + 1)):
-        layer = critic[number - 1]
+        layer = critic.parts[number - 1].layer
         kind = next((kind for kind in _REVERSED if isinstance(layer, kind)), None)
         if kind is None:
             raise NotPredictableError(
@@ -243,12 +247,16 @@ _REVERSED: dict[type[Layer], Callable[[Layer], list[Layer]]] = {
 }
 
 
-def _refuse_branches(critic: Stack) -> None:
-    for number, layer in enumerate(critic, 1):
-        if isinstance(layer, Branch):
+def _needs_chain(critic: Graph, who: str) -> Graph:
+    """Return a network whose parts follow each other without branches, or refuse it."""
+    critic = needs_network(critic, who)
+    for number, part in enumerate(critic.parts, 1):
+        before = critic.parts[number - 2].name if number > 1 else critic.inputs[0].name
+        if isinstance(part.layer, Branch | Merging) or part.reads != (before,):
             raise NotPredictableError(
                 "a critic's gradient is followed through a chain of layers",
                 given=critic.label(number),
                 expected="no branches",
                 fix="one branch as a stack of its own",
             )
+    return critic

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from upsim.layers import SubpixelConv, WeightNorm
 from upsim.layers.base import Layer
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
 from upsim.words.arguments import LARGEST_LINES, whole_number
@@ -129,7 +129,7 @@ class LayerOverlap:
         return float(np.ptp(self.phase_gains, axis=2).max()) / largest if largest else 0.0
 
 
-def _overlap_of(layer: Layer | None, operator: StretchFIR) -> Overlap:
+def _overlap_of(layer: Layer, operator: StretchFIR) -> Overlap:
     inner = layer.layer if isinstance(layer, WeightNorm) else layer
     if isinstance(inner, SubpixelConv):
         # Every phase has the taps of a kernel of its own, dilated or not.
@@ -137,16 +137,16 @@ def _overlap_of(layer: Layer | None, operator: StretchFIR) -> Overlap:
     return overlap(operator.taps.shape[2], operator.factor, dilation=operator.dilation)
 
 
-def overlap_report(stack: Stack) -> tuple[LayerOverlap, ...]:
-    """Return the overlap of each upsampling layer of a stack with drawn weights."""
+def overlap_report(graph: Graph) -> tuple[LayerOverlap, ...]:
+    """Return the overlap of each upsampling layer of a network with drawn weights."""
     found = []
-    for step, operator in zip(stack.steps, stack.operators, strict=True):
+    for node, operator in zip(graph.nodes, graph.operators, strict=True):
         if isinstance(operator, StretchFIR) and operator.factor > 1:
             found.append(
                 LayerOverlap(
-                    step.label,
-                    step.name,
-                    _overlap_of(step.layer, operator),
+                    node.name,
+                    node.title,
+                    _overlap_of(node.layer, operator),
                     frozen(operator.phase_gains()),
                     frozen(operator.phase_powers()),
                 )

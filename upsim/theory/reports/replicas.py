@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
-from upsim.network.stack import Stack
+from upsim.network.graph import Graph, Node, walk, walk_back
 from upsim.operators.operator import frozen
 from upsim.theory.moments.propagation import transfer_chain
 from upsim.theory.moments.transfer import chain_gains
@@ -19,6 +19,11 @@ from upsim.words.arguments import refuse_beyond_memory
 
 #: Places in a band at which its gain is averaged.
 _POINTS = 32
+
+#: The layers that moved a line, the last first, by the input frequency that it comes from.
+_Ways = dict[Fraction, tuple[str, ...]]
+
+_UNMOVED: tuple[str, ...] = ()
 
 #: Rows that a list of replicas may have.
 _MOST_ROWS = 2**14
@@ -59,7 +64,7 @@ class Replica:
 
 
 def find_replicas(
-    stack: Stack,
+    graph: Graph,
     gains: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> tuple[Replica, ...]:
     """Return the bands of a stack's output, in ascending frequency.
@@ -69,13 +74,14 @@ def find_replicas(
 
     Parameters
     ----------
-    stack : Stack
+    graph : Graph or Stack
     gains : callable, optional
         Frequencies (F,) in cycles per output sample to power gains (channels, D, F).
     """
-    up, down = repeats(stack)
+    up, down = repeats(graph)
     _refuse_many(up * down)
-    paths = _Paths(stack)
+    centres = [Fraction(2 * band + 1, 4 * up) for band in range(up)]
+    paths = _Paths(graph, centres, every_alias=True)
     found = []
     for band in range(up):
         low, high = Fraction(band, 2 * up), Fraction(band + 1, 2 * up)
@@ -83,37 +89,48 @@ def find_replicas(
         if gains is not None:
             inside = float(low) + (np.arange(_POINTS) + 0.5) / _POINTS * float(high - low)
             levels = frozen(gains(inside).mean(axis=2))
-        ways = paths.back((low + high) / 2, every_alias=True)
+        ways = paths.back((low + high) / 2)
         for alias in range(down):
             centre = _folded((up * (low + high) / 2 + alias) / down)
             level = None if levels is None else levels[:, alias]
             ends = [_folded((up * edge + alias) / down) for edge in (low, high)]
-            found.append(_replica(stack, (low, high), ends, ways.get(centre, ()), level))
+            found.append(_replica(graph, (low, high), ends, ways.get(centre, ()), level))
     return tuple(found)
 
 
-def find_bands(stack: Stack) -> tuple[Replica, ...]:
+def find_bands(graph: Graph) -> tuple[Replica, ...]:
     """Return one row for each band of the output: what a picture shades.
 
     Where a decimation folds several input bands onto one, the row follows the lowest alias.  There
     is none where there would be more than can be told apart.
     """
-    up, down = repeats(stack)
+    up, down = repeats(graph)
     if up > _MOST_ROWS:
         return ()
-    paths = _Paths(stack)
+    centres = [Fraction(2 * band + 1, 4 * up) for band in range(up)]
+    paths = _Paths(graph, centres, every_alias=False)
     found = []
     for band in range(up):
         low, high = Fraction(band, 2 * up), Fraction(band + 1, 2 * up)
-        ways = paths.back((low + high) / 2, every_alias=False)
+        ways = paths.back((low + high) / 2)
         ends = [_folded(up * edge / down) for edge in (low, high)]
-        found.append(_replica(stack, (low, high), ends, min(ways.values(), key=len), None))
+        found.append(_replica(graph, (low, high), ends, min(ways.values(), key=len), None))
     return tuple(found)
 
 
-def repeats(stack: Stack) -> tuple[int, int]:
-    """Return the products of the layers' blocks: output and input samples."""
-    return prod(layer.block[0] for layer in stack), prod(layer.block[1] for layer in stack)
+def repeats(graph: Graph) -> tuple[int, int]:
+    """Return the products of the layers' blocks, output and input samples.
+
+    Where branches meet their blocks are whole together.
+    """
+
+    def after(node: Node, given: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        up = lcm(*(each for each, _ in given))
+        down = given[0][1] * up // given[0][0]
+        return up * node.layer.block[0], down * node.layer.block[1]
+
+    starts = [rate / graph.input_rate for rate in graph.input_rates]
+    return walk(graph, [each.as_integer_ratio() for each in starts], after)[graph.end]
 
 
 def _refuse_many(count: int) -> None:
@@ -122,12 +139,12 @@ def _refuse_many(count: int) -> None:
             f"the list of replicas would have {count} rows",
             given="large strides, up or down",
             expected=f"at most {_MOST_ROWS}",
-            fix="smaller strides, or fewer layers: stack.upto(1)",
+            fix="smaller strides, or fewer layers: graph.upto(1)",
         )
 
 
 def _replica(
-    stack: Stack,
+    graph: Graph,
     band: tuple[Fraction, Fraction],
     ends: list[Fraction],
     movers: tuple[str, ...],
@@ -135,10 +152,10 @@ def _replica(
 ) -> Replica:
     first, last = ends
     return Replica(
-        band[0] * stack.sample_rate,
-        band[1] * stack.sample_rate,
-        min(first, last) * stack.input_rate,
-        max(first, last) * stack.input_rate,
+        band[0] * graph.sample_rate,
+        band[1] * graph.sample_rate,
+        min(first, last) * graph.input_rate,
+        max(first, last) * graph.input_rate,
         first > last,
         movers,
         level,
@@ -151,58 +168,67 @@ def _folded(turns: Fraction) -> Fraction:
 
 
 class _Paths:
-    """Follows an output frequency back to the input, step by step.
+    """Follows output frequencies back to the input, node by node.
 
-    In each upsampling layer it lies above the old Nyquist frequency, and the layer moved it, or
-    not.  Of several ways to one input frequency (aliases, branches) the one with fewest moves
-    counts: where a wire leads there, nothing was moved.
+    In each upsampling layer a frequency lies above the old Nyquist frequency, and the layer moved
+    it, or not.  Of several ways to one input frequency (aliases, branches) the one with fewest
+    moves counts: where a wire leads there, nothing was moved.  One walk back notes which
+    frequencies are asked of each value, one walk forward answers.
     """
 
-    def __init__(self, stack: Stack) -> None:
-        self._steps = {step.output: step for step in stack.steps}
-        self._end = max(self._steps)
-        self._known: dict[tuple[int, Fraction, bool], dict[Fraction, tuple[str, ...]]] = {}
+    def __init__(self, graph: Graph, turns: Sequence[Fraction], *, every_alias: bool) -> None:
+        self._graph, self._every = graph, every_alias
+        asked = walk_back(graph, frozenset(turns), self._before, frozenset.union)
+        self._asked = [each or frozenset() for each in asked]
+        # Bands of the first input are listed; the others have none.
+        first = {each: {each: _UNMOVED} for each in self._asked[0]}
+        others: list[dict[Fraction, _Ways]] = [
+            {each: {} for each in asked} for asked in self._asked[1 : len(graph.inputs)]
+        ]
+        self._found = walk(graph, [first, *others], self._after)[graph.end]
 
-    def back(self, turns: Fraction, *, every_alias: bool) -> dict[Fraction, tuple[str, ...]]:
+    def back(self, turns: Fraction) -> _Ways:
         """Return the layers that moved a line at ``turns``, by input frequency, the last first."""
-        return self._back(self._end, turns, every=every_alias)
+        return self._found[turns]
 
-    def _back(self, value: int, turns: Fraction, *, every: bool) -> dict[Fraction, tuple[str, ...]]:
-        if value == 0:
-            return {turns: ()}
-        key = (value, turns, every)
-        if key not in self._known:
-            self._known[key] = self._search(value, turns, every=every)
-        return self._known[key]
+    def _sources(self, node: Node, turns: Fraction) -> list[Fraction]:
+        rate = node.layer.rate
+        aliases = range(rate.denominator if self._every else 1)
+        return [_folded((rate.numerator * turns + alias) / rate.denominator) for alias in aliases]
 
-    def _search(
-        self, value: int, turns: Fraction, *, every: bool
-    ) -> dict[Fraction, tuple[str, ...]]:
-        step = self._steps[value]
-        rate = Fraction(1) if step.layer is None else step.layer.rate
-        up, down = rate.numerator, rate.denominator
-        moved = (step.label,) if up > 1 and turns > Fraction(1, 2 * up) else ()
-        found: dict[Fraction, tuple[str, ...]] = {}
-        for before in step.inputs:
-            for alias in range(down if every else 1):
-                frequency = _folded((up * turns + alias) / down)
-                for source, movers in self._back(before, frequency, every=every).items():
-                    way = (*moved, *movers)
-                    if source not in found or len(way) < len(found[source]):
-                        found[source] = way
+    def _before(self, node: Node, asked: frozenset[Fraction]) -> list[frozenset[Fraction]]:
+        if node.layer.rate != 1:
+            asked = frozenset(each for turns in asked for each in self._sources(node, turns))
+        return [asked] * len(node.inputs)
+
+    def _after(self, node: Node, given: Sequence[dict[Fraction, _Ways]]) -> dict[Fraction, _Ways]:
+        up = node.layer.rate.numerator
+        if node.layer.rate == 1 and len(given) == 1:
+            return given[0]
+        found: dict[Fraction, _Ways] = {}
+        for turns in self._asked[node.output]:
+            moved = (node.name,) if up > 1 and turns > Fraction(1, 2 * up) else ()
+            ways: _Ways = {}
+            for before in given:
+                for frequency in self._sources(node, turns):
+                    for source, movers in before[frequency].items():
+                        way = (*moved, *movers)
+                        if source not in ways or len(way) < len(ways[source]):
+                            ways[source] = way
+            found[turns] = ways
         return found
 
 
-def linear_gains(stack: Stack) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+def linear_gains(graph: Graph) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the power gains of a linear stack, summed over input channels: (F,) to (out, D, F)."""
-    widest = max(stack.channel_counts())
-    down = prod(layer.block[1] for layer in stack)
-    count = 2 * _POINTS * stack.in_channels * widest * down
+    widest = max(graph.value_channels)
+    down = repeats(graph)[1]
+    count = 2 * _POINTS * graph.in_channels * widest * down
     refuse_beyond_memory(count, "the gains of all channel pairs", fix="fewer channels")
-    chain = transfer_chain(stack)
+    chain = transfer_chain(graph)
 
     def gains(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = chain_gains(chain, frequencies, stack.in_channels)
+        found = chain_gains(chain, frequencies, graph.in_channels)
         return np.asarray((np.abs(found) ** 2).sum(axis=3).transpose(2, 1, 0))
 
     return gains

@@ -11,12 +11,13 @@ import sympy as sp
 
 from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
 from upsim.layers.base import Layer
+from upsim.network.graph import Graph, refuse_several_inputs
 from upsim.network.stack import Stack
 from upsim.theory.symbolic import typeset
 from upsim.theory.symbolic.laurent import Expr, z
-from upsim.theory.symbolic.lowering import chain_transfer
+from upsim.theory.symbolic.lowering import graph_transfer
 from upsim.theory.symbolic.magnitude import Magnitude, decibels, omega
-from upsim.theory.symbolic.naming import taps_by_path
+from upsim.theory.symbolic.naming import taps_by_node
 from upsim.theory.symbolic.roots import multiplicity_at, value_at
 from upsim.theory.symbolic.transfer import StretchTransfer, Transfer
 
@@ -247,7 +248,7 @@ class Symbolic:
         return response.entry(0, 0)
 
 
-def symbolic(subject: Layer | Stack, *, taps: object = None) -> Symbolic:
+def symbolic(subject: Layer | Graph, *, taps: object = None) -> Symbolic:
     r"""Return the exact transfer function of a layer or of a linear stack.
 
     A stack folds to one stretch and one filter, :math:`H(z) = \prod_i H_i(z^{L_{i+1} \cdots L_N})`.
@@ -255,7 +256,7 @@ def symbolic(subject: Layer | Stack, *, taps: object = None) -> Symbolic:
 
     Parameters
     ----------
-    subject : Layer or Stack
+    subject : Layer, Stack or Graph
         Linear; branches may be inside.
     taps : str, sequence of expressions, or dict of them by layer number, optional
         What stands for the weights: ``"h"`` makes real symbols ``h_k``, or ``h_{o,c,k}`` with the
@@ -284,17 +285,17 @@ def symbolic(subject: Layer | Stack, *, taps: object = None) -> Symbolic:
     (Eq(h_0 + h_2, h_1),)
     """
     if isinstance(subject, Layer):
-        layers: tuple[Layer, ...] = (subject,)
         # The stack knows how many channels a layer needs; its rate is never looked at.
-        channels = Stack(layers, 1).in_channels
-    elif isinstance(subject, Stack):
-        layers, channels = subject.layers, subject.in_channels
+        graph: Graph = Stack([subject], 1)
+    elif isinstance(subject, Graph):
+        graph = subject
+        refuse_several_inputs(graph, "symbolic")
     else:
         raise ArgumentTypeError(
             "symbolic takes a layer or a stack",
             given=f"{subject!r:.60} of type {type(subject).__name__}",
             fix="upsim.symbolic(upsim.Linear(2))",
         )
-    transfer, _ = chain_transfer(layers, channels, taps_by_path(layers, taps))
-    name = ", ".join(map(repr, layers))
-    return Symbolic(transfer, name if len(name) <= 80 else f"{len(layers)} layers")
+    transfer = graph_transfer(graph, taps_by_node(graph, taps))
+    name = ", ".join(repr(part.layer) for part in graph.parts)
+    return Symbolic(transfer, name if len(name) <= 80 else f"{len(graph)} layers")

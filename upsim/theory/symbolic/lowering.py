@@ -8,7 +8,7 @@ dilations, groups, crops, shuffles) is written once, in the layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -19,57 +19,44 @@ from numpy.typing import NDArray
 from upsim.errors import (
     NotPredictableError,
     TooLargeError,
-    UpsimError,
 )
-from upsim.layers.base import Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
+from upsim.layers.merging import Merging
 from upsim.layers.wavelet import HaarSynthesis
+from upsim.network.graph import Graph, Node, walk
 from upsim.network.weights import Ones
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.kernels import hold
 from upsim.theory.symbolic.laurent import Expr, LaurentMatrix
-from upsim.theory.symbolic.naming import Path, Taps, TapsByPath, label, named
+from upsim.theory.symbolic.naming import Taps, TapsByNode, named
 from upsim.theory.symbolic.transfer import BlockTransfer, StretchTransfer, Transfer, chain, merge
 
 #: Entries of one layer's (out, in, taps) beyond which an expression helps nobody.
 LARGEST_EXPRESSION = 2**13
 
 
-def chain_transfer(
-    layers: Iterable[Layer], channels: int, taps: TapsByPath, path: Path = ()
-) -> tuple[Transfer, int]:
-    """Return the folded transfer of layers in order, and the channels that come out.
+def graph_transfer(graph: Graph, taps: TapsByNode) -> Transfer:
+    """Return the folded transfer of a linear network of one input.
 
     Parameters
     ----------
-    layers : iterable of Layer
-    channels : int
-        Going in.
+    graph : Graph
     taps : mapping
-        By the layer's path: what replaces its weights.
-    path : tuple of int
-        Where the chain stands in the stack, as :class:`upsim.network.stack.Step` counts.
+        By the node's name: what replaces its weights.
     """
-    folded: Transfer = _wire(channels)
-    for number, layer in enumerate(layers, 1):
-        here = (*path, number)
-        if isinstance(layer, Branch):
-            parts = [
-                chain_transfer(part, channels, taps, (*here, branch))[0]
-                for branch, part in enumerate(layer.parts, 1)
-            ]
-        try:
-            if isinstance(layer, Branch):
-                found = merge(parts, layer.merging)
-            else:
-                found = layer_transfer(layer, channels, taps.get(here))
-            _refuse_long_fold(folded, found)
-        except UpsimError as error:
-            raise error.at(f"layer {label(here)}") from None
-        folded = chain(folded, found)
-        channels = layer.channels_out(channels)
-    return folded, channels
+
+    def folded(node: Node, given: Sequence[Transfer]) -> Transfer:
+        if isinstance(node.layer, Merging):
+            return merge(list(given), node.layer.how)
+        channels = graph.value_channels[node.inputs[0]]
+        found = layer_transfer(node.layer, channels, taps.get(node.name))
+        _refuse_long_fold(given[0], found)
+        return chain(given[0], found)
+
+    wire: Transfer = _wire(graph.in_channels)
+    return walk(graph, [wire], folded)[graph.end]
 
 
 def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Transfer:

@@ -10,19 +10,16 @@ import numpy as np
 import sympy as sp
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError
-from upsim.layers.base import Layer
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import LearnedInterpolation
-from upsim.network.stack import lower
+from upsim.network.graph import Graph
 from upsim.theory.symbolic.laurent import Expr
 
 #: What stands for the weights of one layer: a name for symbols, or expressions.
 Taps: TypeAlias = str | Sequence[Expr]
 
-#: Where a layer stands: (3,) is layer 3, (3, 1, 2) layer 2 of branch 1 of layer 3.
-Path: TypeAlias = tuple[int, ...]
-
-TapsByPath: TypeAlias = Mapping[Path, Taps]
+#: What stands for the weights of each node, by its name.
+TapsByNode: TypeAlias = Mapping[str, Taps]
 
 
 def named(taps: Taps, shape: tuple[int, ...]) -> list[Expr]:
@@ -57,8 +54,8 @@ def _exact(value: object) -> Expr:
     return sp.sympify(value).replace(lambda part: part.is_Float, sp.Rational)
 
 
-def taps_by_path(layers: Sequence[Layer], taps: object) -> TapsByPath:
-    """Return what replaces the weights of each layer, by its path.
+def taps_by_node(graph: Graph, taps: object) -> TapsByNode:
+    """Return what replaces the weights of each node, by its name.
 
     A single name or list is for the one layer with weights; a name is also for several of them,
     and then says whose: ``h^{(2)}_{0}``.
@@ -66,9 +63,9 @@ def taps_by_path(layers: Sequence[Layer], taps: object) -> TapsByPath:
     if taps is None:
         return {}
     weighted = [
-        step.path
-        for step in lower(layers)
-        if isinstance(step.layer, WeightedLayer | LearnedInterpolation)
+        node.name
+        for node in graph.nodes
+        if isinstance(node.layer, WeightedLayer | LearnedInterpolation)
     ]
     if not weighted:
         raise ArgumentError(
@@ -84,7 +81,7 @@ def taps_by_path(layers: Sequence[Layer], taps: object) -> TapsByPath:
             raise ArgumentError("taps is not a name", given=f"taps={taps!r}", fix='taps="h"')
         if len(weighted) == 1:
             return {weighted[0]: taps}
-        return {path: f"{taps}^{{({label(path)})}}" for path in weighted}
+        return {name: f"{taps}^{{({name})}}" for name in weighted}
     if not isinstance(taps, Sequence | np.ndarray | sp.MatrixBase | sp.NDimArray):
         raise ArgumentTypeError(
             "taps must be a name, expressions, or a dict of them by layer number",
@@ -95,30 +92,24 @@ def taps_by_path(layers: Sequence[Layer], taps: object) -> TapsByPath:
         first, second, *_ = weighted
         raise ArgumentError(
             "taps for several layers must say which is whose",
-            given=f"one list of taps, layers {', '.join(map(label, weighted))} with weights",
+            given=f"one list of taps, layers {', '.join(weighted)} with weights",
             expected="a dict by layer number",
             fix=f"taps={{{_key(first)}: [...], {_key(second)}: 'h'}}",
         )
     return {weighted[0]: list(np.asarray(taps, dtype=object).reshape(-1))}
 
 
-def _from_mapping(taps: Mapping[object, Taps], weighted: list[Path]) -> TapsByPath:
-    known = {label(path): path for path in weighted}
+def _from_mapping(taps: Mapping[object, Taps], weighted: list[str]) -> TapsByNode:
     for key in taps:
-        if str(key) not in known:
+        if str(key) not in weighted:
             raise ArgumentError(
                 "taps name a layer without weights",
                 given=f"layer {key}",
-                expected=f"one of {', '.join(known)}",
+                expected=f"one of {', '.join(weighted)}",
                 fix=f"taps={{{_key(weighted[0])}: 'h'}}",
             )
-    return {known[str(key)]: value for key, value in taps.items()}
+    return {str(key): value for key, value in taps.items()}
 
 
-def label(path: Path) -> str:
-    """Return a path as reports print it: ``3.1.2``."""
-    return ".".join(map(str, path))
-
-
-def _key(path: Path) -> str:
-    return str(path[0]) if len(path) == 1 else repr(label(path))
+def _key(name: str) -> str:
+    return name if name.isdigit() else repr(name)

@@ -1,0 +1,92 @@
+"""Networks as plain data: a graph's named nodes, or a stack's layers, whichever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upsim.errors import FileFormatError, UpsimError
+from upsim.files.stackfile import (
+    VERSION,
+    exact_rate,
+    layer_from_dict,
+    layer_to_dict,
+    rate_to_json,
+    refuse_other_version,
+    stack_from_dict,
+    stack_to_dict,
+)
+from upsim.network.graph import Graph
+from upsim.network.stack import Stack
+
+FORMAT = "upsim-graph"
+
+_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output"}
+
+
+def network_to_dict(graph: Graph) -> dict[str, Any]:
+    """Return a graph or stack as plain data.
+
+    Examples
+    --------
+    >>> from upsim.layers import Nearest
+    >>> graph = Graph([("up", Nearest(2), "mel")], inputs={"mel": 1}, sample_rate=16000)
+    >>> network_to_dict(graph)["nodes"]
+    [{'name': 'up', 'layer': {'type': 'Nearest', 'factor': 2}, 'reads': ['mel']}]
+    """
+    if isinstance(graph, Stack):
+        return stack_to_dict(graph)
+    nodes = []
+    for part in graph.parts:
+        try:
+            layer = layer_to_dict(part.layer)
+        except UpsimError as error:
+            raise error.at(f"node {part.name!r}") from None
+        nodes.append({"name": part.name, "layer": layer, "reads": list(part.reads)})
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": graph.name,
+        "sample_rate": rate_to_json(graph.sample_rate),
+        "inputs": {each.name: each.channels for each in graph.inputs},
+        "nodes": nodes,
+        "output": graph.output,
+    }
+
+
+def network_from_dict(content: object) -> Graph:
+    """Return the graph or stack of plain data, or say what is wrong with it and where."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return stack_from_dict(content)
+    refuse_other_version(content, "graph")
+    unknown = set(content) - _FIELDS
+    if unknown:
+        raise FileFormatError("the graph has unknown fields", given=", ".join(sorted(unknown)))
+    missing = {"sample_rate", "inputs", "nodes"} - set(content)
+    if missing or not isinstance(content["nodes"], list):
+        raise FileFormatError(
+            "a graph needs inputs, nodes and a sample rate",
+            given=", ".join(content),
+            expected='"inputs": {...}, "nodes": [...], "sample_rate": 16000',
+        )
+    nodes = []
+    for number, each in enumerate(content["nodes"], 1):
+        place = f"node {number} of {len(content['nodes'])}"
+        if not isinstance(each, dict) or set(each) != {"name", "layer", "reads"}:
+            raise FileFormatError(
+                "a node is an object with a name, a layer and what it reads",
+                given=f"{each!r:.60}",
+                where=place,
+            )
+        try:
+            nodes.append((each["name"], layer_from_dict(each["layer"]), each["reads"]))
+        except RecursionError:
+            raise FileFormatError("the layers are nested too deeply", given=place) from None
+        except UpsimError as error:
+            raise error.at(place) from None
+    return Graph(
+        nodes,
+        content["inputs"],
+        exact_rate(content["sample_rate"]),
+        output=content.get("output"),
+        name=content.get("name", ""),
+    )
