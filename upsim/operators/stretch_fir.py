@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", np.float64, np.complex128)
 
+#: Samples of a period, and taps, up to which filters of one channel each are worked off together.
+_SHORT = 1024
+
 
 @dataclass(frozen=True, eq=False)
 class StretchFIR(Operator):
@@ -418,7 +421,9 @@ class StretchFIR(Operator):
         # Axes (groups, in / groups, batch, P): one GEMM a group over batch and time together.
         channels_first = period.reshape(-1, inward, count).swapaxes(0, 1)
         columns = channels_first.reshape(self.groups, inward // self.groups, -1, count)
-        if self.down > 1:
+        # Many small filters side by side: a product a neighbour, not one a channel.
+        narrow = self.by_channel and self.dilation == 1 and count <= _SHORT
+        if self.down > 1 or (narrow and self.taps.shape[2] <= _SHORT):
             made = decimated_circle(self, columns)
         else:
             taps, positions = self.taps, self.positions
