@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,6 +66,7 @@ from upsim.layers import (
     WeightNorm,
     WindowedSinc,
 )
+from upsim.layers.interpolation import Interpolator
 
 SCHEMA = Path(upsim.__file__).with_name("files") / "stack.schema.json"
 
@@ -289,8 +291,12 @@ def test_a_large_file_is_refused_by_its_size_alone(tmp_path, monkeypatch):
 
 
 def test_layers_from_outside_the_catalogue_are_not_written():
-    class Own(Nearest):
-        pass
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Own(Interpolator):
+        factor: int
+
+        def kernel(self):
+            return (1.0,) * self.factor, 0
 
     with pytest.raises(UnknownNameError, match="only layers of the catalogue"):
         stack_to_dict(upsim.Stack([Own(2)], 16000))

@@ -48,12 +48,12 @@ _HOMES = {
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = ("errors", "layers", "models", "neural", "operators", "testing")
+_MODULES = ("errors", "gaussian", "layers", "models", "neural", "operators", "testing")
 
 __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
-    from upsim import errors, layers, operators
+    from upsim import errors, gaussian, layers, operators
     from upsim.answer.explanation import explain
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -127,7 +129,7 @@ def test_groups_of_a_concatenation_have_levels_of_their_own():
     """A boundary inside of a group of like channels splits it: 3 weak, then 3 strong channels."""
     weak = Channels(3, np.zeros(1), TwoTime(np.zeros((1, 1)), np.ones((1, 1))))
     strong = Channels(3, np.zeros(1), TwoTime(np.zeros((1, 1)), 4 * np.ones((1, 1))))
-    (first, second), gain = over_time([weak, strong], 0.5)
+    (first, second), gain = over_time([weak, strong], upsim.InstanceNorm(1, eps=0.5))
     assert gain == 1 / np.sqrt(2.5 + 0.5)
     assert second.covariance.variance[0] == 4 * first.covariance.variance[0]
     scaled = upsim.WeightNorm(upsim.Conv(6, 3, 1, bias=False), gain=[2.0] * 3)
@@ -141,7 +143,9 @@ def test_groups_of_a_concatenation_have_levels_of_their_own():
 
 def test_a_layer_norm_divides_by_a_periodic_level():
     fixed = TwoTime(np.array([[1.0, 0.0], [4.0, 0.0]]), np.zeros((2, 1)))
-    (made,), gain = over_channels([Channels(2**60, np.zeros(1), fixed)], 0.25)
+    (made,), gain = over_channels(
+        [Channels(2**60, np.zeros(1), fixed)], upsim.LayerNorm(1, eps=0.25)
+    )
     assert gain.tolist() == pytest.approx([1.25**-0.5, 4.25**-0.5], abs=rounding(8, 1.0))
     assert made.covariance.variance.tolist() == pytest.approx(
         [1 / 1.25, 4 / 4.25], abs=rounding(8, 1.0)
@@ -183,3 +187,30 @@ def test_networks_agree_where_they_are_wide(norm):
         real = tone.fraction in (0, 0.5)
         error = tone.power[0] * np.sqrt(2 if real else 1)
         assert abs(powers[tone.fraction].mean() - tone.power[0]) <= sampling(error, count)
+
+
+def test_the_level_over_channels_differs_as_it_is_said_from_one_network_to_the_next():
+    # Every channel is a sum over 64 inputs with fresh weights: nearly Gaussian over networks.
+    wide = upsim.Conv(64, 64, 1, bias=False)
+    stack = upsim.Stack([wide, upsim.LayerNorm(64)], 8000)
+    (note,) = (
+        each
+        for each in upsim.predict(stack, upsim.Constant(1.0)).assumptions
+        if "LayerNorm" in each
+    )
+    told = float(re.search(r"by (\d+) %", note)[1]) / 100
+    rng, count = np.random.default_rng(3), 2000
+    levels = np.array(
+        [wide.draw(rng).weight_array()[:, :, 0].sum(axis=1).var() for _ in range(count)]
+    )
+    found = levels.std() / levels.mean()
+    # The standard deviation of n numbers is off by 1 / sqrt(2 n) of itself, and the note by 0.5 %.
+    assert abs(found - told) <= sampling(found, 2 * count) + 0.005
+
+
+def test_the_level_over_channels_of_noise_varies_as_it_is_said():
+    # White noise in 8 independent channels: z has 7 degrees of freedom, S a deviation sqrt(2 / 7).
+    stack = upsim.Stack([upsim.LayerNorm(8, eps=1e-12)], 8000)
+    notes = upsim.predict(stack, upsim.WhiteNoise()).assumptions
+    (told,) = (float(re.search(r"is ([\d.]+) %", each)[1]) for each in notes if "LayerNorm" in each)
+    assert told == float(f"{100 * np.sqrt(2 / 7):.2g}")

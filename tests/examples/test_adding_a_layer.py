@@ -36,10 +36,10 @@ def followed(monkeypatch):
 
 
 def test_the_recipe_is_one_class_one_entry_and_one_witness():
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 11
     assert sum("class BSpline" in block for block in BLOCKS) == 1
     assert sum("CATALOGUE[" in block for block in BLOCKS) == 1
-    assert sum("register(" in block for block in BLOCKS) == 1
+    assert sum("register(BSpline)" in block for block in BLOCKS) == 1
 
 
 def test_the_followed_recipe_gives_a_layer(followed):
@@ -80,7 +80,43 @@ def test_a_stack_file_holds_it(followed, tmp_path):
 
 
 def test_the_broken_layer_was_caught(followed):
-    assert "TooLong(2) breaks" in followed["complaint"]
+    assert "TooLong(BSpline(2)) breaks" in followed["complaint"]
+
+
+def powers(prediction):
+    """Return the power of all lines and of the noise, each the mean over channels."""
+    lines = sum(tone.power.mean() for tone in prediction.tones)
+    return lines, np.trapezoid(prediction.psd, prediction.frequencies, axis=1).mean()
+
+
+def test_the_numbers_of_the_other_kinds(followed):
+    # Square: E x^2 = 1, Var x^2 = 2.  Levels of many channels: 1 / 1.2 and 0.2 / 1.2.
+    far = rounding(2**12, 4.0)  # a quadrature, and the trapezoidal rule over a flat density
+    for name, line, noise in (
+        ("squared", 1.0, 2.0),
+        ("levelled", 1 / (1.2 + 1e-6), 0.2 / (1.2 + 1e-6)),
+        ("steady", 1 / (1.2 + 1e-6), 0.2 / (1.2 + 1e-6)),
+    ):
+        found = powers(followed[name])
+        assert np.abs(np.subtract(found, (line, noise))).max() <= far, name
+
+
+def test_the_gate_of_the_page(followed):
+    # Independent halves: E tanh = 0 and Var = E tanh^2 E sigmoid^2, both by plain sums.
+    z = np.linspace(-12, 12, 2**14 + 1)
+    chance = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * (z[1] - z[0])
+    exact = (chance * np.tanh(z) ** 2).sum() * (chance / (1 + np.exp(-z)) ** 2).sum()
+    lines, noise = powers(followed["opened"])
+    assert lines == 0
+    assert abs(noise - exact) <= rounding(2**14, exact)
+
+
+def test_the_scaled_layer_is_four_times_as_strong(followed):
+    plain = upsim.Stack([followed["doubled"].layer], 32000)
+    found, single = powers(followed["expected"]), powers(upsim.predict(plain))
+    assert np.abs(np.subtract(found, 4 * np.array(single))).max() <= rounding(2**12, found[0])
+    # and one network is what the witness makes of it
+    assert upsim.verify(upsim.Stack([followed["doubled"]], 32000).draw(seed=0)).passed
 
 
 def test_the_zeros_of_the_page_s_formula(followed):

@@ -86,7 +86,7 @@ class Softmax(Activation):
 
 
 def test_channels_that_act_on_each_other_are_refused():
-    with pytest.raises(NotPredictableError, match=r"override form\(\)"):
+    with pytest.raises(NotPredictableError, match=r"upsim\.layers\.Gated"):
         Softmax().moments(0.0, 1.0)
 
 

@@ -3,14 +3,15 @@
 import pytest
 
 from upsim.testing import LAWS, check_upsampler
-from upsim.testing.broken import BROKEN, whole
+
+from .broken import BROKEN, whole
 
 PAIRS = [(name, layer) for name, broken in BROKEN.items() for layer in broken]
 
 
 def test_every_law_has_a_broken_layer_that_it_must_catch():
     missing = set(LAWS) - {name for name, broken in BROKEN.items() if broken}
-    assert not missing, f"add to upsim.testing.broken.catalogue.BROKEN: {sorted(missing)}"
+    assert not missing, f"add to tests.laws.broken.catalogue.BROKEN: {sorted(missing)}"
     assert set(BROKEN) <= set(LAWS)
 
 

@@ -89,17 +89,6 @@ def test_a_third_partys_layer_runs_once_it_is_registered():
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_subclass_runs_as_its_parent_until_it_has_its_own():
-    class Rectifier(ReLU):
-        pass
-
-    assert neural.run(Rectifier(), [[-2.0]]) == [[0.0]]
-    neural.register(Rectifier)(lambda _, samples: -samples)
-    assert neural.run(Rectifier(), [[-2.0]]) == [[2.0]]
-    assert neural.run(ReLU(), [[-2.0]]) == [[0.0]]
-
-
-@pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize(
     "wrong",
     [

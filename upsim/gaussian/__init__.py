@@ -5,6 +5,7 @@ slope and Hermite coefficients for any means and deviations, each with the bound
 :func:`covariance` the covariances of two functions of correlated samples.
 """
 
+from upsim.gaussian.confirm import confirmed
 from upsim.gaussian.covariance import Covariance, covariance, series
 from upsim.gaussian.elu import ExponentialLinear
 from upsim.gaussian.erf import NormalCumulative, erf
@@ -15,6 +16,7 @@ from upsim.gaussian.gates import SIGMOID, Gate
 from upsim.gaussian.gelu import ExactGELU
 from upsim.gaussian.moments import DEFAULT_ORDER, ActivationMoments
 from upsim.gaussian.pairs import PairedMoments
+from upsim.gaussian.products import GatePair, ProductMoments, product_moments
 from upsim.gaussian.quadrature import Quadrature
 from upsim.gaussian.rectifier import Rectifier
 from upsim.gaussian.sinusoid import Sinusoid, snake
@@ -29,16 +31,20 @@ __all__ = [
     "ExponentialLinear",
     "Form",
     "Gate",
+    "GatePair",
     "GatedMoments",
     "NormalCumulative",
     "PairedMoments",
+    "ProductMoments",
     "Quadrature",
     "Rectifier",
     "Sinusoid",
+    "confirmed",
     "covariance",
     "erf",
     "gated_covariance",
     "gated_moments",
+    "product_moments",
     "series",
     "snake",
 ]

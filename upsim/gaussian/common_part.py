@@ -38,7 +38,10 @@ _CUTS = (-12.0, -4.0, 0.0, 4.0, 12.0)
 def _cuts(form: Form, mean: Array, deviation: Array, smoothing: Array) -> Array:
     """Return where to cut the axis of U, shape (count, size)."""
     positive = np.where(deviation > 0, deviation, 1.0)
-    around = [(kink - mean) / positive + cut * smoothing for kink in form.kinks for cut in _CUTS]
+    with np.errstate(over="ignore"):  # clipped below
+        around = [
+            (kink - mean) / positive + cut * smoothing for kink in form.kinks for cut in _CUTS
+        ]
     smooth = breakpoints(form, mean, deviation, _WINDOW)
     return np.concatenate([smooth, *[np.clip(row, -_WINDOW, _WINDOW)[None] for row in around]])
 

@@ -1,12 +1,7 @@
 r"""The covariance of two activations of jointly Gaussian samples.
 
-Mehler's formula (1866), in signal processing Price's theorem (1958): for ``x = mu + s X``,
-``y = mu' + s' Y``, X and Y standard normal of correlation rho::
-
-    Cov(f(x), g(y)) = sum_{k>=1} alpha_k alpha'_k rho^k.
-
-Cut after K terms, the rest is at most ``|rho|^{K+1} sqrt(tail tail')`` (Cauchy and Schwarz).
-For kinked functions the coefficients fall as powers of k, and near rho = +-1 the series is slow;
+Mehler's series (:mod:`~upsim.gaussian.mehler`) gives it wherever it is cut soon.  For kinked
+functions the coefficients fall as powers of k, and near rho = +-1 the series is slow;
 there a closed form is used if the two functions have one, and
 :mod:`~upsim.gaussian.common_part` if not.
 """
@@ -21,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ShapeError
 from upsim.gaussian.inputs import correlation
+from upsim.gaussian.mehler import summed
 from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
@@ -52,6 +48,8 @@ class Covariance:
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
         error = np.array(np.broadcast_to(self.error, values.shape), dtype=np.float64)
+        # Below the smallest normal number there is no relative precision.
+        error += np.finfo(np.float64).tiny
         for name, array in (("values", values), ("error", error)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -70,11 +68,9 @@ def series(x: ActivationMoments, y: ActivationMoments, rho: ArrayLike) -> Covari
     correlations = correlation(rho)
     shape = _common_shape(x, y, correlations)
     order = min(x.order, y.order)
-    # Horner in place: one pass over rho a coefficient, no power of rho is stored.
-    total = np.zeros(shape)
-    for k in range(order, 0, -1):
-        total += x.coefficients[k] * y.coefficients[k]
-        total *= correlations
+    total = summed(
+        lambda k: x.coefficients[k] * y.coefficients[k], np.broadcast_to(correlations, shape), order
+    )
     wide_x, wide_y = np.sqrt(x.variance), np.sqrt(y.variance)
     off_x, off_y = (np.sqrt(order) * m.coefficients_error for m in (x, y))
     shaken = off_x * wide_y + off_y * wide_x + off_x * off_y

@@ -164,6 +164,7 @@ class ExponentialLinear(Form):
         mean = np.where(still, self.function(mu), mean)
         return mean, np.where(still, 0.0, np.maximum(variance, 0.0))
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

@@ -86,6 +86,7 @@ class NormalCumulative(Form):
         """Return E f(x) alone."""
         return self.function(mean / np.sqrt(1 + (self.scale * deviation) ** 2))
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

@@ -83,7 +83,10 @@ class Exponential(Form):
         if not isinstance(y.form, Exponential):
             return None
         v = rho * self.rate * x.input_deviation * y.form.rate * y.input_deviation
-        values = x.mean * y.mean * np.expm1(v)
-        error = np.abs(values) * (x.mean_error / x.mean + y.mean_error / y.mean)
-        error = error + rounding(8, 1.0) * x.mean * y.mean * np.abs(v) * np.exp(np.maximum(v, 0))
+        middle = x.mean * y.mean
+        values = middle * np.expm1(v)
+        error = np.abs(np.expm1(v)) * (x.mean_error * y.mean + y.mean_error * x.mean)
+        # v is a product of five factors; where it underflows it is off by a part of the least one.
+        lost = np.abs(v) + np.finfo(np.float64).tiny
+        error = error + rounding(8, 1.0) * middle * lost * np.exp(np.maximum(v, 0))
         return Covariance(values, error, "closed")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import fields, replace
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from upsim.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from upsim.gaussian.covariance import Covariance
@@ -20,8 +23,19 @@ class Form(ABC):
     """A pointwise function and its moments under a Gaussian; immutable.
 
     Subclasses are frozen dataclasses.  Parameters are numbers, or arrays that broadcast against
-    the means.
+    the means.  A subclass that leaves no method abstract is final: moments are never inherited by
+    another function.
     """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for base in cls.__mro__[1:]:
+            if issubclass(base, Form) and not isabstract(base):
+                raise ArgumentTypeError(
+                    f"{base.__name__} is final: its moments are those of its own function",
+                    given=f"class {cls.__name__}({base.__name__})",
+                    fix="upsim.gaussian.Quadrature(np.square, name='square') for a new function",
+                )
 
     @abstractmethod
     def function(self, x: Array) -> Array:
@@ -42,6 +56,15 @@ class Form(ABC):
     def width(self) -> float:
         """The distance in x over which f changes its character, for quadrature."""
         return 1.0
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
+        return False
+
+    def centred_covariance(self, rho: Array) -> Array | None:
+        """Return ``Cov(f(X), f(Y))`` for standard normal X and Y; None if it has no closed form."""
+        return None
 
     def expectation(self, mean: Array, deviation: Array) -> Array:
         """Return E f(x) alone."""

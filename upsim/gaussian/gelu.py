@@ -93,6 +93,7 @@ class ExactGELU(Form):
         """Return E f(x) alone."""
         return _mean(mean, deviation)
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

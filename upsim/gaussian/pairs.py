@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian.covariance import covariance
+from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.gaussian.moments import ActivationMoments
-from upsim.gaussian.rectifier import Rectifier
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -47,6 +47,7 @@ class PairedMoments:
     Examples
     --------
     >>> import numpy as np
+    >>> from upsim.gaussian import Rectifier
     >>> relu = lambda mean, deviation, order: Rectifier().moments(mean, deviation, order=order)
     >>> pairs = PairedMoments(relu, np.zeros(2), np.array([1.0, 2.0]))
     >>> first, second = np.array([[0]]), np.array([[1]])
@@ -65,7 +66,7 @@ class PairedMoments:
         self._moments = moments_of(levels[0], levels[1], ORDERS[-1])
         self._orders: tuple[int, ...] = ORDERS
         form = self._moments.form
-        self._homogeneous = form if isinstance(form, Rectifier) and not mean.any() else None
+        self._homogeneous = form.is_homogeneous and not mean.any()
 
     @property
     def relative_error(self) -> float:
@@ -98,10 +99,11 @@ class PairedMoments:
         else:
             rho = np.divide(given, scale, out=np.zeros(given.shape), where=scale > 0)
         np.clip(rho, -1.0, 1.0, out=rho)
-        if self._homogeneous is not None:
-            rho = self._homogeneous.centred_covariance(rho)
-            rho *= scale
-            return rho
+        if self._homogeneous:
+            closed = self._moments.form.centred_covariance(rho)
+            if closed is not None:
+                closed *= scale
+                return closed
         return self._series(rho, left, right)
 
     def _series(self, rho: Array, left: Whole, right: Whole) -> Array:
@@ -144,20 +146,13 @@ class PairedMoments:
             self._orders = LONG_ORDERS
 
     def _summed(self, rho: Array, left: Whole, right: Whole, columns: Whole, order: int) -> Array:
-        """Return the series by Horner's rule."""
+        """Return the series."""
         coefficients = self._moments.coefficients
-        total = np.zeros(rho.shape)
         if self._place.max() == 0:
-            for k in range(order, 0, -1):
-                total += coefficients[k, 0] ** 2
-                total *= rho
-            return total
+            return summed(lambda k: np.asarray(coefficients[k, 0] ** 2), rho, order)
         right = right[:, columns] if right.shape[1] > 1 else right
         left = left[:, columns] if left.shape[1] > 1 else left
-        for k in range(order, 0, -1):
-            total += coefficients[k][left] * coefficients[k][right]
-            total *= rho
-        return total
+        return summed(lambda k: coefficients[k][left] * coefficients[k][right], rho, order)
 
 
 def strong_covariances(moments: ActivationMoments, rho: Array) -> Array:
@@ -194,14 +189,7 @@ def _on_one_side(moments: ActivationMoments, rho: Array) -> Array:
 
 
 def _limits(moments: ActivationMoments, orders: tuple[int, ...]) -> Array:
-    """Return the correlation up to which each order is enough for every pair.
-
-    The rest beyond K terms is at most ``|rho|^(K+1) sqrt(tail tail')``.
-    """
-    energy = np.cumsum(moments.coefficients[1:] ** 2, axis=0)
-    positive = moments.variance > 0
-    variance = np.where(positive, moments.variance, 1.0)
-    tail = np.maximum(moments.variance - energy, 0.0) / variance
-    # What is left at the level of rounding is not told from nothing.
-    rests = np.max(np.where(positive, tail, 0.0), axis=1, initial=0.0) + 1e-15
-    return np.array([min(1.0, float((ACCURACY / rests[k - 1]) ** (1 / (k + 1)))) for k in orders])
+    """Return the correlation up to which each order is enough for every pair."""
+    rests = tail_shares(moments.coefficients[1:] ** 2, moments.variance, orders)
+    limits = [furthest(k, rest, ACCURACY) for k, rest in zip(orders, rests, strict=True)]
+    return np.array(limits)

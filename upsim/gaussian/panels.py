@@ -39,7 +39,8 @@ def _gauss(rule: int) -> tuple[Array, Array]:
     return nodes, weights
 
 
-def _mapped(rule: int, left: Array, right: Array) -> tuple[Array, Array]:
+def mapped(rule: int, left: Array, right: Array) -> tuple[Array, Array]:
+    """Return the nodes and weights of a rule on panels, (rule, *shape)."""
     nodes, weights = _gauss(rule)
     shape = (-1, *([1] * left.ndim))
     half = 0.5 * (right - left)
@@ -81,7 +82,7 @@ def integrate(
     done: Array | None = None
     error: Array = np.zeros(())
     for level in range(depth + 1):
-        pairs = [(sums(*_mapped(_FINE, *p)), sums(*_mapped(_COARSE, *p))) for p in panels]
+        pairs = [(sums(*mapped(_FINE, *p)), sums(*mapped(_COARSE, *p))) for p in panels]
         differences = [np.abs(fine - coarse) for fine, coarse in pairs]
         total = sum((fine for fine, _ in pairs), start=0.0 if done is None else done)
         wanted = relative * scale(np.asarray(total))

@@ -15,14 +15,15 @@ _GONE = -38.0
 
 def _owen_argument(h: Array, k: Array, rho: Array, root: Array) -> Array:
     """Return ``(k - rho h) / (h root)``, with its limits at h = 0."""
-    # k - rho h, written so that it vanishes exactly where k = +-h and rho = +-1
+    # (k -+ h) / h +- (1 - |rho|): it vanishes exactly where k = +-h and rho = +-1, and nothing is
+    # multiplied by h, which may be the smallest number there is.
     sign = np.where(rho < 0, -1.0, 1.0)
-    numerator = (k - sign * h) + sign * (1 - np.abs(rho)) * h
     both = np.sqrt((1 - rho) / np.maximum(1 + rho, 1e-300))
     at_zero = np.where(k == 0, both, np.where(k > 0, np.inf, -np.inf))
     zero = h == 0
     with np.errstate(over="ignore"):
-        return np.where(zero, at_zero, numerator / np.where(zero, 1.0, h * root))
+        apart = (k - sign * h) / np.where(zero, 1.0, h)
+        return np.where(zero, at_zero, (apart + sign * (1 - np.abs(rho))) / root)
 
 
 def both_below(h: Array, k: Array, rho: Array) -> Array:

@@ -102,7 +102,7 @@ class Quadrature(Form):
                 f"{self.name} has no moments: it is not a function of one sample",
                 given=f"shape {x.shape} in, shape {values.shape} out",
                 expected="an array of the shape that came in",
-                fix="upsim.gaussian.gated_moments for a gate; or a layer of its own",
+                fix="upsim.gaussian.gated_moments(0.0, 1.0, 0.0, 1.0, rho=0.5) for a gate",
             )
         return values
 

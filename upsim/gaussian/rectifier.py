@@ -57,8 +57,16 @@ class Rectifier(Form):
         """The corner at 0."""
         return (0.0,)
 
+    @property
+    def is_homogeneous(self) -> bool:
+        """Two lines through 0."""
+        return True
+
     def function(self, x: Array) -> Array:
         """Return f(x)."""
+        if np.ndim(self.slope) == 0 and 0 <= self.slope <= 1:
+            # a third of the passes over memory
+            return np.maximum(x, self.slope * x if self.slope else 0.0)
         return np.where(x >= 0, x, self.slope * x)
 
     def expectation(self, mean: Array, deviation: Array) -> Array:
@@ -68,6 +76,7 @@ class Rectifier(Form):
         rare = deviation * (density(z) + near * cumulative(near))
         return np.asarray(np.where(z > 0, mean, self.slope * mean) + (1 - self.slope) * rare)
 
+    @np.errstate(over="ignore", invalid="ignore")  # refused below, not warned of
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
     ) -> ActivationMoments:

@@ -3,7 +3,6 @@
 from upsim.layers.activations import (
     ELU,
     GELU,
-    GLU,
     LeakyReLU,
     PReLU,
     ReLU,
@@ -16,7 +15,9 @@ from upsim.layers.activations import (
 )
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.branches import Parallel, Residual
-from upsim.layers.convolution import Conv, TransposedConv
+from upsim.layers.composed import Composed
+from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
+from upsim.layers.gated import GLU, Gated
 from upsim.layers.interpolation import (
     Cubic,
     Hold,
@@ -26,6 +27,7 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.resample import Resample
@@ -89,11 +91,14 @@ __all__ = [
     "BatchNorm",
     "Bias",
     "Branch",
+    "ChannelNormalisation",
+    "Composed",
     "Concatenate",
     "Conv",
     "Crop",
     "Cubic",
     "Decimate",
+    "Gated",
     "GroupNorm",
     "HaarSynthesis",
     "Hold",
@@ -123,7 +128,9 @@ __all__ = [
     "Stretch",
     "SubpixelConv",
     "Tanh",
+    "TimeNormalisation",
     "TransposedConv",
     "WeightNorm",
+    "WeightedLayer",
     "WindowedSinc",
 ]

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from fractions import Fraction
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upsim.errors import ArgumentError, NotPredictableError, ShapeError
+from upsim.errors import ArgumentError, ShapeError
 from upsim.gaussian import ExactGELU, ExponentialLinear, Form, Quadrature, Rectifier, snake
 from upsim.layers.base import Activation, Array
 from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
-
-
-def per_channel(value: float | Array | ArrayLike, samples: Array, name: str) -> Array:
-    """Return one number for all channels, or one a channel, shaped to multiply samples."""
-    values = np.asarray(value, dtype=np.float64)
-    if values.size == 1:
-        return values.reshape(())
-    if values.size != samples.shape[-2]:
-        raise ShapeError(
-            f"{name} does not match the channels",
-            given=f"{values.size} values, {samples.shape[-2]} channels",
-            fix="one number for all, or one a channel",
-        )
-    return values[:, None]
 
 
 def as_column(value: float | Array | ArrayLike) -> float | Array:
@@ -47,6 +33,7 @@ def number_or_vector(value: object, name: str) -> float | Array:
     return values if values.ndim else float(values)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class ReLU(Activation):
     """``max(x, 0)``."""
@@ -55,11 +42,8 @@ class ReLU(Activation):
         """Return the closed form."""
         return Rectifier()
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        return np.maximum(samples, 0.0)
 
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class LeakyReLU(Activation):
     """``x`` where positive, ``negative_slope x`` elsewhere."""
@@ -73,14 +57,8 @@ class LeakyReLU(Activation):
         """Return the closed form."""
         return Rectifier(self.negative_slope)
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        leaking = self.negative_slope * samples
-        if 0 <= self.negative_slope <= 1:
-            return np.maximum(samples, leaking)  # a third of the passes over memory
-        return np.where(samples >= 0, samples, leaking)
 
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class PReLU(Activation):
     """A leaky ReLU whose slope is learned, one for all channels or one a channel.
@@ -137,12 +115,8 @@ class PReLU(Activation):
         """Return the closed form."""
         return Rectifier(as_column(self.slopes()))
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        slopes = per_channel(self.slopes(), samples, "weight")
-        return np.where(samples >= 0, samples, slopes * samples)
 
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class ELU(Activation):
     """``x`` where positive, ``alpha (e^x - 1)`` elsewhere."""
@@ -156,11 +130,8 @@ class ELU(Activation):
         """Return the closed form."""
         return ExponentialLinear(self.alpha)
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        return np.where(samples > 0, samples, self.alpha * np.expm1(np.minimum(samples, 0.0)))
 
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class GELU(Activation):
     """``x Phi(x)``, or its tanh form (Hendrycks & Gimpel, arXiv 1606.08415)."""
@@ -172,25 +143,22 @@ class GELU(Activation):
 
     def form(self) -> Form:
         """Return the closed form; the tanh form has none."""
-        return ExactGELU() if self.approximate == "none" else super().form()
-
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        if self.approximate == "tanh":
-            inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
-            return np.asarray(0.5 * samples * (1 + np.tanh(inner)))
-        from scipy.special import ndtr
-
-        return np.asarray(samples * ndtr(samples))
+        return ExactGELU() if self.approximate == "none" else Quadrature(_gelu, name="GELU")
 
 
+def _gelu(samples: Array) -> Array:
+    inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
+    return np.asarray(0.5 * samples * (1 + np.tanh(inner)))
+
+
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Tanh(Activation):
     """``tanh x``."""
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        return np.tanh(samples)
+    def form(self) -> Form:
+        """Return a quadrature."""
+        return Quadrature(np.tanh, name="Tanh")
 
 
 def logistic(samples: Array) -> Array:
@@ -198,24 +166,31 @@ def logistic(samples: Array) -> Array:
     return 0.5 + 0.5 * np.tanh(0.5 * samples)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Sigmoid(Activation):
     """``1 / (1 + e^-x)``; 1/2 at zero, so it makes an offset of silence."""
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        return logistic(samples)
+    def form(self) -> Form:
+        """Return a quadrature."""
+        return Quadrature(logistic, name="Sigmoid")
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class SiLU(Activation):
     """``x`` times its sigmoid."""
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        return samples * logistic(samples)
+    def form(self) -> Form:
+        """Return a quadrature."""
+        return Quadrature(_silu, name="SiLU")
 
 
+def _silu(samples: Array) -> Array:
+    return samples * logistic(samples)
+
+
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Softplus(Activation):
     """``log(1 + e^(beta x)) / beta``; the identity where ``beta x`` passes the threshold."""
@@ -234,60 +209,15 @@ class Softplus(Activation):
     def form(self) -> Form:
         """Return a quadrature that is cut at the threshold, where the function jumps."""
         return Quadrature(
-            self.function,
+            self._softplus,
             kink_places=(self.threshold / self.beta,),
             feature_width=1 / abs(self.beta),
             name="Softplus",
         )
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
+    def _softplus(self, samples: Array) -> Array:
         scaled = self.beta * samples
         return np.where(scaled > self.threshold, samples, np.logaddexp(0.0, scaled) / self.beta)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class GLU(Activation):
-    """Gated linear unit over the channels: the first half times the sigmoid of the second.
-
-    Source: Dauphin et al., ICML 2017.
-    """
-
-    @property
-    def channel_ratio(self) -> Fraction:
-        """Return one half."""
-        return Fraction(1, 2)
-
-    def channels_out(self, channels: int) -> int:
-        """Return half the channels."""
-        if channels % 2:
-            raise ShapeError(
-                "GLU needs an even number of channels",
-                given=f"{channels} channels",
-                expected="a gate for each channel that passes",
-                fix=f"{channels + 1} channels before it",
-                where="GLU",
-            )
-        return channels // 2
-
-    def form(self) -> Form:
-        """Refuse: an output depends on two inputs."""
-        raise NotPredictableError(
-            "a gate has no moments of one sample",
-            given="GLU()",
-            expected="the two halves and their correlation",
-            fix="upsim.gaussian.gated_moments(mean_a, deviation_a, mean_b, deviation_b, rho=...)",
-            where="GLU",
-        )
-
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        half = samples.shape[-2] // 2
-        return samples[..., :half, :] * logistic(samples[..., half:, :])
-
-    def carrier(self, samples: Array) -> Array:
-        """Return the half that passes; the other half opens and closes the gate."""
-        return samples[..., : samples.shape[-2] // 2, :]
 
 
 class _ChannelParameters(Activation):
@@ -316,6 +246,7 @@ class _ChannelParameters(Activation):
         return channels
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class SnakeBeta(_ChannelParameters):
     """``x + sin^2(alpha x) / beta``, alpha and beta one number or one a channel (BigVGAN)."""
@@ -337,12 +268,8 @@ class SnakeBeta(_ChannelParameters):
         """Return the closed form."""
         return snake(as_column(self.alpha), as_column(self.beta))
 
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        alpha = per_channel(self.alpha, samples, "alpha")
-        return samples + np.sin(alpha * samples) ** 2 / per_channel(self.beta, samples, "beta")
 
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Snake(_ChannelParameters):
     """``x + sin^2(alpha x) / alpha`` (Ziyin, Hartwig & Ueda, NeurIPS 2020)."""
@@ -361,8 +288,3 @@ class Snake(_ChannelParameters):
     def form(self) -> Form:
         """Return the closed form."""
         return snake(as_column(self.alpha))
-
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        alpha = per_channel(self.alpha, samples, "alpha")
-        return np.asarray(samples + np.sin(alpha * samples) ** 2 / alpha)

@@ -1,10 +1,15 @@
 """What a layer is: a pure description that answers one question, by kind.
 
 * :class:`LinearLayer`: :meth:`~LinearLayer.operator`, the linear map that it performs;
-* :class:`Activation`: :meth:`~Activation.function`, its pointwise function;
+* :class:`Activation`: :meth:`~Activation.form`, a pointwise function with its moments;
+* :class:`~upsim.layers.gated.Gated`: its carrier and its opening, two such functions;
+* :class:`~upsim.layers.levels.ChannelNormalisation`: its centre and its level;
 * :class:`Normalisation`: :meth:`~Normalisation.gains` and :meth:`~Normalisation.centre`, what it
   makes of a signal's statistics over time;
 * :class:`Branch`: its parts and how they are merged.
+
+A class is abstract or final.  The kinds above are abstract, and a class that answers all their
+questions is final: another one is written beside it, or around it.
 """
 
 from __future__ import annotations
@@ -13,13 +18,14 @@ from abc import ABC, abstractmethod
 from dataclasses import MISSING, Field, fields
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Self
+from inspect import isabstract
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.errors import NotPredictableError, ShapeError, UpsimError
-from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature
+from upsim.errors import ArgumentTypeError, NotPredictableError, ShapeError, UpsimError
+from upsim.gaussian import DEFAULT_ORDER, ActivationMoments, Form, Quadrature, confirmed
 from upsim.network.weights import NAMED, Initialisation, TapShape, draw_taps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part
@@ -33,8 +39,34 @@ _PRINTED_ENTRIES = 64
 class Layer(ABC):
     """A pure description of one layer; immutable.
 
-    Subclasses are frozen dataclasses whose fields carry torch's names, in torch's order.
+    Subclasses are frozen dataclasses whose fields carry torch's names, in torch's order.  A
+    subclass that leaves no method abstract is final.
     """
+
+    #: Methods that follow from what a class of this kind says; none of them is written anew.
+    _derived: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for base in cls.__mro__[1:]:
+            if not issubclass(base, Layer):
+                continue
+            if not isabstract(base):
+                raise ArgumentTypeError(
+                    f"{base.__name__} is final: a layer made from it would inherit moments, an "
+                    "operator or a witness that are not its own",
+                    given=f"class {cls.__name__}({base.__name__})",
+                    expected="a class of one of the abstract kinds",
+                    fix=f"class {cls.__name__}({_kind_of(base)}) beside it, or one that has a "
+                    f"{base.__name__} as a field",
+                )
+            again = [name for name in vars(base).get("_derived", ()) if name in vars(cls)]
+            if again:
+                raise ArgumentTypeError(
+                    f"{again[0]} follows from what a {base.__name__} says and cannot be another",
+                    given=f"class {cls.__name__} with {again[0]}",
+                    fix=f"leave {again[0]} out, or write a layer of another kind",
+                )
 
     def __post_init__(self) -> None:
         try:
@@ -99,6 +131,11 @@ class Layer(ABC):
         """Whether all weights are numbers, or an initialisation that is not random ("ones")."""
         return True
 
+    @property
+    def has_bias(self) -> bool:
+        """Whether the layer adds a bias of its own."""
+        return False
+
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with every initialisation replaced by drawn arrays."""
         return self
@@ -156,12 +193,48 @@ class LinearLayer(Layer):
         """
         return (self.operator(channels),)
 
+    @property
+    def weights(self) -> Array | Initialisation | None:
+        """The weights that are trained, or what they will be drawn from; None if there are none."""
+        return None
+
+    @property
+    def interleaves(self) -> bool:
+        """Whether the phases of an output are different input channels, as in a shuffle."""
+        return False
+
+    def taps_by_phase(self, operator: StretchFIR) -> tuple[int, int]:
+        """Return the taps of a kernel and their dilation, as they meet the phases."""
+        return operator.taps.shape[2], operator.dilation
+
 
 class Activation(Layer):
-    """A pointwise function; the rate and the length stay as they are."""
+    """A function of the channels of one time step; the rate and the length stay as they are.
+
+    Where a class says no more, it is pointwise: one function of one number, which is all that is
+    asked.  A class writes :meth:`form`, a function with its moments, or :meth:`function`, whose
+    moments are then found by quadrature of that very function.  It does not write both.
+    """
+
+    _derived: ClassVar[tuple[str, ...]] = ("moments", "pointwise")
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        said = vars(cls)
+        if "function" not in said or "_derived" in said:
+            return
+        if "form" in said:
+            raise ArgumentTypeError(
+                "a layer that writes its function and its moments apart may contradict itself",
+                given=f"class {cls.__name__} with function() and form()",
+                expected="form() alone, which holds both; or function() alone",
+                fix="upsim.gaussian.Quadrature(np.square, name='square') for form()",
+            )
+        cls.form = _by_quadrature  # type: ignore[assignment,method-assign]
 
     def channels_out(self, channels: int) -> int:
         """Return ``channels``."""
+        refuse_other_channels(self, channels)
         return channels
 
     def length_rule(self) -> LengthRule:
@@ -169,22 +242,27 @@ class Activation(Layer):
         return LengthRule()
 
     @abstractmethod
+    def form(self) -> Form:
+        """Return the pointwise function and its moments under a Gaussian, one record.
+
+        Parameters of a form broadcast against samples of shape (..., channels, time).
+        """
+
+    @cached_property
+    def pointwise(self) -> Form:
+        """The form, with a closed form compared with the function that it is said to be of."""
+        return confirmed(self.form())
+
     def function(self, samples: Array) -> Array:
         """Return the activation of samples of shape (..., channels, time)."""
+        if self.channels_in is not None:
+            self.channels_out(samples.shape[-2])
+        return self.pointwise.function(samples)
 
-    def form(self) -> Form:
-        """Return what is known of the function's moments: here, that quadrature finds them.
-
-        A layer whose moments are known in closed form names it by overriding this.
-        """
-        if self.channels_in is None:
-            _refuse_mixing(self)
-        return Quadrature(
-            self.function,
-            name=type(self).__name__,
-            # a layer that is made for some number of channels may treat each in its own way
-            same_everywhere=self.channels_in is None,
-        )
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
+        return self.pointwise.is_homogeneous
 
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER
@@ -210,7 +288,7 @@ class Activation(Layer):
         >>> ReLU().moments(0.0, 1.0)
         <moments of Rectifier(slope=0.0), shape (), order 32, closed>
         """
-        return self.form().moments(mean, deviation, order=order)
+        return self.pointwise.moments(mean, deviation, order=order)
 
     def carrier(self, samples: Array) -> Array:
         """Return the part of the input that passes through: all of it, save for gates."""
@@ -225,6 +303,8 @@ class Normalisation(Layer):
     with the gains ``g`` a function of each channel's mean and variance over time, and the centre
     ``m`` linear in the means: a sum of signals has the sum of their centres.
     """
+
+    _derived: ClassVar[tuple[str, ...]] = ("operator_for", "function")
 
     def channels_out(self, channels: int) -> int:
         """Return ``channels``."""
@@ -314,6 +394,18 @@ def drawn(weight: Array | Initialisation, shape: TapShape, layer: Layer) -> Arra
     return weight
 
 
+def _by_quadrature(layer: Activation) -> Form:
+    """Return what is known of a function that comes without moments: that quadrature finds them."""
+    if layer.channels_in is None:
+        _refuse_mixing(layer)
+    return Quadrature(
+        layer.function,
+        name=type(layer).__name__,
+        # a layer that is made for some number of channels may treat each in its own way
+        same_everywhere=layer.channels_in is None,
+    )
+
+
 def _refuse_mixing(layer: Activation) -> None:
     """Refuse an activation in which one channel has a say in another's output."""
     probe = np.array([[0.4], [-1.2]])
@@ -328,9 +420,18 @@ def _refuse_mixing(layer: Activation) -> None:
             "the activation has no moments of one sample: its channels act on each other",
             given=repr(layer),
             expected="a pointwise function",
-            fix="override form(), or upsim.gaussian.gated_moments(...) for a gate",
+            fix="class Mine(upsim.layers.Gated) for a product of two pointwise functions",
             where=type(layer).__name__,
         )
+
+
+def _kind_of(layer: type[Layer]) -> str:
+    """Return the name of the public kind that a concrete layer is of."""
+    return next(
+        kind.__name__
+        for kind in layer.__mro__
+        if isabstract(kind) and not kind.__name__.startswith("_")
+    )
 
 
 def _is_default(item: Field[Any], value: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 from math import lcm, prod
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -216,6 +216,7 @@ def _outcome(rule: LengthRule) -> str:
     return text
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Residual(_Parts):
     """``body(x) + skip(x)``; without a skip branch, ``body(x) + x``.
@@ -267,6 +268,7 @@ class Residual(_Parts):
         return f"Residual({', '.join(parts)})"
 
 
+@final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Parallel(_Parts):
     """Branches that read one input and are added, averaged or concatenated (channels).

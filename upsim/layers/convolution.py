@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Self
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,9 +51,19 @@ class WeightedLayer(LinearLayer):
         return self.out_channels
 
     @property
+    @abstractmethod
     def weight_shape(self) -> tuple[int, ...]:
         """Shape of the weight in torch's layout."""
-        raise NotImplementedError
+
+    @property
+    def weights(self) -> Array | Initialisation:
+        """The weight."""
+        return self.weight  # type: ignore[return-value]
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the layer has one."""
+        return self.bias is not False
 
     @property
     def bias_count(self) -> int:
@@ -101,12 +112,21 @@ class WeightedLayer(LinearLayer):
             return self.bias  # type: ignore[return-value]
         return self.weight if isinstance(self.weight, Initialisation) else NAMED["torch"]
 
+    @abstractmethod
     def _tap_shape(self) -> TapShape:
-        raise NotImplementedError
+        """Return what initialisations ask of a kernel."""
 
+    @abstractmethod
     def _layout(self, taps: Array) -> Array:
-        """Turn drawn taps into torch's layout."""
-        raise NotImplementedError
+        """Turn drawn taps, (out, in / groups, K), into torch's layout."""
+
+    @abstractmethod
+    def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
+        """Return the layer with a weight in torch's layout."""
+
+    def _offset(self, bias: Array) -> Array:
+        """Return a bias as it is added at the output, (out, period)."""
+        return bias[:, None]
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Return the layer with drawn weight and bias."""
@@ -135,17 +155,31 @@ class WeightedLayer(LinearLayer):
             variance = bias.bias_variance(shape)
             parts += [RandomBias(variance, self.bias_count // self.out_channels)] * bool(variance)
         elif bias is not False:
-            parts.append(self._given_bias(np.asarray(bias)))
+            count, offset = self.out_channels, self._offset(np.asarray(bias))
+            parts.append(StretchFIR(np.ones((count, 1, 1)), groups=count, offset=offset))
         return tuple(parts)
 
     def _random_taps(self, covariance: Array) -> RandomTaps:
-        """Return where taps of a covariance stand."""
-        raise NotImplementedError
+        """Return taps of a covariance, standing where the operator has them.
 
-    def _given_bias(self, bias: Array) -> StretchFIR:
-        """Return a wire on which the bias is added."""
-        count = self.out_channels
-        return StretchFIR(np.ones((count, 1, 1)), groups=count, offset=bias[:, None])
+        The operator of one channel is made with the taps 1, 2, 3, ... for a weight, laid out as
+        drawn ones are: where it has the number k stands tap k.
+        """
+        one = replace(
+            self,  # type: ignore[type-var]
+            in_channels=1,
+            out_channels=1,
+            groups=1,
+            bias=False,
+            weight="ones",
+        )
+        numbers = np.arange(1.0, len(covariance) + 1)
+        fir = one._fir(one._layout(numbers[None, None]), None)
+        row = fir.dense_taps()[0, 0]
+        found = np.flatnonzero(row)
+        positions = found[np.argsort(row[found])] - fir.crop[0]
+        fan = self.in_channels // self.groups
+        return RandomTaps(covariance, positions, fir.factor, fir.down, fan, self.out_channels)
 
     def _check_weights(self) -> None:
         made = "out_channels" if self.bias_count == self.out_channels else "out_channels * factor"
@@ -165,6 +199,7 @@ class WeightedLayer(LinearLayer):
         self._set(weight=parse_weight(self.weight, self.weight_shape, "weight"), bias=bias)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv(WeightedLayer):
     r"""A convolution, ``torch.nn.Conv1d``.
@@ -265,19 +300,10 @@ class Conv(WeightedLayer):
     def _layout(self, taps: Array) -> Array:
         return np.ascontiguousarray(taps[:, :, ::-1])
 
-    def _random_taps(self, covariance: Array) -> RandomTaps:
-        positions = np.arange(self.kernel_size) * self.dilation - (self.reach - 1 - self.pads[0])
-        fan = self.in_channels // self.groups
-        return RandomTaps(covariance, positions, 1, self.stride, fan, self.out_channels)
-
-    def operator(self, channels: int) -> Operator:
-        """Return the convolution as an operator."""
-        refuse_other_channels(self, channels)
-        bias = self.bias_array()
-        offset = None if bias is None else bias[:, None]
+    def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
         left, right = self.pads
         return StretchFIR(
-            self.weight_array()[:, :, ::-1],
+            weight[:, :, ::-1],
             down=self.stride,
             dilation=self.dilation,
             groups=self.groups,
@@ -286,7 +312,14 @@ class Conv(WeightedLayer):
             padding_mode=self.padding_mode,
         )
 
+    def operator(self, channels: int) -> Operator:
+        """Return the convolution as an operator."""
+        refuse_other_channels(self, channels)
+        bias = self.bias_array()
+        return self._fir(self.weight_array(), None if bias is None else self._offset(bias))
 
+
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class TransposedConv(WeightedLayer):
     r"""A transposed convolution, ``torch.nn.ConvTranspose1d``.
@@ -384,18 +417,9 @@ class TransposedConv(WeightedLayer):
         split = taps.reshape(self.groups, rows, -1, self.kernel_size)
         return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(self.weight_shape)
 
-    def _random_taps(self, covariance: Array) -> RandomTaps:
-        positions = np.arange(self.kernel_size) * self.dilation - self.padding
-        fan = self.in_channels // self.groups
-        return RandomTaps(covariance, positions, self.stride, 1, fan, self.out_channels)
-
-    def operator(self, channels: int) -> StretchFIR:
-        """Return the stretch-FIR."""
-        refuse_other_channels(self, channels)
-        bias = self.bias_array()
+    def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
         rows = self.out_channels // self.groups
-        split = self.weight_array().reshape(self.groups, -1, rows, self.kernel_size)
-        grouped = split.swapaxes(1, 2)
+        grouped = weight.reshape(self.groups, -1, rows, self.kernel_size).swapaxes(1, 2)
         # A single group needs no copy: the taps are a view of the weight.
         taps = grouped[0]
         if self.groups > 1:
@@ -405,6 +429,12 @@ class TransposedConv(WeightedLayer):
             self.stride,
             dilation=self.dilation,
             groups=self.groups,
-            offset=None if bias is None else bias[:, None],
+            offset=offset,
             crop=self.crop,
         )
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return the stretch-FIR."""
+        refuse_other_channels(self, channels)
+        bias = self.bias_array()
+        return self._fir(self.weight_array(), None if bias is None else self._offset(bias))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Self
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,9 +74,9 @@ class Interpolator(LinearLayer):
         """Whether output samples stand at half-pixel centres."""
         return False
 
+    @abstractmethod
     def kernel(self) -> tuple[Kernel, int]:
         """Return the taps, and how many samples before ``m L`` they begin."""
-        raise NotImplementedError
 
     @property
     def edge(self) -> str:
@@ -111,6 +112,7 @@ class Interpolator(LinearLayer):
         return Fraction(channels * int(np.count_nonzero((values != 0) & (values != 1))))
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Stretch(Interpolator):
     """Zero insertion: ``L - 1`` zeros after each sample, no filter.
@@ -128,6 +130,7 @@ class Stretch(Interpolator):
         return (Fraction(1),), 0
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Nearest(Interpolator):
     r"""Nearest neighbour, ``torch.nn.Upsample(mode="nearest")``: each sample ``L`` times.
@@ -147,6 +150,7 @@ class Nearest(Interpolator):
         return nearest(self.factor), 0
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Linear(Interpolator):
     """Linear interpolation, in one of the two conventions in use.
@@ -190,6 +194,7 @@ class Linear(Interpolator):
         return half_pixel(self.factor) if self.convention == "half-pixel" else triangle(self.factor)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Cubic(Interpolator):
     """Cubic convolution at half-pixel centres, one axis of torch's ``bicubic``.
@@ -228,6 +233,7 @@ class Cubic(Interpolator):
         return half_pixel(self.factor, "cubic", Fraction(self.a))
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class WindowedSinc(Interpolator):
     """A windowed-sinc low-pass, of textbook form and no library's.
@@ -286,6 +292,7 @@ class WindowedSinc(Interpolator):
         return windowed_sinc(self.factor, self.zeros, self.rolloff, self.window)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedInterpolation(LinearLayer):
     r"""Wave-U-Net's learned upsampling by 2.
@@ -321,6 +328,11 @@ class LearnedInterpolation(LinearLayer):
                 fix="several of them, one after another",
             )
         self._set(weight=parse_weight(self.weight, (self.in_channels,), "weight"))
+
+    @property
+    def weights(self) -> Array | Initialisation:
+        """The numbers before the sigmoid."""
+        return self.weight  # type: ignore[return-value]
 
     @property
     def channels_in(self) -> int:
@@ -402,6 +414,7 @@ def _mean_square_tanh(distribution: Uniform | Gaussian) -> float:
     return float(form.moments(0.0, distribution.std).variance)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Hold(LinearLayer):
     r"""A smoothing filter after an upsampler: the zero-order hold of Kinoshita & Kiya.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import final
 
 from upsim.errors import ShapeError
 from upsim.layers.base import Layer
@@ -21,7 +21,10 @@ class Merging(Layer):
     ``how`` is "sum", "mean" or "concatenate": all that a rule of the theory needs to know.
     """
 
-    how: ClassVar[str]
+    @property
+    @abstractmethod
+    def how(self) -> str:
+        """The word."""
 
     @abstractmethod
     def merged_channels(self, each: Sequence[int]) -> int:
@@ -51,6 +54,7 @@ class _Elementwise(Merging):
         return each[0]
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Add(_Elementwise):
     """The sum of all values, as a residual connection has it.
@@ -61,16 +65,24 @@ class Add(_Elementwise):
     8
     """
 
-    how: ClassVar[str] = "sum"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "sum"
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Average(_Elementwise):
     """The mean of all values."""
 
-    how: ClassVar[str] = "mean"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "mean"
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Concatenate(Merging):
     """The channels of all values, in order.
@@ -81,7 +93,10 @@ class Concatenate(Merging):
     12
     """
 
-    how: ClassVar[str] = "concatenate"
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "concatenate"
 
     def merged_channels(self, each: Sequence[int]) -> int:
         """Return the channels of all values together."""

@@ -7,21 +7,17 @@ Which numbers a layer takes its mean and variance from decides what it is: runni
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from upsim.errors import ArgumentError, ArgumentTypeError
-from upsim.layers.base import (
-    Activation,
-    Array,
-    Layer,
-    LinearLayer,
-    Normalisation,
-    refuse_other_channels,
-)
+from upsim.layers.base import Array, Layer, LinearLayer, refuse_other_channels
+from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.operators import LengthRule, StretchFIR
 from upsim.words.arguments import finite_array, finite_number, whole_number
 
@@ -36,20 +32,29 @@ class _Affine(Layer):
     bias: Vector
 
     @property
+    @abstractmethod
     def channels_in(self) -> int:
         """The channels that the layer is for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def is_affine(self) -> bool:
         """Whether the layer has a weight and a bias to train."""
-        raise NotImplementedError
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether a bias is given."""
+        return self.bias is not None
 
     def weight_array(self) -> Array:
         """Return the weight, (channels,): ones if none is given, as torch starts."""
         if self.weight is None:
             return np.ones(self.channels_in)
         return np.asarray(self.weight, dtype=np.float64)
+
+    def level(self, square: Array) -> Array:
+        """Return ``square + eps``."""
+        return square + self.eps
 
     def bias_array(self) -> Array | None:
         """Return the bias, (channels,); None if none is given: zero, as torch starts."""
@@ -82,6 +87,7 @@ class _Affine(Layer):
             self._set(**{name: finite_array(value, name, shape=(self.channels_in,))})
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchNorm(_Affine, LinearLayer):
     r"""Batch normalisation in evaluation, ``torch.nn.BatchNorm1d(...).eval()``: linear.
@@ -167,7 +173,7 @@ class BatchNorm(_Affine, LinearLayer):
         """Return a gain and an offset a channel."""
         refuse_other_channels(self, channels)
         variance = np.ones(channels) if self.running_var is None else np.asarray(self.running_var)
-        gains = self.weight_array() / np.sqrt(variance + self.eps)
+        gains = self.weight_array() / np.sqrt(self.level(variance))
         offset = None
         if self.running_mean is not None or self.bias is not None:
             mean = 0.0 if self.running_mean is None else np.asarray(self.running_mean)
@@ -180,31 +186,9 @@ class BatchNorm(_Affine, LinearLayer):
         )
 
 
-class _ChannelGroups(_Affine, Normalisation):
-    """One mean and one variance for each group of channels, over its channels and all time."""
-
-    @property
-    def group_count(self) -> int:
-        """Groups of neighbouring channels."""
-        raise NotImplementedError
-
-    def centre(self, mean: Array) -> Array:
-        """Return the mean of each channel's group."""
-        split = mean.reshape(*mean.shape[:-1], self.group_count, -1)
-        return np.broadcast_to(split.mean(axis=-1, keepdims=True), split.shape).reshape(mean.shape)
-
-    def gains(self, mean: Array, variance: Array) -> Array:
-        """Return ``w / sqrt(var + eps)`` with the variance of each channel's group.
-
-        The variance of a group is the mean of its channels' variances plus the variance of their
-        means.
-        """
-        spread = (mean - self.centre(mean)) ** 2
-        return self.weight_array() / np.sqrt(self.centre(variance + spread) + self.eps)
-
-
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class GroupNorm(_ChannelGroups):
+class GroupNorm(_Affine, TimeNormalisation):
     r"""Group normalisation, ``torch.nn.GroupNorm``.
 
     .. math:: y_c[n] = \frac{x_c[n] - \mu_G}{\sqrt{\sigma^2_G + \epsilon}}\, w_c + b_c
@@ -260,8 +244,9 @@ class GroupNorm(_ChannelGroups):
         return self.num_groups
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class InstanceNorm(_ChannelGroups):
+class InstanceNorm(_Affine, TimeNormalisation):
     """Instance normalisation, ``torch.nn.InstanceNorm1d``: each channel is a group of its own.
 
     Source: Ulyanov, Vedaldi & Lempitsky, arXiv 1607.08022.
@@ -317,8 +302,9 @@ class InstanceNorm(_ChannelGroups):
         return self.num_features
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class LayerNorm(_Affine, Activation):
+class LayerNorm(_Affine, ChannelNormalisation):
     r"""Layer normalisation over the channels at each time step, ``torch.nn.LayerNorm``.
 
     .. math:: y_c[n] = \frac{x_c[n] - \mu[n]}{\sqrt{\sigma^2[n] + \epsilon}}\, w_c + b_c
@@ -363,25 +349,10 @@ class LayerNorm(_Affine, Activation):
         """``elementwise_affine``."""
         return self.elementwise_affine
 
-    def channels_out(self, channels: int) -> int:
-        """Return ``channels``."""
-        refuse_other_channels(self, channels)
-        return channels
-
-    def macs(self, channels: int) -> Fraction:
-        """Return two a number: one for its square in the variance, one for its gain."""
-        return Fraction(2 * channels)
-
-    def function(self, samples: Array) -> Array:
-        """Return the activation."""
-        # Each time step's channels lie side by side, so that the order in which they are added,
-        # and with it the last bit, does not depend on how many time steps there are.
-        steps = np.ascontiguousarray(np.swapaxes(samples, -1, -2))
-        centred = steps - steps.mean(axis=-1, keepdims=True)
-        variance = (centred**2).mean(axis=-1, keepdims=True)
-        made = centred / np.sqrt(variance + self.eps) * self.weight_array()
-        bias = self.bias_array()
-        return np.ascontiguousarray(np.swapaxes(made if bias is None else made + bias, -1, -2))
+    @property
+    def is_centred(self) -> bool:
+        """The mean is taken away."""
+        return True
 
 
 def _check_flag(value: object, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.words.arguments import finite_array, plain_fraction, signed_number, whole_number
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Bias(LinearLayer):
     """An offset: one number for all channels, or one a channel.
@@ -39,6 +41,11 @@ class Bias(LinearLayer):
                 fix="Bias(0.1)",
             )
         self._set(bias=values if values.ndim else float(values))
+
+    @property
+    def has_bias(self) -> bool:
+        """It is one."""
+        return True
 
     def bias_array(self, channels: int) -> Array:
         """Return one number a channel."""
@@ -71,6 +78,7 @@ class Bias(LinearLayer):
         return StretchFIR(np.ones((channels, 1, 1)), groups=channels, offset=offset)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Crop(LinearLayer):
     """Samples cut from the ends, a slice ``x[..., left : n - right]``; negative: zeros added.
@@ -100,6 +108,7 @@ class Crop(LinearLayer):
         return StretchFIR(np.ones((channels, 1, 1)), groups=channels, crop=(self.left, self.right))
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Decimate(LinearLayer):
     """Keep one sample of ``factor``, ``x[..., phase::factor]``, with no filter: bands fold.
@@ -152,6 +161,7 @@ class Decimate(LinearLayer):
         return StretchFIR(ones, down=self.factor, groups=channels, crop=(self.phase, 0))
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class Slice(LinearLayer):
     """The samples ``x[..., start:stop:step]``, in Python's words: a crop, then a decimation.

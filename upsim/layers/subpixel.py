@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import final
 
 import numpy as np
 
 from upsim.errors import ArgumentError, ShapeError
-from upsim.layers.base import Array, LinearLayer
+from upsim.layers.base import Array, LinearLayer, refuse_other_channels
 from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.network.weights import ICNR, CheckerboardFree, TapShape
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
-from upsim.operators.random_taps import Part, RandomTaps
+from upsim.operators.random_taps import Part
 from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
 
 #: torch's pixel_shuffle: channel ``c L + i`` is phase ``i`` of channel ``c``.  TensorFlow's
@@ -30,6 +31,7 @@ def by_channel_and_phase(rows: Array, factor: int, order: str) -> Array:
     return rows.reshape(factor, channels, *rows.shape[1:]).swapaxes(0, 1)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class PeriodicShuffle(LinearLayer):
     """Channels become samples: ``C L`` channels of ``n`` samples, C channels of ``n L``.
@@ -52,6 +54,11 @@ class PeriodicShuffle(LinearLayer):
     def _check(self) -> None:
         self._set(factor=whole_number(self.factor, "factor"))
         one_of(self.order, "order", ORDERS)
+
+    @property
+    def interleaves(self) -> bool:
+        """An output's phases are so many channels."""
+        return True
 
     @property
     def channel_ratio(self) -> Fraction:
@@ -89,6 +96,7 @@ class PeriodicShuffle(LinearLayer):
         return StretchFIR(frozen(unit.transpose(1, 2, 0)), self.factor)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class SubpixelConv(WeightedLayer):
     r"""A convolution to ``out_channels * factor`` channels, then a periodic shuffle.
@@ -213,27 +221,13 @@ class SubpixelConv(WeightedLayer):
         shuffle = PeriodicShuffle(self.factor, self.order).operator(self.bias_count)
         return (*self.convolution().in_expectation(channels), shuffle)
 
-    def _random_taps(self, covariance: Array) -> RandomTaps:
-        before = self.convolution()
-        starts = np.arange(self.kernel_size) * self.dilation - (before.reach - 1 - before.pads[0])
-        positions = (starts[:, None] * self.factor + np.arange(self.factor)).reshape(-1)
-        fan = self.in_channels // self.groups
-        return RandomTaps(covariance, positions, self.factor, 1, fan, self.out_channels)
+    def _offset(self, bias: Array) -> Array:
+        return by_channel_and_phase(bias, self.factor, self.order)
 
-    def _given_bias(self, bias: Array) -> StretchFIR:
-        offset = by_channel_and_phase(bias, self.factor, self.order)
-        count = self.out_channels
-        return StretchFIR(np.ones((count, 1, 1)), groups=count, offset=offset)
-
-    def operator(self, channels: int) -> StretchFIR:
-        """Return the stretch-FIR, its bias as a periodic offset."""
-        before = self.convolution().operator(channels).stretch_fir()
-        dense = before.dense_taps()
-        split = by_channel_and_phase(dense, self.factor, self.order)
+    def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
+        before = self.convolution()._fir(weight, None)
+        split = by_channel_and_phase(before.dense_taps(), self.factor, self.order)
         taps = split.transpose(0, 2, 3, 1).reshape(self.out_channels, self.in_channels, -1)
-        offset = None
-        if before.offset is not None:
-            offset = by_channel_and_phase(before.offset[:, 0], self.factor, self.order)
         left, right = before.crop
         return StretchFIR(
             frozen(taps),
@@ -242,3 +236,13 @@ class SubpixelConv(WeightedLayer):
             crop=(left * self.factor, right * self.factor),
             padding_mode=self.padding_mode,
         )
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return the stretch-FIR, its bias as a periodic offset."""
+        refuse_other_channels(self, channels)
+        bias = self.bias_array()
+        return self._fir(self.weight_array(), None if bias is None else self._offset(bias))
+
+    def taps_by_phase(self, operator: StretchFIR) -> tuple[int, int]:
+        """Return the taps of all phases: each phase has a kernel of its own, dilated or not."""
+        return self.kernel_size * self.factor, 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from math import sqrt
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +20,14 @@ from upsim.operators.operator import frozen
 class TwoBandSynthesis(LinearLayer):
     """``2 C`` channels become C channels at twice the rate; C approximations come first."""
 
+    @abstractmethod
     def _pair(self) -> NDArray[np.float64]:
         """Return the two phases' weights of (approximation, detail), shape (2 bands, 2 phases)."""
-        raise NotImplementedError
+
+    @property
+    def interleaves(self) -> bool:
+        """An output's two phases are mixtures of two channels."""
+        return True
 
     @property
     def channel_ratio(self) -> Fraction:
@@ -52,6 +59,7 @@ class TwoBandSynthesis(LinearLayer):
         return StretchFIR(frozen(taps), 2)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class HaarSynthesis(TwoBandSynthesis):
     r"""Inverse Haar transform: :math:`(a + d)/\sqrt2` then :math:`(a - d)/\sqrt2`.
@@ -66,6 +74,7 @@ class HaarSynthesis(TwoBandSynthesis):
         return np.array([[1.0, 1.0], [1.0, -1.0]]) / sqrt(2)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class LazyWaveletSynthesis(TwoBandSynthesis):
     """Inverse lazy wavelet: even samples from the first half, odd ones from the second.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Self
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError, NotPredictableError
 from upsim.layers.base import Array, LinearLayer, is_random
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
-from upsim.network.weights import ICNR, IndependentTaps
+from upsim.network.weights import ICNR, IndependentTaps, Initialisation
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part, RandomTaps
 from upsim.words.arguments import finite_array
@@ -21,6 +21,7 @@ from upsim.words.arguments import finite_array
 Convolution = Conv | TransposedConv | SubpixelConv
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class WeightNorm(LinearLayer):
     r"""Weight normalisation of a convolution, ``torch.nn.utils.weight_norm(layer, dim=0)``.
@@ -68,6 +69,20 @@ class WeightNorm(LinearLayer):
                 given=f"{int(np.sum(_norms(self.layer.weight) == 0))} of {gain.size} slices",
                 fix="the convolution itself, with the zeros in its weight",
             )
+
+    @property
+    def weights(self) -> Array | Initialisation:
+        """Those of the convolution."""
+        return self.layer.weights
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the convolution has one."""
+        return self.layer.has_bias
+
+    def taps_by_phase(self, operator: StretchFIR) -> tuple[int, int]:
+        """Return those of the convolution."""
+        return self.layer.taps_by_phase(operator)
 
     @property
     def channels_in(self) -> int:

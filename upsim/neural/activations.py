@@ -8,7 +8,6 @@ from upsim.errors import ShapeError
 from upsim.layers.activations import (
     ELU,
     GELU,
-    GLU,
     LeakyReLU,
     PReLU,
     ReLU,
@@ -19,6 +18,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
+from upsim.layers.gated import GLU
 from upsim.neural.precision import Signal, like
 from upsim.neural.registry import register
 

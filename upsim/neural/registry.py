@@ -23,8 +23,8 @@ def register(
     """Return a decorator that makes a function the forward of a layer type.
 
     The function takes the layer and samples of shape (batch, channels, time), float32 or float64,
-    and returns new samples of the same precision.  Subclasses without a forward of their own use
-    that of their parent; registering a type again replaces its forward.
+    and returns new samples of the same precision.  A type without a forward of its own
+    uses that of its kind; registering a type again replaces its forward.
 
     Parameters
     ----------
@@ -32,8 +32,10 @@ def register(
 
     Examples
     --------
-    >>> from upsim.layers import ReLU
-    >>> class Square(ReLU):
+    >>> from dataclasses import dataclass
+    >>> from upsim.layers import Activation
+    >>> @dataclass(frozen=True, eq=False, repr=False)
+    ... class Square(Activation):
     ...     def function(self, samples):
     ...         return samples**2
     >>> @register(Square)

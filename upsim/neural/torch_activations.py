@@ -9,7 +9,6 @@ import numpy as np
 from upsim.layers.activations import (
     ELU,
     GELU,
-    GLU,
     LeakyReLU,
     PReLU,
     ReLU,
@@ -20,6 +19,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
+from upsim.layers.gated import GLU
 from upsim.neural.torch_layers import register_torch
 from upsim.neural.torch_tensor import tensor, tensor_layer
 

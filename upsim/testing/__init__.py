@@ -4,8 +4,7 @@
 >>> from upsim.testing import check_upsampler
 >>> check_upsampler(upsim.Linear(2))
 
-Strategies are in :mod:`upsim.testing.strategies`, the laws in :mod:`upsim.testing.laws` and the
-layers that they must catch in :mod:`upsim.testing.broken`.
+Strategies are in :mod:`upsim.testing.strategies` and the laws in :mod:`upsim.testing.laws`.
 """
 
 from upsim.testing.check import check_upsampler, laws_for, parametrize_with_laws

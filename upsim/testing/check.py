@@ -21,7 +21,8 @@ def laws_for(layer: Layer, channels: int | None = None) -> tuple[Law, ...]:
     --------
     >>> from upsim.layers import ReLU
     >>> [law.name for law in laws_for(ReLU())]
-    ['immutable', 'length', 'pointwise', 'repr_round_trip', 'witness']
+    ['immutable', 'length', 'moments_of_the_function', 'pointwise', 'repr_round_trip', 'two_calls',
+     'witness']
     """
     drawn = _ready(layer)
     found = (law for law in LAWS.values() if law.applies(drawn, channels))
@@ -40,14 +41,18 @@ def check_upsampler(layer: Layer, channels: int | None = None) -> None:
 
     Examples
     --------
-    >>> from upsim.layers import Nearest
-    >>> from upsim.testing.broken.layers import NearestTooShort
+    >>> from dataclasses import dataclass
+    >>> from upsim.layers import Activation, Nearest
     >>> check_upsampler(Nearest(3))
+    >>> @dataclass(frozen=True, eq=False, repr=False)
+    ... class Echo(Activation):
+    ...     def function(self, samples):
+    ...         return samples + np.roll(samples, 1, axis=-1)
     >>> try:
-    ...     check_upsampler(NearestTooShort(3))
+    ...     check_upsampler(Echo())
     ... except AssertionError as error:
     ...     print(str(error).splitlines()[1].strip().split(":")[0])
-    strang_fix
+    moments_of_the_function
     """
     drawn = _ready(layer)
     count = default_channels(drawn) if channels is None else channels

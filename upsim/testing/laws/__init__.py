@@ -7,9 +7,11 @@ compared within the bound that :func:`upsim.words.tolerance.rounding` derives fr
 
 from upsim.testing.laws import (  # noqa: F401 - importing a family enters its laws in LAWS
     definitions,
+    expectation,
     forms,
     lengths,
     linear,
+    moments,
     overlap,
     records,
     spectra,

@@ -8,8 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from upsim.layers.base import Activation, Layer, Normalisation
+from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import Conv
+from upsim.layers.gated import Gated
+from upsim.layers.levels import ChannelNormalisation
 from upsim.layers.samples import Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators.operator import Real
@@ -140,11 +142,47 @@ def pointwise(layer: Layer, channels: int) -> None:
     alone = [layer.function(samples[:, n : n + 1]) for n in range(12)]
     agree(np.concatenate(alone, axis=1), output, within=0.0, what="sample by sample")
     agree(layer.function(samples[None])[0], output, within=0.0, what="in a batch of one")
+    if not isinstance(layer, Gated | ChannelNormalisation):
+        _refuse_mixing(layer, channels)
+
+
+def _refuse_mixing(layer: Activation, channels: int) -> None:
+    """Let every other channel change: a pointwise function of this one does not notice."""
+    count = max(channels, 2) if layer.channels_in is None else channels
+    samples = probe(count, 12) / 4
+    output = layer.function(samples)
+    for channel in range(count):
+        others = probe(count, 12, seed=1) / 4
+        others[channel] = samples[channel]
+        agree(
+            layer.function(others)[channel],
+            output[channel],
+            within=0.0,
+            what=f"channel {channel}, the other channels changed,",
+        )
+
+
+@law(
+    of=(LinearLayer, Activation, Normalisation),
+    formula="A(1) x = A(2) x; f(1)(x) = f(2)(x)",
+    source="a layer is a description and does not change",
+)
+def two_calls(layer: Layer, channels: int) -> None:
+    """Check that a layer gives one answer, however often it is asked."""
+    if isinstance(layer, Activation | Normalisation):
+        samples = probe(channels, 12) / 4
+        agree(layer.function(samples), layer.function(samples), within=0.0, what="two calls")
+        return
+    one, two = operator_of(layer, channels), operator_of(layer, channels)
+    samples = probe(channels, one.down * room(one))
+    agree(one.apply(samples), two.apply(samples), within=0.0, what="two operators' outputs")
+    agree(one.offset_samples(one.up), two.offset_samples(one.up), within=0.0, what="two offsets")
 
 
 @law(
     of=Normalisation,
-    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x + a) = f(x); f(x) = g (x - m) + b",
+    formula="f(x P) = f(x) P; f([x x]) = [f(x) f(x)]; f(x) = g (x - m) + b; "
+    "f(x + a) = f(x) if m(a) = a",
     source="means over time do not know its order, nor how often a signal is repeated",
 )
 def time_statistics(layer: Layer, channels: int) -> None:
@@ -162,7 +200,9 @@ def time_statistics(layer: Layer, channels: int) -> None:
     agree(layer.function(samples[:, order]), output[:, order], within=within, what="permuted")
     twice = layer.function(np.tile(samples, 2))
     agree(twice, np.tile(output, 2), within=within, what="the signal once and twice")
-    agree(layer.function(samples + 8), output, within=within, what="with and without an offset")
+    constant = np.full(channels, 8.0)
+    if np.array_equal(layer.centre(constant), constant):
+        agree(layer.function(samples + 8), output, within=within, what="with and without an offset")
     mean, variance = samples.mean(axis=1), samples.var(axis=1)
     operator = layer.operator_for(mean, variance)
     linear = operator.apply(samples) + operator.offset_samples(12)

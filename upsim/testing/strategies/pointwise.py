@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from upsim.layers.activations import (
     ELU,
     GELU,
-    GLU,
     LeakyReLU,
     PReLU,
     ReLU,
@@ -22,6 +21,7 @@ from upsim.layers.activations import (
     Tanh,
 )
 from upsim.layers.base import Layer
+from upsim.layers.gated import GLU
 from upsim.testing.strategies.values import Array, arrays
 
 _positive = st.sampled_from([0.5, 1.0, 2.0])

@@ -28,7 +28,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from upsim.layers import LayerNorm
+from upsim.layers import ChannelNormalisation
 from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.network.graph import Node
 from upsim.network.signals import Signal
@@ -66,7 +66,7 @@ def layers_by_cause(signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
     activations = tuple(
         node.name
         for node in trace.nodes
-        if isinstance(node.layer, Activation) and not isinstance(node.layer, LayerNorm)
+        if isinstance(node.layer, Activation) and not isinstance(node.layer, ChannelNormalisation)
     )
     if activations:
         found["activation"] = activations
@@ -85,7 +85,7 @@ def own_bias(node: Node, channels: int) -> RandomBias | None:
 
 def _has_bias(node: Node, channels: int) -> bool:
     layer = node.layer
-    if isinstance(layer, Normalisation | LayerNorm):
+    if isinstance(layer, Normalisation | ChannelNormalisation):
         bias = layer.bias_array()
         return bias is not None and bool(np.any(bias))
     if not isinstance(layer, LinearLayer):

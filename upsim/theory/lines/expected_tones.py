@@ -8,11 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian.pairs import ACCURACY
-from upsim.layers import LeakyReLU, PeriodicShuffle, ReLU, WeightNorm
-from upsim.layers.base import LinearLayer
-from upsim.layers.convolution import WeightedLayer
+from upsim.layers.base import Activation, LinearLayer
 from upsim.layers.merging import Merging
-from upsim.layers.wavelet import TwoBandSynthesis
 from upsim.network.graph import Node
 from upsim.network.signals import Signal
 from upsim.network.weights import Initialisation
@@ -111,7 +108,8 @@ def _roundings(trace: Trace, node: Node) -> int:
         return len(node.inputs) + 1
     if not isinstance(layer, LinearLayer):
         closed = (
-            isinstance(layer, ReLU | LeakyReLU)
+            isinstance(layer, Activation)
+            and layer.is_homogeneous
             and isinstance(given, EnsembleMoments)
             and not any(group.mean.any() for group in given.groups)
         )
@@ -191,13 +189,14 @@ class _Makers:
         """Return the cause, and at which lines ``k / P`` the layer's own bias is the stronger."""
         node, none = self._trace.nodes[number], np.zeros(1, dtype=bool)
         layer = node.layer
-        if isinstance(layer, PeriodicShuffle | TwoBandSynthesis):
-            return "channels", none
-        if isinstance(layer, WeightNorm):
-            layer = layer.layer
-        if not isinstance(layer, WeightedLayer):
+        if not isinstance(layer, LinearLayer):
             return "", none
-        fixed = isinstance(layer.weight, Initialisation) and not layer.weight.is_random
+        if layer.interleaves:
+            return "channels", none
+        weights = layer.weights
+        if weights is None:
+            return "", none
+        fixed = isinstance(weights, Initialisation) and not weights.is_random
         cause, made = "overlap" if fixed else "weights", self._trace.values[node.output]
         bias = own_bias(node, self._trace.values[node.inputs[0]].channels)
         if bias is None or bias.period == 1 or not isinstance(made, EnsembleMoments):

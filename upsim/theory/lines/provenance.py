@@ -18,13 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.layers import Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.layers.merging import Concatenate, Merging
 from upsim.network.graph import Graph, Node, walk_back
 from upsim.operators.rows import rows_back
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
-from upsim.theory.moments.propagation import Trace, has_bias
+from upsim.theory.moments.propagation import Trace
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -43,10 +44,9 @@ def asked_back(graph: Graph) -> bool:
     sources = 0
     for node in graph.nodes:
         layer = node.layer
-        own_carrier = isinstance(layer, Activation) and type(layer).carrier != Activation.carrier
-        if own_carrier or isinstance(layer, Normalisation) or layer.block[1] > 1:
+        if isinstance(layer, Gated | Normalisation) or layer.block[1] > 1:
             return False
-        sources += isinstance(layer, Activation) or has_bias(layer)
+        sources += isinstance(layer, Activation) or layer.has_bias
     return sources >= _SOURCES_PER_ROW * graph.out_channels
 
 

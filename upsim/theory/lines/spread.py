@@ -24,10 +24,7 @@ import numpy as np
 
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.layers.base import LinearLayer
-from upsim.layers.convolution import WeightedLayer
 from upsim.layers.merging import Merging
-from upsim.layers.samples import Bias
-from upsim.layers.weight_norm import WeightNorm
 from upsim.network.graph import Graph
 from upsim.theory.lines.ablation import own_bias
 from upsim.theory.lines.tones import Tone
@@ -186,7 +183,7 @@ def bias_at_the_end(graph: Graph) -> float:
             if not node.layer.is_drawn:
                 ends.append(node)
                 continue
-            if not isinstance(node.layer, WeightedLayer | WeightNorm | Bias):
+            if node.layer.weights is None and not node.layer.has_bias:
                 waiting += node.inputs
                 continue
         what = "the input" if node is None else node.title

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
-from upsim.layers.base import Activation, Normalisation
-from upsim.layers.subpixel import PeriodicShuffle
-from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.network.graph import spoken
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
@@ -317,7 +315,8 @@ class Mechanisms:
             lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
             row[:: period // pattern.shape[1]] = np.linalg.norm(lines, axis=0)
         named = list(patterns)
-        if isinstance(self._trace.nodes[number].layer, PeriodicShuffle | TwoBandSynthesis):
+        layer = self._trace.nodes[number].layer
+        if isinstance(layer, LinearLayer) and layer.interleaves:
             named[named.index("weights")] = "channels"
         is_there = strengths.max(axis=0) > self._floor(number)
         strongest = strengths.argmax(axis=0)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.gaussian import SIGMOID, ActivationMoments, Form, PairedMoments
-from upsim.layers.activations import GLU
+from upsim.gaussian import ActivationMoments, Form, PairedMoments
+from upsim.layers import Gated
 from upsim.layers.base import Activation
 from upsim.operators.two_time import PointwiseMap
 from upsim.theory.moments.trust import moments_note
@@ -39,8 +39,8 @@ def channel_map(
 
     Notes
     -----
-    A gate ``a sigma(b)`` of two channels that are independent and alike:
-    :math:`E[y y'] = E[a a']\,E[\sigma(b) \sigma(b')]`.
+    A gate ``f(a) g(b)`` of two channels that are independent and alike:
+    :math:`E[y y'] = E[f(a) f(a')]\,E[g(b) g(b')]`.
     """
     if activation.channels_in is not None:
         raise NotPredictableError(
@@ -50,21 +50,25 @@ def channel_map(
             fix="stack = stack.draw(seed=0), and predict that one network",
         )
     deviation = np.sqrt(np.maximum(variance, 0.0))
-    if isinstance(activation, GLU):
-        gate = PairedMoments(_of(SIGMOID.derivatives[0]), mean, deviation)
-        opening = gate.mean
+    if isinstance(activation, Gated):
+        carried, opened = (
+            PairedMoments(_of(form), mean, deviation)
+            for form in (activation.gate.carrier, activation.gate.opening)
+        )
+        moments_note(max(carried.relative_error, opened.relative_error), activation, label)
 
         def gated(given: Array, sample: Whole, partner: Whole) -> Array:
-            carriers = mean[sample] * mean[partner]
-            gates = opening[sample] * opening[partner]
-            opened = gate.covariances(given, sample, partner)
-            return np.asarray((given + carriers) * (opened + gates) - carriers * gates)
+            carriers = carried.mean[sample] * carried.mean[partner]
+            openings = opened.mean[sample] * opened.mean[partner]
+            first = carried.covariances(given, sample, partner)
+            second = opened.covariances(given, sample, partner)
+            return np.asarray((first + carriers) * (second + openings) - carriers * openings)
 
-        return np.asarray(mean * opening), gated
-    pairs = PairedMoments(_of(activation), mean, deviation)
+        return np.asarray(carried.mean * opened.mean), gated
+    pairs = PairedMoments(_of(activation.pointwise), mean, deviation)
     moments_note(pairs.relative_error, activation, label)
     return pairs.mean, pairs.covariances
 
 
-def _of(function: Activation | Form) -> Callable[[Array, Array, int], ActivationMoments]:
-    return lambda mean, deviation, order: function.moments(mean, deviation, order=order)
+def _of(form: Form) -> Callable[[Array, Array, int], ActivationMoments]:
+    return lambda mean, deviation, order: form.moments(mean, deviation, order=order)

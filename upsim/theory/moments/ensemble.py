@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.layers import GLU, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers import ChannelNormalisation, Gated, TimeNormalisation
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
@@ -297,8 +297,8 @@ class EnsembleMoments(Moments):
 
     def through_activation(self, activation: Activation, label: str) -> Self:
         """Return the record behind an activation, its inputs taken as Gaussian."""
-        if isinstance(activation, LayerNorm):
-            return self._through_layer_norm(activation, label)
+        if isinstance(activation, ChannelNormalisation):
+            return self._through_channel_normalisation(activation, label)
         if activation.channel_ratio != 1:
             self._refuse_common_parts(label)
             if len(self.groups) > 1:
@@ -332,11 +332,11 @@ class EnsembleMoments(Moments):
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Return the record behind a normalisation over time, divided by the expected level."""
-        if not isinstance(layer, GroupNorm | InstanceNorm):
+        if not isinstance(layer, TimeNormalisation):
             raise NotPredictableError(
                 "this normalisation has no rule in expectation over networks",
                 given=f"{type(layer).__name__} at layer {label}",
-                expected="GroupNorm, InstanceNorm, LayerNorm or BatchNorm",
+                expected="a TimeNormalisation, which says its centre and its level",
                 fix=_DRAW,
             )
         size, held = self.channels // layer.group_count, self.gains.get(label)
@@ -345,7 +345,7 @@ class EnsembleMoments(Moments):
         def behind(number: int, shares: Shares) -> tuple[Channels, ...]:
             given = None if held is None else float(held[number])
             members = [replace(self.groups[group], count=count) for group, count in shares]
-            made, gains[number:] = over_time(members, layer.eps, given)
+            made, gains[number:] = over_time(members, layer, given)
             deviations.append(level_deviation(made))
             return made
 
@@ -353,9 +353,9 @@ class EnsembleMoments(Moments):
         over = f"over {size} channel{'s' * (size > 1)} a group"
         return self._scaled_by(layer, label, groups, gains, max(deviations), over)
 
-    def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
+    def _through_channel_normalisation(self, layer: ChannelNormalisation, label: str) -> Self:
         held = self.gains.get(label)
-        groups, gain = over_channels(self.groups, layer.eps, held)
+        groups, gain = over_channels(self.groups, layer, held)
         # The mean square of n independent Gaussian channels.
         deviation = float(np.sqrt(2 / self.channels))
         return self._scaled_by(
@@ -364,7 +364,7 @@ class EnsembleMoments(Moments):
 
     def _scaled_by(
         self,
-        layer: GroupNorm | InstanceNorm | LayerNorm,
+        layer: TimeNormalisation | ChannelNormalisation,
         label: str,
         groups: tuple[Channels, ...],
         gains: Array,
@@ -382,10 +382,11 @@ class EnsembleMoments(Moments):
             notes=(*self.notes, note),
             gains={**self.gains, label: gains},
         )
-        bias = layer.bias_array()
-        if layer.weight is None and bias is None:
+        given, bias = layer.weight_array(), layer.bias_array()
+        weight = np.ones(self.channels) if given is None else given
+        if np.all(weight == 1) and bias is None:
             return made
-        weight = layer.weight_array()[:, None, None]
+        weight = weight[:, None, None]
         offset = None if bias is None else bias[:, None]
         return made.through_operator(StretchFIR(weight, groups=weight.size, offset=offset), label)
 
@@ -471,11 +472,14 @@ def least(*numbers: int | None) -> int | None:
 def _added_offset(activation: Activation, means: Array, variance: Array, made: Array) -> float:
     """Return the offset that an activation makes, beyond what passes with its mean slope.
 
-    A gate has none of its own: its mean is that of the half that passes, times a number.
+    The halves of a gate are independent: its slope is the carrier's times what is open.
     """
-    if isinstance(activation, GLU):
-        return 0.0
     if not means.any():
         return float(made.mean())
-    slope = activation.moments(means, np.sqrt(np.maximum(variance, 0.0))).slope
+    deviation = np.sqrt(np.maximum(variance, 0.0))
+    if isinstance(activation, Gated):
+        carried = activation.gate.carrier.moments(means, deviation, order=1).slope
+        slope = carried * activation.gate.opening.expectation(means, deviation)
+    else:
+        slope = activation.moments(means, deviation).slope
     return float((made - slope * means).mean())

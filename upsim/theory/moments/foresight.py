@@ -13,7 +13,7 @@ from math import lcm
 
 import numpy as np
 
-from upsim.layers import GLU, LayerNorm
+from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Layer, Normalisation
 from upsim.network.graph import Graph
 from upsim.operators import Operator, StretchFIR
@@ -50,12 +50,12 @@ class Foreseen:
                 self.settled()
             gains = StretchFIR(np.ones((channels, 1, 1)), groups=channels)
             return replace(self, place=Filtered(self.place, gains))
-        if isinstance(layer, LayerNorm):
-            centred = replace(self, place=Filtered(self.place, centring(channels)))
+        if isinstance(layer, ChannelNormalisation):
+            centred = replace(self, place=Filtered(self.place, centring(layer, channels)))
             period = lcm(self.period, centred.settled())
             return Foreseen(Scaled(centred.place, np.ones((period, 1))), period, True)
         period = lcm(self.period, self.settled())
-        gate = isinstance(layer, GLU)
+        gate = isinstance(layer, Gated)
         function = Nonlinearity(period, layer.channels_out(channels), gate)
         return Foreseen(Activated(self.place, function), period, True)
 

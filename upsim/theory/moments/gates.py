@@ -27,16 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.gaussian import SIGMOID, ActivationMoments, GatedMoments
+from upsim.gaussian import SIGMOID, ActivationMoments, GatedMoments, ProductMoments
 from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
+from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.theory.moments.covariance import Covariance, aligned, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
-from upsim.theory.moments.pointwise import bands, furthest
+from upsim.theory.moments.pointwise import bands
+from upsim.theory.moments.products import products_mapped
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
-Moments = ActivationMoments | GatedMoments
+Gate = GatedMoments | ProductMoments
+Moments = ActivationMoments | Gate
 Quarters = tuple[Any, Any, Any, Any]
 
 #: Coefficients of a gate that are kept.  It is smooth: for deviations up to 2 they all but end.
@@ -70,20 +73,20 @@ class _Side:
     tails: tuple[float, ...]
 
     @classmethod
-    def at(cls, moments: Moments, places: Whole, axis: int) -> _Side:
+    def at(cls, moments: ActivationMoments | GatedMoments, places: Whole, axis: int) -> _Side:
         def spread(values: Array) -> Array:
             return np.expand_dims(values[places], axis)
 
         if isinstance(moments, ActivationMoments):
             eta, inverse = moments.coefficients, spread(_inverse(moments.input_deviation))
-            tails = _tails(eta[1:] ** 2, moments.variance)
+            tails = tail_shares(eta[1:] ** 2, moments.variance, _ORDERS)
             none = np.zeros_like(inverse)
             return cls(places, axis, False, eta, np.zeros_like(eta), none, none, inverse, tails)
         eta, beta = moments.coefficients
         told = moments.remainder <= _TOLD * moments.carrier_deviation**2
         remainder = np.where(told, 0.0, moments.remainder)
         inverse = spread(_inverse(moments.gate[0].input_deviation))
-        tails = _tails(eta[1:] ** 2 + remainder * beta[:-1] ** 2, moments.variance)
+        tails = tail_shares(eta[1:] ** 2 + remainder * beta[:-1] ** 2, moments.variance, _ORDERS)
         return cls(
             places, axis, True, eta, beta, spread(moments.lean), spread(remainder), inverse, tails
         )
@@ -112,7 +115,7 @@ def gates_mapped(
     ----------
     between : Covariance
         Of what comes in: carriers first, then gates, where a gate follows.
-    left, right : ActivationMoments or GatedMoments
+    left, right : ActivationMoments, GatedMoments or ProductMoments
         Shapes (phases, channels).
     same : bool
         Whether both are one signal, so that half of the lags follow from the other half.
@@ -139,7 +142,10 @@ def gates_mapped(
     else:
         aa, ab, ba, bb = _quarters(values, left, right)
     given = (aa, ab, ba, bb)
-    mapped = _mapped(given, left, right, phases, moments, apart=apart)
+    if isinstance(left, ProductMoments) or isinstance(right, ProductMoments):
+        mapped = products_mapped(given, left, right, phases, moments, apart=apart, same=same)
+    else:
+        mapped = _mapped(given, left, right, phases, moments, apart=apart)
     if not same:
         return replace(record, values=mapped)
     channels = np.arange(left.shape[1])
@@ -147,7 +153,7 @@ def gates_mapped(
     return replace(record, values=mirrored(mapped, apart=apart))
 
 
-def gate_mapped(between: Covariance, gate: GatedMoments) -> Covariance:
+def gate_mapped(between: Covariance, gate: Gate) -> Covariance:
     """Return ``Cov(a g(b), z)``: each half passes with its mean slope (Stein)."""
     carrier, opening = gate.slopes
     record = between.over(len(carrier), 1)
@@ -160,16 +166,22 @@ def gate_mapped(between: Covariance, gate: GatedMoments) -> Covariance:
 def _quarters(values: Array, left: Moments, right: Moments) -> Quarters:
     """Return the covariances of (a, a'), (a, b'), (b, a'), (b, b'); what is no gate has b only."""
     n, m = left.shape[1], right.shape[1]
-    if not isinstance(left, GatedMoments):
+    if isinstance(left, ActivationMoments):
         return None, None, values[..., :m], values[..., m:]
     upper, lower = values[:, :, :n], values[:, :, n:]
-    if not isinstance(right, GatedMoments):
+    if isinstance(right, ActivationMoments):
         return None, upper, None, lower
     return upper[..., :m], upper[..., m:], lower[..., :m], lower[..., m:]
 
 
 def _mapped(
-    given: Quarters, left: Moments, right: Moments, phases: Whole, moments: Whole, *, apart: bool
+    given: Quarters,
+    left: ActivationMoments | GatedMoments,
+    right: ActivationMoments | GatedMoments,
+    phases: Whole,
+    moments: Whole,
+    *,
+    apart: bool,
 ) -> Array:
     """Map windows (P, T, C, C'), x at ``phases`` (P,) and y at ``moments`` (P, T)."""
     aa, ab, ba, bb = given
@@ -227,10 +239,7 @@ def _summed(
     """Return the series up to an order, each sum by Horner's rule."""
     rises = np.sqrt(np.arange(order + 1))
     eta, beta, eta_y, beta_y = coefficients
-    total = np.zeros_like(rho)
-    for k in range(order, 0, -1):
-        total += eta[k] * eta_y[k]
-        total *= rho
+    total = summed(lambda k: eta[k] * eta_y[k], rho, order)
     if u is not None:
         part = np.zeros_like(rho)
         for k in range(order - 1, -1, -1):
@@ -272,7 +281,9 @@ def _combined(
     return close_covariance(x, y, SIGMOID, *parts)
 
 
-def _refuse_slow(left: Moments, right: Moments, rest: float) -> None:
+def _refuse_slow(
+    left: ActivationMoments | GatedMoments, right: ActivationMoments | GatedMoments, rest: float
+) -> None:
     """Refuse a gate beside a pointwise function where their series leaves out too much."""
     if isinstance(left, GatedMoments) and isinstance(right, GatedMoments):
         return
@@ -292,15 +303,3 @@ def _refuse_slow(left: Moments, right: Moments, rest: float) -> None:
 
 def _inverse(deviation: Array) -> Array:
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-
-
-def _tails(powers: Array, variance: Array) -> tuple[float, ...]:
-    """Return the largest share of the power beyond each order, given that of orders 1, 2, ..."""
-    energies = np.cumsum(powers, axis=0)
-    found = []
-    for order in _ORDERS:
-        if order <= len(powers):
-            tail = np.maximum(variance - energies[order - 1], 0.0) + 1e-15 * variance
-            share = np.divide(tail, variance, out=np.zeros_like(tail), where=variance > 0)
-            found.append(float(share.max(initial=0.0)))
-    return tuple(found)

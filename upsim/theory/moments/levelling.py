@@ -1,18 +1,20 @@
-r"""LayerNorm on noise: the level of many channels is nearly certain.
+r"""A normalisation over channels on noise: the level of many channels is nearly certain.
 
 At time n, LayerNorm takes away the mean over the channels, which is linear
-(``I - 1 1^T / C``, exact), and divides by ``sqrt(S[n] + eps)`` with the level
+(``I - 1 1^T / C``, exact), and divides by the root of a level of the mean square,
+``S[n] + eps``, with
 
-.. math:: S[n] = \frac1C \sum_c z_c[n]^2, \qquad z = (I - \mathbf 1 \mathbf 1^T / C)\, x .
+.. math:: S[n] = \frac1C \sum_c z_c[n]^2, \qquad z = (I - \mathbf 1 \mathbf 1^T / C)\, x ,
 
-For Gaussian z of mean m and covariance :math:`\Sigma` over the channels
+or z = x where a layer takes no mean away.  For Gaussian z of mean m and covariance
+:math:`\Sigma` over the channels
 
 .. math:: E S = \tfrac1C (\operatorname{tr} \Sigma + |m|^2), \qquad
           \operatorname{Var} S = \tfrac{1}{C^2} (2 \|\Sigma\|_F^2 + 4\, m^T \Sigma\, m),
 
 so S keeps to its mean as C grows, unless few directions hold all the power.  In that limit the
-layer is a gain ``w_c / sqrt(E S[p] + eps)`` that repeats with the phase p: linear again.  What is
-neglected is of the size of ``sqrt(Var S) / (E S + eps)``; it is worked out and reported.
+layer is a gain ``w_c / sqrt(l(E S[p]))`` that repeats with the phase p, l the level: linear again.
+What is neglected is of the size of ``sqrt(Var S) / l(E S)``; it is worked out and reported.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import LayerNorm
+from upsim.layers import ChannelNormalisation
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -36,60 +38,66 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Levelled:
-    """The mean behind a LayerNorm, its gains (P, C), and what was neglected, in words."""
+    """The mean behind the layer, its gains (P, C), and what was neglected, in words."""
 
     mean: DeterministicMoments
     gains: Array
     note: str
 
 
-def centring(channels: int) -> StretchFIR:
-    """Return ``I - 1 1^T / C``: each channel without the mean over all of them.
+def centring(layer: ChannelNormalisation, channels: int) -> StretchFIR:
+    """Return ``I - 1 1^T / C``, each channel without the mean over all of them, or a wire.
 
     Examples
     --------
-    >>> centring(2).taps[:, :, 0]
+    >>> from upsim.layers import LayerNorm
+    >>> centring(LayerNorm(2), 2).taps[:, :, 0]
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
+    if not layer.is_centred:
+        return StretchFIR(np.ones((channels, 1, 1)), groups=channels)
     return StretchFIR((np.eye(channels) - 1 / channels)[:, :, None])
 
 
-def levelled(mean: DeterministicMoments, centred: Place, layer: LayerNorm, label: str) -> Levelled:
-    """Return what LayerNorm makes of a mean, with the gains for the noise.
+def levelled(
+    mean: DeterministicMoments, centred: Place, layer: ChannelNormalisation, label: str
+) -> Levelled:
+    """Return what the layer makes of a mean, with the gains for the noise.
 
     Parameters
     ----------
     mean : DeterministicMoments
         Before the layer.
     centred : Place
-        The noise without its mean over the channels.
-    layer : LayerNorm
+        The noise without its mean over the channels, if the layer takes that away.
+    layer : ChannelNormalisation
     label : str
     """
-    before = mean.through_operator(centring(mean.channels), label)
+    before = mean.through_operator(centring(layer, mean.channels), label)
     own = centred.covariance
     means, variance = over_one_period(before, own.variance().T, kept=4)
     power = variance.mean(axis=0)
-    level = power + (means**2).mean(axis=0)
+    square = power + (means**2).mean(axis=0)
     slack = rounding(2 * centred.terms, 1.0) * float(power.max(initial=0.0))
     # Powers that differ by rounding only are equal: they must not make a line.
     if np.ptp(power) <= slack:
         power = np.full_like(power, power.mean())
-        level = power + (means**2).mean(axis=0)
-    weight = layer.weight_array()[:, None]
-    gains = weight / np.sqrt(level + layer.eps)
+        square = power + (means**2).mean(axis=0)
+    level, given = layer.level(square), layer.weight_array()
+    weight = np.ones((mean.channels, 1)) if given is None else given[:, None]
+    gains = weight / np.sqrt(level)
     # The same with noise of the average power.
-    flat = weight / np.sqrt(power.mean() + (means**2).mean(axis=0) + layer.eps)
+    flat = weight / np.sqrt(layer.level(power.mean() + (means**2).mean(axis=0)))
     # A mean that is off moves with the gain, and moves the level by at most as much again.
     error = 2 * float(np.abs(gains).max()) * before.error
     error += rounding(4 + 2 * centred.terms, float(np.abs(gains * means).max(initial=0.0)))
     made = (gains * means, flat * means, np.zeros((mean.channels, 1)))
     after = split(before, (means, before.shares), made, label, error)
-    spread = float((_fluctuation(own, means) / (level + layer.eps)).max(initial=0.0))
+    spread = float((_fluctuation(own, means) / level).max(initial=0.0))
     note = (
-        f"layer {label} (LayerNorm): wide limit, the level over {mean.channels} channels is taken "
-        f"as certain; its relative standard deviation is {100 * spread:.2g} %"
+        f"layer {label} ({type(layer).__name__}): wide limit, the level over {mean.channels} "
+        f"channels is taken as certain; its relative standard deviation is {100 * spread:.2g} %"
     )
     return Levelled(with_bias(after, layer.bias_array(), label), gains.T, note)
 

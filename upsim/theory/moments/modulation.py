@@ -10,8 +10,8 @@ F is an activation like any other, and is split by Bussgang's rule as in regime 
 is a source of its own, of cause "modulation".  It vanishes where the variance does not change, and
 the shares always add up to the mean.
 
-A gate ``y = a g(b)`` is split in the same way, with the variances of a and b and their covariance
-averaged over time in F; the carrier a is what passes.
+A gate ``y = f(a) g(b)`` is split in the same way, with the variances of a and b and their
+covariance averaged over time in F; the carrier a is what passes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.gaussian import ActivationMoments, Form, Gate, GatedMoments, gated_moments
+from upsim.gaussian import (
+    SIGMOID,
+    ActivationMoments,
+    Form,
+    GatedMoments,
+    GatePair,
+    ProductMoments,
+    gated_moments,
+    product_moments,
+    products,
+)
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -67,8 +77,8 @@ def activated(
 
 
 def gated(
-    mean: DeterministicMoments, place: Place, gate: Gate, label: str
-) -> tuple[DeterministicMoments, GatedMoments]:
+    mean: DeterministicMoments, place: Place, gate: GatePair, label: str
+) -> tuple[DeterministicMoments, GatedMoments | ProductMoments]:
     """Return the mean after a gate and the moments (P, C / 2) there."""
     half = mean.channels // 2
     variance, shared = place.covariance.variance().T, place.between_halves().T
@@ -95,25 +105,21 @@ def gated(
 
 
 def _pairs(
-    gate: Gate, means: Array, powers: tuple[Array, Array, Array], *, order: int
-) -> GatedMoments:
+    gate: GatePair, means: Array, powers: tuple[Array, Array, Array], *, order: int
+) -> GatedMoments | ProductMoments:
     """Return the moments behind a gate, from the variances of a and b and their covariance."""
     half = len(means) // 2
     carrier, opening = np.sqrt(powers[0]), np.sqrt(powers[1])
     product = carrier * opening
     rho = np.divide(powers[2], product, out=np.zeros_like(product), where=product > 0)
-    return gated_moments(
-        means[:half],
-        carrier,
-        means[half:],
-        opening,
-        rho=np.clip(rho, -1.0, 1.0),
-        gate=gate,
-        order=order,
-    )
+    given = (means[:half], carrier, means[half:], opening)
+    rho = np.clip(rho, -1.0, 1.0)
+    if gate.is_line and np.all(gate.opening.equals(SIGMOID.derivatives[0])):
+        return gated_moments(*given, rho=rho, gate=SIGMOID, order=order)
+    return product_moments(gate, *given, rho=rho, order=min(order, products.ORDER))
 
 
-def _told(found: ActivationMoments | GatedMoments) -> Array:
+def _told(found: ActivationMoments | GatedMoments | ProductMoments) -> Array:
     """Return the means; one that is not told from its error is none."""
     return np.where(np.abs(found.mean) > found.mean_error, found.mean, 0.0)
 

@@ -22,6 +22,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.layers import ChannelNormalisation, TimeNormalisation
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channels import (
     Channels,
@@ -38,25 +39,30 @@ Array = NDArray[np.float64]
 
 
 def over_time(
-    members: Sequence[Channels], eps: float, gain: float | None = None
+    members: Sequence[Channels], layer: TimeNormalisation, gain: float | None = None
 ) -> tuple[tuple[Channels, ...], float]:
-    """Return one group of a GroupNorm normalised by its mean and variance over time, and the gain.
+    """Return one group of channels normalised by its centre and level over time, and the gain.
 
     Parameters
     ----------
     members : sequence of Channels
         All channels of the group.
-    eps : float
+    layer : TimeNormalisation
     gain : float, optional
         Used instead of the one that these channels decide.
     """
     count = sum(member.count for member in members)
     shares = shares_of(members, 0, count)
-    centre = average_mean(members, shares).mean()
-    spread = sum(m.count * float(m.covariance.fixed.mean()) for m in members) / count**2
+    centre, spread = 0.0, 0.0
+    if layer.is_centred:
+        centre = float(average_mean(members, shares).mean())
+        spread = sum(m.count * float(m.covariance.fixed.mean()) for m in members) / count**2
     if gain is None:
         power = float(average(members, shares, averaged=True).variance[0])
-        gain = 1 / float(np.sqrt(max(power - centre**2 - spread, 0.0) + eps))
+        square = np.array(max(power - centre**2 - spread, 0.0))
+        gain = 1 / float(np.sqrt(layer.level(square)))
+    if not layer.is_centred:
+        return tuple(member.scaled(gain) for member in members), gain
     made = tuple(
         replace(
             member,
@@ -85,9 +91,9 @@ def level_deviation(made: Sequence[Channels]) -> float:
 
 
 def over_channels(
-    groups: Sequence[Channels], eps: float, gain: Array | None = None
+    groups: Sequence[Channels], layer: ChannelNormalisation, gain: Array | None = None
 ) -> tuple[tuple[Channels, ...], Array]:
-    r"""Return all channels normalised by their mean and variance at each sample, and the gains.
+    r"""Return all channels normalised by their centre and level at each sample, and the gains.
 
     The mean over n channels is taken out of each at its sample:
     :math:`C_c (1 - 2 / n) + \bar C / n`, with the average :math:`\bar C` over channels.
@@ -97,13 +103,16 @@ def over_channels(
     centre = average_mean(groups, shares)
     common = average([replace(group, mean=np.zeros(1)) for group in groups], shares)
     if gain is None:
-        power = average(groups, shares).variance
-        level = added_means(added_means(power, -(centre**2)), -common.variance / count)
-        gain = 1 / np.sqrt(np.maximum(level, 0.0) + eps)
+        square = average(groups, shares).variance
+        if layer.is_centred:
+            square = added_means(added_means(square, -(centre**2)), -common.variance / count)
+        gain = 1 / np.sqrt(layer.level(np.maximum(square, 0.0)))
     made = []
     for group in groups:
-        covariance = group.covariance.scaled(1 - 2 / count) + common.scaled(1 / count)
-        mean = moving(group.mean, centre)
+        covariance, mean = group.covariance, group.mean
+        if layer.is_centred:
+            covariance = covariance.scaled(1 - 2 / count) + common.scaled(1 / count)
+            mean = moving(mean, centre)
         whole = lcm(mean.size, gain.size)
         weights = np.tile(gain, whole // gain.size)
         mean = shortest(np.tile(mean, whole // mean.size) * weights)

@@ -1,10 +1,7 @@
 r"""A covariance through pointwise functions, pair by pair.
 
-For jointly Gaussian ``x ~ N(mu, s^2)`` and ``y ~ N(mu', s'^2)`` of correlation rho, with the
-Hermite coefficients ``alpha_k`` of f at x and ``alpha'_k`` of g at y (Mehler 1866, Price 1958)::
-
-    Cov(f(x), g(y)) = sum_{k >= 1} alpha_k alpha'_k rho^k
-    Cov(f(x), y)    = (alpha_1 / s) Cov(x, y)
+``Cov(f(x), g(y))`` is Mehler's series (:mod:`upsim.gaussian.mehler`), and for the identity in the
+place of g Bussgang's gain is left, ``Cov(f(x), y) = (alpha_1 / s) Cov(x, y)``.
 
 Most pairs of a long window are nearly independent and need few terms; how many is decided lag by
 lag.  Pairs that no series of that length can give (neighbours of one channel, mostly) are left to
@@ -20,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
+from upsim.gaussian.mehler import furthest, summed, tail_shares
 from upsim.theory.moments.covariance import Covariance, mirrored
 from upsim.theory.moments.independent import IndependentCovariance
 
@@ -93,8 +91,10 @@ def _mapped(
     rho *= inverse_right[moments][:, :, None, :]
     np.clip(rho, -1.0, 1.0, out=rho)
     largest = np.abs(rho).max(axis=(0, 2, 3), initial=0.0)
-    # The rest beyond K terms is at most |rho|^(K+1) sqrt(tail tail'), tails over the variances.
-    rests = [_rest(left, right, order) for order in _ORDERS]
+    tails = [
+        tail_shares(each.coefficients[1:] ** 2, each.variance, _ORDERS) for each in (left, right)
+    ]
+    rests = [float(np.sqrt(one * two)) for one, two in zip(*tails, strict=True)]
     answer = np.zeros_like(rho)
     for order, chosen in bands(largest, _ORDERS, rests, rho[:, 0].size):
         answer[:, chosen] = _summed(
@@ -102,7 +102,7 @@ def _mapped(
             np.expand_dims(left.coefficients[: order + 1, phases], (2, axis + 1)),
             right.coefficients[: order + 1, moments[:, chosen]],
         )
-    limit = furthest(_ORDERS[-1], rests[-1])
+    limit = furthest(_ORDERS[-1], rests[-1], ACCURACY)
     close = np.nonzero(np.abs(rho) > limit)
     if close[0].size:
         p, t, c, d = close
@@ -126,7 +126,7 @@ def bands(
     size : int
         Numbers of one lag.
     """
-    limits = [furthest(order, rest) for order, rest in zip(orders, rests, strict=True)]
+    limits = [furthest(order, rest, ACCURACY) for order, rest in zip(orders, rests, strict=True)]
     band = np.minimum(np.searchsorted(np.array(limits), largest), len(orders) - 1)
     step = max(1, _PIECE // max(1, size))
     for number, order in enumerate(orders):
@@ -135,35 +135,14 @@ def bands(
             yield order, lags[start : start + step]
 
 
-def furthest(order: int, rest: float, accuracy: float = ACCURACY) -> float:
-    """Return the largest correlation up to which a series of an order is accurate."""
-    return min(1.0, (accuracy / rest) ** (1 / (order + 1))) if rest > accuracy else 1.0
-
-
 def _summed(rho: Array, left: Array, right: Array) -> Array:
-    """Return the series by Horner's rule.
+    """Return the series.
 
     Shapes: rho (P, T, C, C'), left (K + 1, P, 1, C, 1), right (K + 1, P, T, C').
     """
-    total = np.zeros_like(rho)
-    for k in range(len(left) - 1, 0, -1):
-        total += left[k] * right[k][:, :, None, :]
-        total *= rho
-    return total
+    return summed(lambda k: left[k] * right[k][:, :, None, :], rho, len(left) - 1)
 
 
 def _inverse(moments: ActivationMoments) -> Array:
     deviation = moments.input_deviation
     return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-
-
-def _rest(left: ActivationMoments, right: ActivationMoments, order: int) -> float:
-    """Return the largest share of the deviations beyond ``order`` coefficients, over all pairs."""
-    return float(np.sqrt(_tail_share(left, order) * _tail_share(right, order)))
-
-
-def _tail_share(moments: ActivationMoments, order: int) -> float:
-    energy = np.sum(moments.coefficients[1 : order + 1] ** 2, axis=0)
-    tail = np.maximum(moments.variance - energy, 0.0) + 1e-15 * moments.variance
-    share = np.divide(tail, moments.variance, out=np.zeros_like(tail), where=moments.variance > 0)
-    return float(share.max(initial=0.0))

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from upsim.errors import NotPredictableError, TooLargeError
-from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
-from upsim.layers.convolution import WeightedLayer
+from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.layers.merging import Merging
-from upsim.layers.weight_norm import WeightNorm
 from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
 from upsim.network.signals import Line, Signal, Silence
 from upsim.operators import Operator, StretchFIR
@@ -296,7 +294,7 @@ def _begins_drawn(graph: Graph) -> bool:
     for node in graph.nodes:
         if not node.layer.is_drawn or random.intersection(node.inputs):
             random.add(node.output)
-        elif isinstance(node.layer, WeightedLayer | WeightNorm):
+        elif isinstance(node.layer, LinearLayer) and node.layer.weights is not None:
             return True
     return False
 
@@ -323,7 +321,7 @@ def _refuse_long_periods(
         up, down = node.layer.block
         period = lcm(*(each for each, _ in given), down) // down * up
         found = given[0][1].union(*(each for _, each in given[1:]))
-        if provenance and (isinstance(node.layer, Activation) or has_bias(node.layer)):
+        if provenance and (isinstance(node.layer, Activation) or node.layer.has_bias):
             found |= {node.name}
         total += (len(found) + 1) * channels[node.output] * period
         if 8 * total > MEMORY_BUDGET:
@@ -365,13 +363,6 @@ def _foreseen(graph: Graph, start: StationaryMoments) -> list[Foreseen]:
         return made
 
     return walk(graph, [Foreseen.at_input(start)], after)
-
-
-def has_bias(layer: Layer) -> bool:
-    """Tell whether a layer adds a bias of its own."""
-    inner = layer.layer if isinstance(layer, WeightNorm) else layer
-    bias = getattr(inner, "bias", None)
-    return bias is not None and bias is not False
 
 
 def fold(graph: Graph) -> Operator:

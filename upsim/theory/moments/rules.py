@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.gaussian import ActivationMoments, GatedMoments
+from upsim.gaussian import ActivationMoments, GatedMoments, ProductMoments
 from upsim.operators import Operator
 from upsim.theory.moments.covariance import Covariance, added, stacked, stationary
 from upsim.theory.moments.gates import gate_mapped, gates_mapped
@@ -38,13 +38,13 @@ class Nonlinearity:
     phases: int
     channels: int
     gate: bool
-    moments: ActivationMoments | GatedMoments | None = None
+    moments: ActivationMoments | GatedMoments | ProductMoments | None = None
 
     @classmethod
-    def of(cls, moments: ActivationMoments | GatedMoments) -> Nonlinearity:
+    def of(cls, moments: ActivationMoments | GatedMoments | ProductMoments) -> Nonlinearity:
         """Return that of known moments."""
         phases, channels = moments.shape
-        return cls(phases, channels, isinstance(moments, GatedMoments), moments)
+        return cls(phases, channels, not isinstance(moments, ActivationMoments), moments)
 
 
 class Rules(ABC, Generic[Record]):
@@ -142,10 +142,10 @@ class Covariances(Rules[Covariance]):
     ) -> Covariance:
         """Map both sides by one function."""
         moments = function.moments
-        if isinstance(moments, GatedMoments):
+        assert moments is not None
+        if not isinstance(moments, ActivationMoments):
             crossed = halves() if self.apart else None
             return gates_mapped(own, moments, moments, same=True, halves=crossed)
-        assert moments is not None
         return both_mapped(own, moments, moments, same=True)
 
     def both_activated(
@@ -162,9 +162,9 @@ class Covariances(Rules[Covariance]):
     def left_activated(self, between: Covariance, function: Nonlinearity) -> Covariance:
         """Map x by its mean slope."""
         moments = function.moments
-        if isinstance(moments, GatedMoments):
-            return gate_mapped(between, moments)
         assert moments is not None
+        if not isinstance(moments, ActivationMoments):
+            return gate_mapped(between, moments)
         return left_mapped(between, moments)
 
     def scaled(self, between: Covariance, left: Array, right: Array | None) -> Covariance:

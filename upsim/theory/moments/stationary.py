@@ -6,8 +6,8 @@ part is carried beside it as in regime 1.  An activation acts on the two togethe
 the random part is a place whose cyclostationary covariances are known
 (:mod:`~upsim.theory.moments.places`), exactly after one activation, by the Gaussian closure after
 more; a gate on its two halves in the same way (:mod:`~upsim.theory.moments.gates`).  Normalisations
-divide both by a level that is known, so they are linear again; so does LayerNorm, whose level is
-nearly certain if the channels are many (:mod:`~upsim.theory.moments.levelling`).
+divide both by a level that is known, so they are linear again; so do those over the channels, whose
+level is nearly certain if the channels are many (:mod:`~upsim.theory.moments.levelling`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.gaussian import SIGMOID
-from upsim.layers import GLU, LayerNorm
+from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
@@ -140,20 +139,20 @@ class StationaryMoments(Moments):
                 expected="either of the two",
                 fix="predict the recording alone, or noise with its density: upsim.Density(...)",
             )
-        if isinstance(activation, LayerNorm):
-            return self._through_layer_norm(activation, label)
+        if isinstance(activation, ChannelNormalisation):
+            return self._through_channel_normalisation(activation, label)
         mean, moments = (
-            gated(self.mean, self.place, SIGMOID, label)
-            if isinstance(activation, GLU)
-            else activated(self.mean, self.place, activation.form(), label)
+            gated(self.mean, self.place, activation.gate, label)
+            if isinstance(activation, Gated)
+            else activated(self.mean, self.place, activation.pointwise, label)
         )
         place = Activated(self.place, Nonlinearity.of(moments))
         notes = (*self.notes, *moments_note(moments.relative_error, activation, label))
         return replace(self, mean=mean, chain=None, place=place, notes=notes)
 
-    def _through_layer_norm(self, layer: LayerNorm, label: str) -> Self:
+    def _through_channel_normalisation(self, layer: ChannelNormalisation, label: str) -> Self:
         """Take the mean over the channels away, exactly, and divide by the level there is."""
-        apart = Filtered(self.place, centring(self.channels))
+        apart = Filtered(self.place, centring(layer, self.channels))
         found = levelled(self.mean, apart, layer, label)
         return replace(
             self,

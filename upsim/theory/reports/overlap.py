@@ -8,8 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import SubpixelConv, WeightNorm
-from upsim.layers.base import Layer
+from upsim.layers.base import LinearLayer
 from upsim.network.graph import Graph
 from upsim.operators import StretchFIR
 from upsim.operators.operator import frozen
@@ -129,24 +128,18 @@ class LayerOverlap:
         return float(np.ptp(self.phase_gains, axis=2).max()) / largest if largest else 0.0
 
 
-def _overlap_of(layer: Layer, operator: StretchFIR) -> Overlap:
-    inner = layer.layer if isinstance(layer, WeightNorm) else layer
-    if isinstance(inner, SubpixelConv):
-        # Every phase has the taps of a kernel of its own, dilated or not.
-        return overlap(inner.kernel_size * inner.factor, inner.factor)
-    return overlap(operator.taps.shape[2], operator.factor, dilation=operator.dilation)
-
-
 def overlap_report(graph: Graph) -> tuple[LayerOverlap, ...]:
     """Return the overlap of each upsampling layer of a network with drawn weights."""
     found = []
     for node, operator in zip(graph.nodes, graph.operators, strict=True):
         if isinstance(operator, StretchFIR) and operator.factor > 1:
+            assert isinstance(node.layer, LinearLayer)
+            taps, dilation = node.layer.taps_by_phase(operator)
             found.append(
                 LayerOverlap(
                     node.name,
                     node.title,
-                    _overlap_of(node.layer, operator),
+                    overlap(taps, operator.factor, dilation=dilation),
                     frozen(operator.phase_gains()),
                     frozen(operator.phase_powers()),
                 )

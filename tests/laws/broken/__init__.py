@@ -4,6 +4,9 @@ A law that no broken layer can fail says nothing.  :data:`BROKEN` names, for eve
 are wrong in the way the law speaks of; the tests run each law on them and ask for a failure.
 """
 
-from upsim.testing.broken.catalogue import BROKEN, whole
+from .door import opened
+
+with opened():
+    from .catalogue import BROKEN, whole
 
 __all__ = ["BROKEN", "whole"]

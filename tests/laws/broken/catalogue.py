@@ -6,12 +6,13 @@ from dataclasses import fields
 
 import numpy as np
 
-from upsim.layers import CATALOGUE
+from upsim.layers import CATALOGUE, ReLU
 from upsim.layers.base import Layer
 from upsim.layers.convolution import TransposedConv
 from upsim.layers.subpixel import SubpixelConv
 from upsim.operators import StretchFIR
-from upsim.testing.broken import layers, operators
+
+from . import layers, operators
 
 
 def _upsampler(kind: type[TransposedConv], **changes: int) -> TransposedConv:
@@ -62,7 +63,10 @@ BROKEN: dict[str, tuple[Layer, ...]] = {
     "shuffle_order": (layers.OrderIgnored(2, "tensorflow"),),
     "decimation": (layers.PhaseIgnored(3, 1),),
     "slicing": (layers.StopIgnored(1, -2, 3),),
-    "pointwise": (layers.Remembering(),),
+    "pointwise": (layers.Remembering(), layers.MixesChannels()),
+    "moments_of_the_function": (layers.MomentsOfAnother(),),
+    "two_calls": (_upsampler(layers.NewTapsEachTime),),
+    "expectation_of_draws": (_upsampler(layers.ScaledInOperator),),
     "time_statistics": (layers.UnbiasedVariance(2), layers.MeanKept(1, 2)),
     "repr_round_trip": (_upsampler(layers.ReprForgets),),
     "immutable": (_upsampler(layers.Writable),),
@@ -86,7 +90,7 @@ BROKEN: dict[str, tuple[Layer, ...]] = {
 
 def whole(layer: Layer) -> Layer:
     """Return the sound layer that a broken one was made from: same arguments, catalogue's class."""
-    kind = next(each for each in type(layer).__mro__ if each in CATALOGUE.values())
+    kind = next((each for each in type(layer).__mro__ if each in CATALOGUE.values()), ReLU)
     values = {item.name: getattr(layer, item.name) for item in fields(layer)}  # type: ignore[arg-type]
     made: Layer = kind(**values)
     return made

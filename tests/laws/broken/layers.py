@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
 import numpy as np
 
+from upsim.gaussian import ActivationMoments, Form, Quadrature
 from upsim.layers.activations import ReLU
-from upsim.layers.base import Array
+from upsim.layers.base import Activation, Array
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.interpolation import Nearest
 from upsim.layers.normalisation import GroupNorm, InstanceNorm
 from upsim.layers.samples import Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators import LengthRule, Operator, StretchFIR
-from upsim.testing.broken.operators import BlocksLate, doctored
+
+from .operators import BlocksLate, doctored
 
 
 class DoctoredConv(TransposedConv):
@@ -180,6 +182,58 @@ class Remembering(ReLU):
     def function(self, samples: Array) -> Array:
         """Return the activation of this sample and the last."""
         return np.maximum(samples + 0.5 * np.roll(samples, 1, axis=-1), 0.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixesChannels(Activation):
+    """Each channel takes half of the next one with it."""
+
+    def function(self, samples: Array) -> Array:
+        """Return the activation of a channel and its neighbour."""
+        return np.maximum(samples + 0.5 * np.roll(samples, 1, axis=-2), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Folded(Form):
+    """A square whose moments are those of the mean's size: right for positive means only."""
+
+    def function(self, x: Array) -> Array:
+        """Return x^2 + x."""
+        return x**2 + x
+
+    def moments(self, mean: Array, deviation: Array, *, order: int = 32) -> ActivationMoments:
+        """Return the moments at |mean|."""
+        return Quadrature(self.function).moments(np.abs(mean), deviation, order=order)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MomentsOfAnother(Activation):
+    """Its closed form is not that of its function."""
+
+    def form(self) -> Form:
+        """Return the form."""
+        return Folded()
+
+
+class NewTapsEachTime(TransposedConv):
+    """Draws new taps whenever it is asked for its operator."""
+
+    count: ClassVar[list[int]] = [0]
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return the operator times the number of calls."""
+        self.count[0] += 1
+        good = super().operator(channels)
+        return doctored(StretchFIR, good, taps=good.taps * self.count[0])
+
+
+class ScaledInOperator(TransposedConv):
+    """Doubles the operator and forgets to say so of its random taps."""
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return twice the operator."""
+        good = super().operator(channels)
+        return doctored(StretchFIR, good, taps=2 * good.taps)
 
 
 class ReprForgets(TransposedConv):
