@@ -80,7 +80,7 @@ BROKEN = {
     ),
     "a stride down that needs terabytes": (
         stack_text({"type": "Decimate", "factor": 2**20}),
-        "the gains would need",
+        "the input frequencies behind all output frequencies would need",
     ),
     "no type": (stack_text({"factor": 2}), "a layer is an object with a type"),
     "not a layer": (stack_text(7), "a layer is an object with a type"),
@@ -178,9 +178,9 @@ TOO_LARGE = {
                    in_channels=2**15),
         "the taps would need 8.0 GiB",
     ),
-    "polyphase matrix": (
+    "aliases of many channels": (
         stack_text({"type": "Decimate", "factor": 4096}, in_channels=2048),
-        "the polyphase matrix would need 128.0 GiB",
+        "the gains at one frequency would need 256.0 GiB",
     ),
     "density": (stack_text(NEAREST, in_channels=2**22), "the density would need"),
 }  # fmt: skip

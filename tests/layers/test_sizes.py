@@ -17,7 +17,6 @@ from upsim.words.tolerance import rounding
     [
         (upsim.WindowedSinc(2, rolloff=1e-9), 1),
         (upsim.WindowedSinc(2, rolloff=5e-324), 1),
-        (upsim.Decimate(2**22), 64),
         (upsim.PeriodicShuffle(2**17), 2**17),
         (upsim.PeriodicShuffle(2**17, "tensorflow"), 2**17),
         (upsim.Hold(2**24, 64), 1),

@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import upsim
@@ -10,6 +11,7 @@ from upsim import models
 from upsim.errors import ArgumentTypeError, UnknownNameError
 from upsim.files.stackfile import stack_from_dict, stack_to_dict
 from upsim.layers import Conv, SubpixelConv, TransposedConv
+from upsim.words.tolerance import rounding
 
 # Sample rate, strides and kernels as the models' own configurations have them. The families follow:
 # the first is the rate divided by all strides, and each stride leads to the next.
@@ -164,6 +166,42 @@ def test_hifigan_relatives_have_the_parameters_of_the_formula(name, mels, width,
     _, strides, kernels = CONFIGURATIONS[name]
     expected = hifigan_parameters(mels, width, strides, kernels, last_bias)
     assert upsim.cost(models.build(name)).parameters == expected
+
+
+def test_bigvgan_has_the_parameters_of_its_paper():
+    """Table 1 of the paper: 112.4 million; here from the structure, part by part."""
+    width, total = 1536, conv(100, 1536, 7)
+    for stride in (4, 4, 2, 2, 2, 2):
+        total += conv(width, width // 2, 2 * stride)
+        width //= 2
+        # Three kernels, three dilations, two convolutions each, an alpha and a beta before each.
+        total += sum(6 * (conv(width, width, taps) + 2 * width) for taps in (3, 7, 11))
+    total += 2 * width + conv(width, 1, 7)
+    assert total == 112_414_513
+    stack = models.bigvgan()
+    assert upsim.cost(stack).parameters == total
+    assert (stack.input_rate, stack.output_length(10)) == (Fraction(24000, 256), 2560)
+
+
+def test_a_small_bigvgan_is_torchs():
+    """Two stages of 8 channels, against the same layers as torch modules, in the steady state."""
+    torch = pytest.importorskip("torch")
+    from upsim.models.bigvgan_generator import generator
+
+    stack = generator(3, 8, (4, 2), "small", 16).draw(0)
+    prediction = upsim.predict(stack, upsim.Constant(1.0))
+    module = upsim.neural.to_torch(stack)
+    frames = 240
+    with torch.no_grad():
+        made = module(torch.ones(1, 3, frames, dtype=torch.float64))[0].numpy()
+    period = made[:, frames * 4 :][:, :8]
+    lines = np.fft.fft(period, axis=1) / 8
+    found = np.zeros(8, complex)
+    for tone in prediction.tones:
+        found[int(tone.fraction * 8)] = tone.amplitude[0]
+    # Some twenty layers of up to 11 taps and 8 channels, and their elementary functions.
+    within = rounding(20 * (88 + 32), 4.0)
+    assert np.abs(found[:5] - lines[0, :5]).max() <= within
 
 
 @pytest.mark.parametrize(

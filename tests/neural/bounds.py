@@ -14,7 +14,7 @@ sums terms.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatch
-from math import log, pi, sqrt
+from math import ceil, log, pi, sqrt
 
 import numpy as np
 
@@ -43,6 +43,7 @@ from upsim.layers import (
     PeriodicShuffle,
     PReLU,
     ReLU,
+    Resample,
     Residual,
     Sigmoid,
     SiLU,
@@ -170,6 +171,22 @@ def _sinc(layer: WindowedSinc, bound: Bound) -> Bound:
     # A weight and the sum that divides it each see an elementary function and their own terms.
     made = gain * bound.distance + rounding(
         2 * terms + 2 * ELEMENTARY, 2 * terms * bound.size, bound.dtype
+    )
+    return Bound(gain * bound.size, made, bound.dtype, bound.length)
+
+
+@through.register(Resample)
+def _resample(layer: Resample, bound: Bound) -> Bound:
+    taps, _ = layer.kernel()
+    up, down = layer.ratio
+    # The taps of one phase, in size, and how many; each is made of few elementary functions of an
+    # angle of up to pi zeros, which is rounded, and divided by a sum of as many terms.
+    terms = -(-taps.size // up)
+    gain = float(np.bincount(np.arange(taps.size) % up, np.abs(taps)).max())
+    most = float(np.abs(taps).max())
+    crossings = ceil(terms / max(1, down / up))
+    made = gain * bound.distance + rounding(
+        2 * terms + 4 * ELEMENTARY + 4 * crossings, 2 * terms * most * bound.size, bound.dtype
     )
     return Bound(gain * bound.size, made, bound.dtype, bound.length)
 

@@ -1,5 +1,7 @@
 """The polyphase matrix against its formula, exactly, and its refusals."""
 
+from math import gcd
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -62,30 +64,40 @@ def test_blocking_does_not_lengthen_the_reduced_form(operator, ratio):
     assert (again.up, again.down) == (smallest.up, smallest.down)
 
 
-def keep_every_second():
-    blocks = np.array([1.0, 0.0]).reshape(1, 1, 1, 1, 2)
-    return PolyphaseMatrix(blocks, length=LengthRule(((1, 2, 1),)))
+def held_every_second():
+    """Sample 2 b twice: what a decimation by 2 and a hold by 2 make of the input."""
+    blocks = np.array([[1.0, 0.0], [1.0, 0.0]]).reshape(1, 1, 2, 1, 2)
+    return PolyphaseMatrix(blocks, length=LengthRule(((1, 2, 1), (2, 1, 0))))
 
 
 def test_what_depends_on_the_input_phase_is_no_stretch_fir():
     with pytest.raises(NotPredictableError) as refusal:
-        keep_every_second().stretch_fir()
+        held_every_second().stretch_fir()
     assert str(refusal.value) == (
         "this operator is not a stretch followed by an FIR. "
-        "given: a map that repeats every 2 input samples. "
+        "given: a map that repeats every 2 input and 2 output samples. "
         "expected: a map that treats all input samples alike. fix: keep the polyphase form"
     )
 
 
-def test_a_floor_in_the_length_is_no_stretch_fir():
-    rule = LengthRule(((1, 2, 1), (2, 1, 0)))
-    with pytest.raises(NotPredictableError) as refusal:
-        PolyphaseMatrix(np.ones((1, 1, 1, 1, 1)), length=rule).stretch_fir()
-    assert str(refusal.value) == (
-        "this operator's length law has a floor that a stretch-FIR has not. "
-        "given: a length law ((1, 2, 1), (2, 1, 0)). expected: n L plus a constant. "
-        "fix: keep the polyphase form"
+@given(matrices(), st.data())
+def test_a_matrix_without_a_common_divisor_is_a_stretch_fir(operator, data):
+    plain = operator.reduced()
+    if gcd(plain.up, plain.down) > 1:
+        with pytest.raises(NotPredictableError):
+            operator.stretch_fir()
+        return
+    signal = data.draw(samples(operator.in_channels, data.draw(st.integers(3, 8))))
+    assert (
+        operator.stretch_fir().apply(signal).tolist() == by_the_formula(operator, signal).tolist()
     )
+
+
+def test_a_floor_in_the_length_stays():
+    rule = LengthRule(((1, 2, 1), (2, 1, 0)))
+    fir = PolyphaseMatrix(np.ones((1, 1, 1, 1, 1)), length=rule).stretch_fir()
+    assert [fir.length(n) for n in (1, 2, 3)] == [2, 2, 4]
+    assert fir.apply(np.ones((1, 3))).tolist() == [[1.0, 1.0, 1.0, 0.0]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 1, 0, 1)])

@@ -107,7 +107,7 @@ def _responses(stack: Graph) -> tuple[Array, int, int]:
             else 'kind="layers"',
         )
     folded = fold(stack)
-    if isinstance(folded, StretchFIR):
+    if isinstance(folded, StretchFIR) and folded.down == 1:
         return folded.dense_taps(), folded.factor, -folded.crop[0]
     blocks = folded.polyphase().reduced()
     return blocks.impulse_response(), blocks.up, blocks.first * blocks.up

@@ -97,9 +97,14 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if name == "branches":
         return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
     text = str(annotation)
+    if "tuple[str, float]" in text:
+        return {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/array"}]}
     if any(kind in text for kind in ("Weight", "BiasLike", "Array", "Vector")):
         choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
+    if text in ("float | None", "str | None"):
+        kind = "number" if "float" in text else "string"
+        return {"type": [kind, "null"]}
     if text == "int":
         return {"type": "integer"}
     if text == "int | None":

@@ -30,6 +30,7 @@ from upsim.layers.interpolation import (
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
@@ -46,6 +47,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         Linear,
         Cubic,
         WindowedSinc,
+        Resample,
         LearnedInterpolation,
         SubpixelConv,
         PeriodicShuffle,
@@ -115,6 +117,7 @@ __all__ = [
     "Parallel",
     "PeriodicShuffle",
     "ReLU",
+    "Resample",
     "Residual",
     "SiLU",
     "Sigmoid",

@@ -21,11 +21,11 @@ from upsim.network.weights import (
     draw_taps,
     parse_weight,
 )
-from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.edges import PADDING_MODES
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import Part, RandomBias, RandomTaps
-from upsim.words.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
+from upsim.words.arguments import finite_array, one_of, whole_number
 
 Weight = Array | Initialisation | str | ArrayLike
 BiasLike = bool | Array | Initialisation | ArrayLike
@@ -122,12 +122,7 @@ class WeightedLayer(LinearLayer):
 
     @abstractmethod
     def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
-        """Return the layer with a weight in torch's layout, before samples are thinned out."""
-
-    @property
-    def _thinning(self) -> int:
-        """Of how many samples one is kept at the end."""
-        return 1
+        """Return the layer with a weight in torch's layout."""
 
     def _offset(self, bias: Array) -> Array:
         """Return a bias as it is added at the output, (out, period)."""
@@ -184,7 +179,7 @@ class WeightedLayer(LinearLayer):
         found = np.flatnonzero(row)
         positions = found[np.argsort(row[found])] - fir.crop[0]
         fan = self.in_channels // self.groups
-        return RandomTaps(covariance, positions, fir.factor, self._thinning, fan, self.out_channels)
+        return RandomTaps(covariance, positions, fir.factor, fir.down, fan, self.out_channels)
 
     def _check_weights(self) -> None:
         made = "out_channels" if self.bias_count == self.out_channels else "out_channels * factor"
@@ -211,8 +206,8 @@ class Conv(WeightedLayer):
 
     .. math:: y_o[m] = b_o + \sum_{c,k} w_{oc}[k]\, x_c[m s + k d - p]
 
-    Linear, with rate ``1 / stride``; for stride 1 a stretch-FIR of factor 1 whose taps are the
-    weight back to front (frameworks correlate).
+    Linear, with rate ``1 / stride``: a stretch-FIR of factor 1 whose taps are the weight back to
+    front (frameworks correlate), of which every ``stride``-th output is kept.
 
     Parameters
     ----------
@@ -305,14 +300,11 @@ class Conv(WeightedLayer):
     def _layout(self, taps: Array) -> Array:
         return np.ascontiguousarray(taps[:, :, ::-1])
 
-    @property
-    def _thinning(self) -> int:
-        return self.stride
-
     def _fir(self, weight: Array, offset: Array | None) -> StretchFIR:
         left, right = self.pads
         return StretchFIR(
             weight[:, :, ::-1],
+            down=self.stride,
             dilation=self.dilation,
             groups=self.groups,
             offset=offset,
@@ -324,31 +316,7 @@ class Conv(WeightedLayer):
         """Return the convolution as an operator."""
         refuse_other_channels(self, channels)
         bias = self.bias_array()
-        fir = self._fir(self.weight_array(), None if bias is None else self._offset(bias))
-        return fir if self.stride == 1 else self._strided(fir)
-
-    def _strided(self, fir: StretchFIR) -> PolyphaseMatrix:
-        """Keep every stride-th sample: tap ``k`` falls into the input phase ``(k d - p) mod s``."""
-        dense = fir.dense_taps()
-        # y[m] sees x[m s - position]: input block m - delay, sample part of it.
-        looks = -(np.arange(dense.shape[2]) - fir.crop[0])
-        parts, delays = looks % self.stride, -(looks // self.stride)
-        first = int(delays.min())
-        count = int(delays.max()) - first + 1
-        refuse_beyond_memory(
-            count * dense.shape[0] * dense.shape[1] * self.stride,
-            "the polyphase matrix",
-            fix="use fewer channels",
-        )
-        blocks = np.zeros((count, dense.shape[0], 1, dense.shape[1], self.stride))
-        blocks[delays - first, :, 0, :, parts] = dense.transpose(2, 0, 1)
-        return PolyphaseMatrix(
-            frozen(blocks),
-            first,
-            offset=fir.offset,
-            length=self.length_rule(),
-            padding_mode=self.padding_mode,
-        )
+        return self._fir(self.weight_array(), None if bias is None else self._offset(bias))
 
 
 @final

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.gaussian import Quadrature
 from upsim.layers.base import Array, LinearLayer, drawn, is_random, refuse_other_channels
+from upsim.layers.resample import Resample
+from upsim.layers.samples import Decimate
 from upsim.network.weights import (
     Gaussian,
     IndependentTaps,
@@ -34,7 +36,13 @@ from upsim.operators.kernels import (
 )
 from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, Part
-from upsim.words.arguments import finite_number, one_of, refuse_beyond_memory, whole_number
+from upsim.words.arguments import (
+    finite_number,
+    one_of,
+    plain_fraction,
+    refuse_beyond_memory,
+    whole_number,
+)
 
 
 class Interpolator(LinearLayer):
@@ -43,7 +51,28 @@ class Interpolator(LinearLayer):
     factor: int
 
     def _check(self) -> None:
+        ratio = plain_fraction(self.factor)
+        if ratio is not None:
+            raise ArgumentError(
+                "factor must be a whole number; a fraction is an upsampling, then a decimation",
+                given=f"factor={self.factor!r}",
+                expected="an int >= 1",
+                fix=self._by_fraction(ratio),
+            )
         self._set(factor=whole_number(self.factor, "factor"))
+
+    def _by_fraction(self, ratio: Fraction) -> str:
+        """Return layers to type that change the rate by a fraction."""
+        up, down = ratio.numerator, ratio.denominator
+        # Half-pixel centres stay centres where a middle sample of an odd number is kept.
+        middle = (down - 1) // 2 if self.centred and down % 2 else 0
+        kept = repr(Decimate(down, middle))
+        return kept if up == 1 else f"{replace(self, factor=up)!r}, {kept}"  # type: ignore[type-var]
+
+    @property
+    def centred(self) -> bool:
+        """Whether output samples stand at half-pixel centres."""
+        return False
 
     @abstractmethod
     def kernel(self) -> tuple[Kernel, int]:
@@ -151,6 +180,11 @@ class Linear(Interpolator):
         one_of(self.convention, "convention", ("half-pixel", "triangle"))
 
     @property
+    def centred(self) -> bool:
+        """Whether the convention is that of half-pixel centres."""
+        return self.convention == "half-pixel"
+
+    @property
     def edge(self) -> str:
         """Half-pixel interpolation holds the end samples, the triangle sees zeros."""
         return "replicate" if self.convention == "half-pixel" else "zeros"
@@ -185,6 +219,11 @@ class Cubic(Interpolator):
         self._set(a=finite_number(self.a, "a"))
 
     @property
+    def centred(self) -> bool:
+        """Half-pixel centres."""
+        return True
+
+    @property
     def edge(self) -> str:
         """The end samples are held."""
         return "replicate"
@@ -197,7 +236,17 @@ class Cubic(Interpolator):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class WindowedSinc(Interpolator):
-    """A windowed-sinc low-pass, the interpolator of resamplers.
+    """A windowed-sinc low-pass, of textbook form and no library's.
+
+    It differs from the resamplers in use, which :class:`~upsim.layers.resample.Resample` copies:
+
+    * its window ends at the first output sample at or after the last zero crossing; that of julius
+      and torchaudio ends at the crossing itself, ``zeros factor / rolloff`` samples from the
+      middle, which lies between two samples as a rule;
+    * beyond the ends it sees zeros; julius holds the end samples;
+    * the weights of each output sample sum to 1, as those of julius do; torchaudio and SciPy divide
+      by no sum of one phase, so a constant leaves weak tones there;
+    * SciPy's ``resample_poly`` takes a Kaiser window of 10 zero crossings a side by default.
 
     Parameters
     ----------
@@ -230,6 +279,10 @@ class WindowedSinc(Interpolator):
                 "rolloff must lie in (0, 1]", given=f"rolloff={self.rolloff}", fix="rolloff=0.945"
             )
         one_of(self.window, "window", WINDOWS)
+
+    def _by_fraction(self, ratio: Fraction) -> str:
+        """Return the resampler whose filter knows both rates."""
+        return repr(Resample(ratio.denominator, ratio.numerator))
 
     def kernel(self) -> tuple[NDArray[np.float64], int]:
         """Return the windowed sinc."""

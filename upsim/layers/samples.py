@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
-from upsim.operators import LengthRule, Operator, PolyphaseMatrix, StretchFIR
-from upsim.operators.operator import frozen
-from upsim.words.arguments import finite_array, refuse_beyond_memory, signed_number, whole_number
+from upsim.layers.resample import Resample
+from upsim.operators import LengthRule, Operator, StretchFIR
+from upsim.words.arguments import finite_array, plain_fraction, signed_number, whole_number
 
 
 @final
@@ -123,6 +123,14 @@ class Decimate(LinearLayer):
     phase: int = 0
 
     def _check(self) -> None:
+        ratio = plain_fraction(self.factor)
+        if ratio is not None:
+            raise ArgumentError(
+                "factor must be a whole number; a fraction is a change of the rate by a filter",
+                given=f"factor={self.factor!r}",
+                expected="an int >= 1",
+                fix=repr(Resample(ratio.numerator, ratio.denominator)),
+            )
         self._set(
             factor=whole_number(self.factor, "factor"),
             phase=whole_number(self.phase, "phase", least=0),
@@ -148,16 +156,9 @@ class Decimate(LinearLayer):
         return Fraction(1, self.factor)
 
     def operator(self, channels: int) -> Operator:
-        """Return the polyphase matrix with a single one a channel."""
-        refuse_beyond_memory(
-            channels**2 * self.factor,
-            "the polyphase matrix",
-            fix="use fewer channels or a smaller factor",
-        )
-        blocks = np.zeros((1, channels, 1, channels, self.factor))
-        each = np.arange(channels)
-        blocks[0, each, 0, each, self.phase] = 1
-        return PolyphaseMatrix(frozen(blocks), length=self.length_rule())
+        """Return an advance by the phase and the decimation."""
+        ones = np.broadcast_to(1.0, (channels, 1, 1))
+        return StretchFIR(ones, down=self.factor, groups=channels, crop=(self.phase, 0))
 
 
 @final

@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Callable
 
 from upsim.errors import ArgumentTypeError, UnknownNameError
+from upsim.models.bigvgan_generator import bigvgan
 from upsim.models.codecs import dac_16k, dac_44k, encodec_24k, encodec_48k
 from upsim.models.demucs_variants import (
     demucs,
@@ -73,6 +74,7 @@ _MAKERS: dict[str, Callable[[], Stack]] = {
         hifigan_v1,
         hifigan_v2,
         hifigan_v3,
+        bigvgan,
         bigvgan_24k,
         encodec_24k,
         encodec_48k,
@@ -108,6 +110,7 @@ NAMES: tuple[str, ...] = tuple(_MAKERS)
 __all__ = [
     "NAMES",
     "audioldm_vocoder",
+    "bigvgan",
     "bigvgan_24k",
     "build",
     "dac_16k",

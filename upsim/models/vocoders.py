@@ -91,7 +91,7 @@ def bigvgan_24k() -> Stack:
     Lee et al., ICLR 2023 (``bigvgan_24khz_100band.json``): first convolution, the six transposed
     convolutions (padding ``(k - s) // 2``), last SnakeBeta, convolution and Tanh.  Left out: the
     residual blocks and the low-pass filters around their activations; one SnakeBeta stands after
-    each stage in their place.
+    each stage in their place.  :func:`~upsim.models.bigvgan` is the whole generator.
     """
     channels = 1536
     layers: list[Layer] = [Conv(100, channels, 7, padding=3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, gcd
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
+from upsim.neural.resample import every_kernel
 from upsim.neural.torch_layers import build_chain, merge, register_torch
 from upsim.neural.torch_tensor import tensor, tensor_layer
 
@@ -182,6 +184,32 @@ def _windowed_sinc(layer: WindowedSinc, torch: Any) -> Any:
         return made.transpose(1, 2).reshape(*x.shape[:2], -1)
 
     return tensor_layer(torch, layer, compute, kernels=kernels[:, None].numpy())
+
+
+@register_torch(Resample)
+def _resample(layer: Resample, torch: Any) -> Any:
+    common = gcd(layer.old, layer.new)
+    old, new = layer.old // common, layer.new // common
+    if old == new:
+        return torch.nn.Identity()
+    kernels, begins = every_kernel(layer)
+    held = layer.like in ("julius", "bigvgan") or layer.padtype == "edge"
+
+    def compute(x: Any, kernels: Any, begins: Any) -> Any:
+        count = x.shape[-1]
+        size = new * count // old if layer.like == "julius" else -(-new * count // old)
+        outputs = torch.arange(size, device=x.device)
+        phases = outputs % new
+        first = outputs // new * old + begins.long()[phases]
+        made = torch.zeros_like(x[..., :1]).repeat(1, 1, size)
+        for neighbour in range(kernels.shape[1]):
+            index = first + neighbour
+            seen = x[..., index.clamp(0, count - 1)] * kernels[phases, neighbour]
+            inside = (index >= 0) & (index < count)
+            made = made + (seen if held else torch.where(inside, seen, torch.zeros_like(seen)))
+        return made
+
+    return tensor_layer(torch, layer, compute, kernels=kernels, begins=begins)
 
 
 @register_torch(LearnedInterpolation)

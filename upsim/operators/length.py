@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 from typing import Self
 
 import numpy as np
@@ -95,6 +95,18 @@ class LengthRule:
                 steps.append((up, down, extra))
         kept = tuple(step for step in steps if step != (1, 1, 0))
         return LengthRule(kept)
+
+    def reduced(self) -> LengthRule:
+        """Return the same rule, each step with the smallest ``up`` and ``down``.
+
+        ``floor((n g u + e) / (g d)) = floor((n u + floor(e / g)) / d)``: nested floors join.
+        """
+        rule = LengthRule()
+        for up, down, extra in self.steps:
+            common = gcd(up, down)
+            step = LengthRule(((up // common, down // common, extra // common),))
+            rule = rule.then(step)
+        return rule
 
     def inverse(self) -> Self:
         """Return the shortest input for an output: the length law of the adjoint."""

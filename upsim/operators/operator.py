@@ -2,8 +2,8 @@
 
 An operator maps ``in_channels`` at one rate to ``out_channels`` at ``up / down`` times that rate,
 and repeats itself every ``down`` input samples, that is every ``up`` output samples.
-:class:`~upsim.operators.stretch_fir.StretchFIR` has ``down = 1``;
-:class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal form.
+:class:`~upsim.operators.stretch_fir.StretchFIR` says it where ``up`` and ``down`` have no divisor
+in common; :class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal form.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Operator(ABC):
     def largest_gain(self) -> float:
         """Return the largest sum of absolute taps that one output sample sees."""
 
-    def adjoint(self) -> PolyphaseMatrix:
+    def adjoint(self) -> Operator:
         """Return the adjoint, ``<A x, y> = <x, A* y>``; an offset has none and is left out."""
         return self.polyphase().adjoint()
 

@@ -18,6 +18,7 @@ from upsim.operators.checks import (
     refuse_other_rate,
 )
 from upsim.operators.edges import PADDING_MODES, extended_index
+from upsim.operators.folded import coprime
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
 from upsim.words.arguments import (
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from upsim.operators.stretch_fir import StretchFIR
-
-#: An input long enough that every length law is past its transient.
-_FAR = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,34 +138,36 @@ class PolyphaseMatrix(Operator):
         return self
 
     def stretch_fir(self) -> StretchFIR:
-        """Return the stretch-FIR form, exactly; refused where the input phase truly matters."""
-        from upsim.operators.stretch_fir import StretchFIR
+        r"""Return the stretch-FIR form, exactly; refused where the input phase truly matters.
 
+        Where ``U`` and ``D`` have no divisor in common, each entry of the blocks is a tap of its
+        own: input ``q`` of a block reaches output :math:`n = (j_0 + j) U + i` by the tap at the
+        place :math:`p = n D - q U`, and no other two do.
+        """
         plain = self.reduced()
-        if plain.down != 1:
+        if gcd(plain.up, plain.down) > 1:
             raise NotPredictableError(
                 "this operator is not a stretch followed by an FIR",
-                given=f"a map that repeats every {plain.down} input samples",
+                given=f"a map that repeats every {plain.down} input and {plain.up} output samples",
                 expected="a map that treats all input samples alike",
                 fix="keep the polyphase form",
             )
-        count, out, up, inward, _ = plain.blocks.shape
-        taps = plain.blocks[..., 0].transpose(1, 3, 0, 2).reshape(out, inward, count * up)
-        extra = plain.length(_FAR) - _FAR * up
-        if not plain.length.agrees_with(LengthRule(((up, 1, extra),))):
-            raise NotPredictableError(
-                "this operator's length law has a floor that a stretch-FIR has not",
-                given=f"a length law {plain.length.steps}",
-                expected="n L plus a constant",
-                fix="keep the polyphase form",
-            )
-        left = -plain.first * up
-        right = count * up - up - left - extra
-        return StretchFIR(
-            frozen(taps),
+        count, out, up, inward, down = plain.blocks.shape
+        outputs = (plain.first * up + np.arange(count * up))[:, None]
+        places = outputs * down - np.arange(down) * up
+        first = int(places.min())
+        taps = np.zeros((out, inward, int(places.max()) - first + 1))
+        taps[..., places - first] = plain.blocks.transpose(1, 3, 0, 2, 4).reshape(
+            out, inward, -1, down
+        )
+        return coprime(
+            taps,
             up,
+            down,
+            groups=1,
             offset=plain.offset,
-            crop=(left, right),
+            left=-first,
+            length=plain.length,
             padding_mode=plain.padding_mode,
         )
 

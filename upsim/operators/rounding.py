@@ -159,10 +159,14 @@ def _phases(operator: Operator) -> Iterator[tuple[Real, Index]]:
     """
     if isinstance(operator, StretchFIR):
         taps = operator.taps.reshape(operator.groups, -1, *operator.taps.shape[1:])
-        phases = operator.positions % operator.factor
-        for phase in np.unique(phases):
-            chosen = np.flatnonzero(phases == phase)
-            yield _strided(taps, chosen), (phase - operator.positions[chosen]) // operator.factor
+        places = operator.positions % operator.factor
+        for phase in range(operator.factor):
+            # Output sample n is sample n D behind the stretch, so n D = m L + p.
+            behind = phase * operator.down
+            chosen = np.flatnonzero(places == behind % operator.factor)
+            if chosen.size:
+                looks = (behind - operator.positions[chosen]) // operator.factor
+                yield _strided(taps, chosen), looks
         return
     matrix = operator.polyphase()
     count, _, up, _, down = matrix.blocks.shape

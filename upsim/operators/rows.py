@@ -154,6 +154,8 @@ def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
     -------
     array (n, D, m, in)
     """
+    if isinstance(operator, StretchFIR) and operator.down > 1:
+        return _decimated_rows(operator, rows, frequencies)
     turns, place = np.unique(frequencies % operator.down, return_inverse=True)
     if not isinstance(operator, StretchFIR):
         return _by_frequency(rows, place, _matrices(operator, turns), operator)
@@ -172,6 +174,22 @@ def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
         for part in _parts(len(rows), 2 * rows.shape[1] * operator.in_channels * count)
     ]
     return np.concatenate(made)[:, None] / operator.factor
+
+
+def _decimated_rows(operator: StretchFIR, rows: Complex, frequencies: Real) -> Complex:
+    """Return rows before a stretch, an FIR and a decimation, (n, D, m, in).
+
+    The decimation folds the stretched frequencies ``(g + j) / D`` onto ``g``; L times that is
+    alias ``l = L j`` modulo D, and each has its own, as L and D share no divisor.
+    """
+    down, (n, m, _) = operator.down, rows.shape
+    behind = (frequencies[:, None] + np.arange(down)) / down
+    repeated = np.repeat(rows, down, axis=0)
+    made = rows_at(operator.undecimated, repeated, behind.reshape(-1))
+    answer = np.empty((n, down, m, operator.in_channels), dtype=np.complex128)
+    aliases = operator.factor * np.arange(down) % down
+    answer[:, aliases] = made.reshape(n, down, m, -1)
+    return answer
 
 
 def _waves(frequencies: Real, positions: Whole) -> Real:

@@ -210,7 +210,7 @@ class _Patterns:
         if isinstance(node.layer, PeriodicShuffle | TwoBandSynthesis):
             # No weights of its own: the lines are in how its channels' offsets differ.
             patterns = {"channels": whole}
-        elif isinstance(operator, StretchFIR):
+        elif isinstance(operator, StretchFIR) and operator.down == 1:
             # An all-ones kernel gives each phase as much as it has taps.
             phases = operator.positions % operator.factor
             counts = np.bincount(phases, minlength=operator.factor)

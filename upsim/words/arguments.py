@@ -6,7 +6,8 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
+from fractions import Fraction
+from numbers import Integral, Rational, Real
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,28 @@ def whole_number(
             fix=f"{name}={most} or less",
         )
     return number
+
+
+def plain_fraction(value: object) -> Fraction | None:
+    """Return the fraction that a number stands for, if it is positive and not whole.
+
+    A float stands for the fraction of a denominator up to 2^12 that it is the rounding of.
+
+    Examples
+    --------
+    >>> plain_fraction(1.5), plain_fraction(48000 / 44100), plain_fraction(3)
+    (Fraction(3, 2), Fraction(160, 147), None)
+    """
+    if not isinstance(value, Real) or isinstance(value, Integral):
+        return None
+    if not isinstance(value, Rational) and not np.isfinite(float(value)):
+        return None
+    exact = Fraction(value) if isinstance(value, Rational) else Fraction(float(value))
+    if not 0 < exact < LARGEST_COUNT:
+        return None
+    found = exact.limit_denominator(2**12)
+    same = found == exact if isinstance(value, Rational) else float(found) == float(value)
+    return found if same and found.numerator and found.denominator > 1 else None
 
 
 def signed_number(value: object, name: str, *, most: int | None = LARGEST_COUNT) -> int:

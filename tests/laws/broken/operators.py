@@ -56,10 +56,10 @@ class LateRun(StretchFIR):
 class AdjointWrongSign(StretchFIR):
     """The adjoint delays where it should advance."""
 
-    def adjoint(self) -> PolyphaseMatrix:
-        """Return the adjoint with the sign of its first delay changed."""
+    def adjoint(self) -> StretchFIR:
+        """Return the adjoint with the sign of its delay changed."""
         good = super().adjoint()
-        return PolyphaseMatrix(good.blocks, -good.first, length=good.length)
+        return doctored(StretchFIR, good, crop=(-good.crop[0], good.crop[1]), law=good.length)
 
 
 class SupportTooShort(StretchFIR):

@@ -11,6 +11,7 @@ from upsim import neural
 from upsim.errors import ShapeError, UnknownNameError
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.normalisation import BatchNorm
+from upsim.layers.resample import Resample
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import (
@@ -31,7 +32,7 @@ from upsim.words.tolerance import rounding
 _EVALUATION = 48
 
 #: Layers whose numbers are not the given weights, but computed from them by each side for itself.
-_COMPUTED = (BatchNorm, WeightNorm)
+_COMPUTED = (BatchNorm, Resample, WeightNorm)
 
 
 def _has_a_witness(layer: Layer, channels: int) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from upsim.layers.base import Layer
 from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
+from upsim.layers.resample import METHODS, PADTYPES, Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
@@ -35,6 +36,42 @@ def _decimations(draw: st.DrawFn, channels: int) -> Layer:
     return Decimate(factor, draw(st.integers(0, factor - 1)))
 
 
+_rates = st.integers(1, 5)
+_resamplers = st.one_of(
+    st.builds(
+        Resample,
+        _rates,
+        _rates,
+        zeros=st.integers(1, 4),
+        rolloff=st.sampled_from([0.75, 0.99, 1.0]),
+    ),
+    st.builds(
+        Resample,
+        _rates,
+        _rates,
+        st.just("scipy"),
+        window=st.one_of(
+            st.sampled_from(["hamming", ("kaiser", 5.0)]),
+            st.lists(dyadics(), min_size=1, max_size=9),
+        ),
+        padtype=st.sampled_from(list(PADTYPES)),
+    ),
+    st.builds(
+        Resample,
+        _rates,
+        _rates,
+        st.just("torchaudio"),
+        lowpass_filter_width=st.integers(1, 4),
+        rolloff=st.sampled_from([0.75, 0.99]),
+        resampling_method=st.sampled_from(METHODS),
+        beta=st.sampled_from([None, 8.0]),
+    ),
+    st.builds(Resample, st.just(1), st.integers(1, 3), st.just("bigvgan")),
+    st.builds(
+        Resample, st.integers(2, 3), st.just(1), st.just("bigvgan"), kernel_size=st.integers(6, 9)
+    ),
+)
+
 _interpolators: dict[str, st.SearchStrategy[Layer]] = {
     "Stretch": st.builds(Stretch, _factors),
     "Nearest": st.builds(Nearest, _factors),
@@ -47,6 +84,7 @@ _interpolators: dict[str, st.SearchStrategy[Layer]] = {
         st.sampled_from([0.75, 0.945, 1.0]),
         st.sampled_from(WINDOWS),
     ),
+    "Resample": _resamplers,
     "HaarSynthesis": st.builds(HaarSynthesis),
     "LazyWaveletSynthesis": st.builds(LazyWaveletSynthesis),
     "Hold": st.builds(Hold, _factors, st.integers(1, 3)),

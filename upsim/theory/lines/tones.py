@@ -387,7 +387,7 @@ class Mechanisms:
         """Return one period of each part, (out, L) or (out, period of the bias)."""
         node, operator = self._trace.nodes[number], self._trace.operators[number]
         assert operator is not None
-        if not isinstance(operator, StretchFIR):
+        if not isinstance(operator, StretchFIR) or operator.down > 1:
             means = repeating(self._trace.values[node.inputs[0]]).period.mean(axis=1)
             patterns = {"weights": operator.periodic(means[:, None])}
         else:

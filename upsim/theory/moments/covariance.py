@@ -95,8 +95,11 @@ class Covariance:
         return tiled._by_blocks(operator)
 
     def _by_channel(self, operator: StretchFIR) -> Covariance:
-        """Filter each channel of y by its own taps: products only, no GEMM."""
-        factor, step = operator.factor, operator.dilation
+        """Filter each channel of y by its own taps: products only, no GEMM.
+
+        Output sample ``n`` behind a decimation is sample ``n D`` before it.
+        """
+        factor, step, down = operator.factor, operator.dilation, operator.down
         count, width = self.phases, self.width
         span = (width - 1) * factor + operator.reach
         answer = np.zeros((count, span, *self.values.shape[2:]))
@@ -106,7 +109,12 @@ class Covariance:
             place = slice(begin, begin + (width - 1) * factor + 1, factor)
             answer[:, place] += self.values * operator.taps[:, 0, tap]
         starts = self.starts * factor - operator.crop[0]
-        return Covariance(answer, starts, self.period * factor)
+        if down > 1:
+            kept = -(-starts // down)
+            wanted = (kept * down - starts)[:, None] + np.arange(-(-span // down)) * down
+            longer = np.concatenate([answer, np.zeros((count, down, *answer.shape[2:]))], axis=1)
+            answer, starts = longer[np.arange(count)[:, None], np.minimum(wanted, span)], kept
+        return Covariance(answer, starts, self.period * factor // down)
 
     def _by_blocks(self, operator: Operator) -> Covariance:
         """Apply the polyphase matrix block by block, each a GEMM over all phases and windows."""

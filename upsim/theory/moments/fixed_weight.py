@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.operators import Operator, PolyphaseMatrix, StretchFIR
+from upsim.operators import Operator, StretchFIR
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channels import Channels, Shares, added_means, filtered_mean, shortest
 
@@ -38,16 +38,27 @@ class GivenLayer:
     @classmethod
     def of(cls, operator: Operator, label: str) -> GivenLayer:
         """Return an operator in this form."""
-        if isinstance(operator, StretchFIR):
-            return cls(operator, 1)
-        matrix = operator.polyphase()
-        if matrix.up != 1:
+        if not isinstance(operator, StretchFIR):
             raise NotPredictableError(
                 "a layer that depends on the input phase has no expectation here",
-                given=f"layer {label}, a map of {matrix.down} input samples to {matrix.up}",
+                given=f"layer {label}, a map of {operator.down} input samples to {operator.up}",
                 fix="stack = stack.draw(seed=0), and predict that one network",
             )
-        return cls(_undecimated(matrix), matrix.down)
+        if operator.down == 1:
+            return cls(operator, 1)
+        # What is added behind the decimation is added to the samples that it keeps.
+        offset = operator.offset
+        if offset is not None:
+            offset = np.repeat(offset, operator.down, axis=1)
+        fir = StretchFIR(
+            operator.taps,
+            operator.factor,
+            dilation=operator.dilation,
+            groups=operator.groups,
+            offset=offset,
+            crop=operator.crop,
+        )
+        return cls(fir, operator.down)
 
     @cached_property
     def _reads(self) -> NDArray[np.bool_]:
@@ -139,12 +150,3 @@ def _runs(
     starts = np.flatnonzero(np.concatenate([[True], others]))
     counts = np.diff(starts, append=fir.out_channels)
     return list(zip(starts.tolist(), counts.tolist(), strict=True))
-
-
-def _undecimated(matrix: PolyphaseMatrix) -> StretchFIR:
-    """Return the filter of which a matrix keeps every ``down``-th output."""
-    _, out, _, inward, down = matrix.blocks.shape
-    # Part q of block first + j is input sample b down - ((first + j) down - q).
-    taps = matrix.blocks[:, :, 0].transpose(1, 2, 0, 3)[..., ::-1].reshape(out, inward, -1)
-    left = -(matrix.first * down - (down - 1))
-    return StretchFIR(taps, crop=(left, taps.shape[2] - 1 - left), offset=matrix.offset)

@@ -182,7 +182,8 @@ def answered(operator: Operator) -> tuple[Fraction, Fraction]:
     """
     if isinstance(operator, StretchFIR):
         first = -operator.crop[0]
-        return Fraction(first), Fraction(first + operator.reach - 1)
+        last = first + operator.reach - 1
+        return Fraction(first, operator.down), Fraction(last, operator.down)
     matrix = operator.polyphase()
     used = np.argwhere(matrix.blocks.any(axis=(1, 3)))
     if not used.size:
@@ -197,7 +198,8 @@ def answered_samples(operator: Operator, first: int, last: int) -> tuple[int, in
     """Return between which output samples the input samples from first to last are answered."""
     if isinstance(operator, StretchFIR):
         low, high = int(operator.positions[0]), int(operator.positions[-1])
-        return first * operator.factor + low, last * operator.factor + high
+        low, high = first * operator.factor + low, last * operator.factor + high
+        return low // operator.down, -(-high // operator.down)
     matrix = operator.polyphase()
     low = (first // matrix.down + matrix.first) * matrix.up
     return low, (last // matrix.down + matrix.first + len(matrix.blocks)) * matrix.up - 1

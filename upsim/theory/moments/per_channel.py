@@ -109,7 +109,7 @@ class IndependentCovariance(Covariance):
         self, operator: Operator, first: Sequence[int], second: Sequence[int]
     ) -> IndependentCovariance:
         r"""Return :math:`\sum_c A_{oc} R_c A_{o'c}^T` for pairs of outputs o, o'."""
-        if isinstance(operator, StretchFIR):
+        if isinstance(operator, StretchFIR) and operator.down == 1:
             return self._by_taps(operator, first, second)
         matrix = operator.polyphase()
         tiled = self.over(1, lcm(self.period, matrix.down))

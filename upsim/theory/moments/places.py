@@ -486,6 +486,7 @@ def _channel_by_channel(halves: Covariance, operator: Operator) -> Covariance:
         StretchFIR(
             operator.taps[part],
             operator.factor,
+            down=operator.down,
             dilation=operator.dilation,
             groups=half,
             crop=operator.crop,

@@ -32,7 +32,9 @@ def plain_chain(graph: Graph) -> tuple[StretchFIR, ...] | None:
     if len(graph.inputs) > 1 or not graph.is_drawn:
         return None
     for number, (node, operator) in enumerate(zip(graph.nodes, graph.operators, strict=True)):
-        if not isinstance(operator, StretchFIR) or operator.padding_mode != "zeros":
+        if not isinstance(operator, StretchFIR) or operator.down > 1:
+            return None
+        if operator.padding_mode != "zeros":
             return None
         if node.inputs != (number,):
             return None

@@ -50,7 +50,7 @@ class FilterRows:
         Products: a fold takes ``out m c K R``, for groups as many times less.  Gains take one wave
         a tap, frequency and pair of channels, and a row times a matrix at each frequency.
         """
-        if not isinstance(operator, StretchFIR):
+        if not isinstance(operator, StretchFIR) or operator.down > 1:
             return None
         out, reach = self.filters.taps.shape[0], self.filters.reach
         pairs, count = operator.taps.shape[0] * operator.taps.shape[1], operator.taps.shape[2]

@@ -158,6 +158,7 @@ def coverage(operator: StretchFIR, input_length: int) -> NDArray[np.int64]:
     ones = StretchFIR(
         np.ones((1, 1, operator.taps.shape[2])),
         operator.factor,
+        down=operator.down,
         dilation=operator.dilation,
         crop=operator.crop,
     )

@@ -89,7 +89,7 @@ def filtering_report(graph: Graph) -> tuple[Filtering, ...]:
     """Return droop and nulls of each upsampling layer of a network with drawn weights."""
     found = []
     for node, operator in zip(graph.nodes, graph.operators, strict=True):
-        if isinstance(operator, StretchFIR) and operator.factor > 1:
+        if isinstance(operator, StretchFIR) and operator.factor > operator.down:
             before = graph.value_rates[node.inputs[0]]
             found.append(
                 Filtering(
@@ -97,7 +97,7 @@ def filtering_report(graph: Graph) -> tuple[Filtering, ...]:
                     node.title,
                     before / 2,
                     droop(operator),
-                    nulls(operator, before * operator.factor),
+                    nulls(operator, before * operator.length.rate),
                 )
             )
     return tuple(found)
@@ -105,7 +105,9 @@ def filtering_report(graph: Graph) -> tuple[Filtering, ...]:
 
 def droop(operator: Operator) -> float:
     """Return the level at the old Nyquist over the level at 0 Hz, in dB."""
-    levels = (np.abs(operator.gains([0.5 / operator.up, 0.0])) ** 2).sum(axis=(1, 2, 3))
+    # The way that is no image: input and output frequency are one, in Hz.
+    gains = operator.gains([0.5 * operator.down / operator.up, 0.0])[:, 0]
+    levels = (np.abs(gains) ** 2).sum(axis=(1, 2))
     return float(decibels(levels[0]) - decibels(levels[1]))
 
 
@@ -113,8 +115,10 @@ def nulls(operator: StretchFIR, rate: Fraction) -> tuple[Null, ...]:
     """Return the nulls at the multiples of ``1 / L``; ``rate`` is the output rate in Hz."""
     found = []
     for k in range(1, operator.factor // 2 + 1):
-        turns = Fraction(k, operator.factor)
+        # Behind the stretch, offsets have their images at j / L; the decimation moves j to j D.
+        turns = Fraction(k * pow(operator.down, -1, operator.factor), operator.factor) % 1
         multiplicity = null_multiplicity(operator, turns)
         if multiplicity:
-            found.append(Null(turns, turns * rate, multiplicity))
+            place = Fraction(k, operator.factor)
+            found.append(Null(place, place * rate, multiplicity))
     return tuple(found)

@@ -191,26 +191,30 @@ class _Paths:
         """Return the layers that moved a line at ``turns``, by input frequency, the last first."""
         return self._found[turns]
 
-    def _sources(self, node: Node, turns: Fraction) -> list[Fraction]:
-        rate = node.layer.rate
-        aliases = range(rate.denominator if self._every else 1)
-        return [_folded((rate.numerator * turns + alias) / rate.denominator) for alias in aliases]
+    def _sources(self, node: Node, turns: Fraction) -> list[tuple[Fraction, bool]]:
+        """Return the frequencies before a node, each with whether its stretch moved it.
+
+        ``turns`` is folded by the decimation from ``(turns + alias) / D`` behind the stretch.
+        """
+        up, down = node.layer.rate.numerator, node.layer.rate.denominator
+        aliases = range(down if self._every else 1)
+        behind = [_folded((turns + alias) / down) for alias in aliases]
+        return [(_folded(up * each), up > 1 and 2 * up * each > 1) for each in behind]
 
     def _before(self, node: Node, asked: frozenset[Fraction]) -> list[frozenset[Fraction]]:
         if node.layer.rate != 1:
-            asked = frozenset(each for turns in asked for each in self._sources(node, turns))
+            asked = frozenset(each for turns in asked for each, _ in self._sources(node, turns))
         return [asked] * len(node.inputs)
 
     def _after(self, node: Node, given: Sequence[dict[Fraction, _Ways]]) -> dict[Fraction, _Ways]:
-        up = node.layer.rate.numerator
         if node.layer.rate == 1 and len(given) == 1:
             return given[0]
         found: dict[Fraction, _Ways] = {}
         for turns in self._asked[node.output]:
-            moved = (node.name,) if up > 1 and turns > Fraction(1, 2 * up) else ()
             ways: _Ways = {}
             for before in given:
-                for frequency in self._sources(node, turns):
+                for frequency, by_node in self._sources(node, turns):
+                    moved = (node.name,) if by_node else ()
                     for source, movers in before[frequency].items():
                         way = (*moved, *movers)
                         if source not in ways or len(way) < len(ways[source]):

@@ -110,7 +110,7 @@ def rational(number: float) -> Expr:
 def from_operator(operator: Operator, value: Callable[[float], Expr]) -> Transfer:
     """Return an operator's transfer, each nonzero tap replaced by ``value(tap)``."""
     out, inward = operator.out_channels, operator.in_channels
-    if isinstance(operator, StretchFIR):
+    if isinstance(operator, StretchFIR) and operator.down == 1:
         _refuse_long(out * inward * operator.reach)
         dense, shape = operator.dense_taps(), (out, inward)
         taps = {n - operator.crop[0]: _matrix(dense[:, :, n], value) for n in range(dense.shape[2])}

@@ -1,0 +1,181 @@
+"""A stretch, an FIR and a decimation, against SciPy and against the formula."""
+
+import tracemalloc
+from fractions import Fraction
+from math import gcd
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.signal import upfirdn
+
+from upsim.errors import ArgumentError
+from upsim.layers import Conv, Decimate, Nearest
+from upsim.operators import StretchFIR
+from upsim.testing import samples
+from upsim.testing.strategies import dyadics
+from upsim.theory.moments.places import Filtered, Start
+from upsim.theory.moments.transfer import Transfer
+from upsim.words.tolerance import rounding
+
+
+@st.composite
+def rationals(draw):
+    groups = draw(st.integers(1, 3))
+    rows, inward, count = (draw(st.integers(1, high)) for high in (2, 2, 9))
+    factor = draw(st.integers(1, 5))
+    down = draw(st.integers(1, 6).filter(lambda each: gcd(each, factor) == 1))
+    return StretchFIR(
+        draw(hnp.arrays(np.float64, (rows * groups, inward, count), elements=dyadics())),
+        factor,
+        down=down,
+        dilation=draw(st.integers(1, 3)),
+        groups=groups,
+        crop=(draw(st.integers(-3, 5)), draw(st.integers(-9, 3))),
+        padding_mode=draw(st.sampled_from(["zeros", "replicate"])),
+    )
+
+
+def by_the_formula(operator, signal):
+    """y_o[n] = sum of h_oc[k] x_c[m] over n D = m L + d k - crop, one product at a time."""
+    count = signal.shape[1]
+    total = operator.length(count)
+    rows, inward = operator.out_channels // operator.groups, operator.taps.shape[1]
+    answer = np.zeros((operator.out_channels, total))
+    for out, each, k, n in np.ndindex(*operator.taps.shape, total):
+        m, rest = divmod(
+            n * operator.down - operator.dilation * k + operator.crop[0], operator.factor
+        )
+        held = operator.padding_mode == "replicate"
+        if rest or not (held or 0 <= m < count):
+            continue
+        channel = out // rows * inward + each
+        answer[out, n] += operator.taps[out, each, k] * signal[channel, min(max(m, 0), count - 1)]
+    return answer
+
+
+def long_enough(operator):
+    """An input that leaves at least a sample."""
+    count = 1
+    while operator.length._unchecked(np.array([count]))[0] < 1:
+        count += 1
+    return count
+
+
+@given(rationals(), st.data())
+def test_the_finite_run_and_the_matrix_are_the_formula(operator, data):
+    count = long_enough(operator) + data.draw(st.integers(0, 9))
+    signal = data.draw(samples(operator.in_channels, count))
+    expected = by_the_formula(operator, signal)
+    assert operator.apply(signal).tolist() == expected.tolist()
+    flat = operator.matrix(count) @ signal.reshape(-1)
+    assert flat.tolist() == expected.reshape(-1).tolist()
+
+
+@given(rationals(), st.data())
+def test_the_polyphase_matrix_is_the_same_map_and_turns_back(operator, data):
+    matrix = operator.polyphase()
+    signal = data.draw(samples(operator.in_channels, long_enough(operator) + 5))
+    assert matrix.apply(signal).tolist() == operator.apply(signal).tolist()
+    assert matrix.stretch_fir().apply(signal).tolist() == operator.apply(signal).tolist()
+    period = data.draw(samples(operator.in_channels, data.draw(st.integers(1, 7))))
+    assert operator.periodic(period).tolist() == matrix.periodic(period).tolist()
+    assert operator.phase_gains().tolist() == matrix.phase_gains().tolist()
+    assert operator.phase_powers().tolist() == matrix.phase_powers().tolist()
+    grid = np.arange(8) / 8
+    terms = operator.terms * (operator.down + 20)
+    scale = float(np.abs(operator.taps).sum())
+    apart = np.abs(operator.gains(grid) - matrix.gains(grid)).max()
+    angles = 2 * np.pi * (np.abs(operator.positions).max() + operator.factor * operator.down)
+    assert apart <= rounding(terms + int(angles), scale)
+
+
+@given(rationals())
+def test_the_adjoint_is_that_of_the_polyphase_matrix(operator):
+    adjoint = operator.adjoint()
+    assert adjoint.groups == operator.groups
+    expected = operator.polyphase().adjoint()
+    period = (
+        np.arange(1.0, 1 + 2 * operator.up)[None] * np.arange(1, operator.out_channels + 1)[:, None]
+    )
+    assert adjoint.periodic(period).tolist() == expected.periodic(period).tolist()
+    assert adjoint.length.agrees_with(operator.length.inverse())
+
+
+@given(rationals(), rationals(), st.data())
+def test_two_in_turn_are_one(first, second, data):
+    second = StretchFIR(
+        np.resize(second.taps, (2 * first.out_channels, first.out_channels, second.taps.shape[2])),
+        second.factor,
+        down=second.down,
+        dilation=second.dilation,
+        crop=second.crop,
+    )
+    folded = first.then(second)
+    if gcd(first.down, second.factor) == 1:
+        assert isinstance(folded, StretchFIR)
+        assert gcd(folded.factor, folded.down) == 1
+    period = data.draw(samples(first.in_channels, 4))
+    one, two = folded.periodic(period), second.periodic(first.periodic(period))
+    whole = np.lcm(one.shape[1], two.shape[1])
+    assert (
+        np.tile(one, whole // one.shape[1]).tolist() == np.tile(two, whole // two.shape[1]).tolist()
+    )
+    assert folded.length.rate == Fraction(first.factor * second.factor, first.down * second.down)
+
+
+@pytest.mark.parametrize(
+    ("factor", "down"), [(1, 2), (3, 2), (160, 147), (147, 160), (16001, 44100)]
+)
+def test_it_is_scipys_upfirdn(factor, down):
+    taps = np.random.default_rng(0).standard_normal(10 * max(factor, down) + 1)
+    signal = np.random.default_rng(1).standard_normal((2, 50))
+    operator = StretchFIR(np.broadcast_to(taps, (2, 1, taps.size)), factor, down=down, groups=2)
+    found = operator.apply(signal)
+    expected = upfirdn(taps, signal, factor, down)[:, : found.shape[1]]
+    neighbours = -(-taps.size // factor)
+    scale = float(np.abs(taps).max() * np.abs(signal).max()) * neighbours
+    assert np.abs(found - expected).max() <= rounding(neighbours, scale)
+
+
+def test_a_common_divisor_is_taken_out():
+    wire = Nearest(2).operator(1).then(Decimate(2).operator(1))
+    assert (wire.factor, wire.down, wire.taps.tolist()) == (1, 1, [[[1.0]]])
+    with pytest.raises(ArgumentError) as refusal:
+        StretchFIR(np.ones((1, 1, 4)), 4, down=2)
+    assert "fix: StretchFIR(taps[..., ::2], 2, down=1)" in str(refusal.value)
+
+
+def test_a_depthwise_strided_convolution_takes_the_memory_of_its_taps():
+    channels, count = 1536, 12
+    weight = np.random.default_rng(0).standard_normal((channels, 1, count))
+    layer = Conv(channels, channels, count, stride=2, groups=channels, bias=False, weight=weight)
+    mixing = Conv(channels, 1, 1, bias=False, weight=np.ones((1, channels, 1)))
+    period, frequencies = np.ones((channels, 8)), np.arange(8) / 16
+    tracemalloc.start()
+    operator = layer.operator(channels)
+    made = operator.periodic(period)
+    back = operator.adjoint()
+    returned = back.periodic(made)
+    folded = operator.then(mixing.operator(channels))
+    place = Filtered(Start(channels, lambda: np.ones((1, channels)), 0.0), operator)
+    place = Filtered(place, mixing.operator(channels))
+    density = Transfer(place, frequencies.size).density(
+        frequencies, lambda turns: np.ones((channels, turns.size))
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (operator.groups, back.groups) == (channels, channels)
+    assert made.shape == (channels, 4)
+    assert returned.shape == (channels, 8)
+    assert folded.taps.shape == (1, channels, count)
+    # Time average for white noise: the mean of squares over both aliases.
+    gains = folded.gains(frequencies)
+    expected = (np.abs(gains) ** 2).sum(axis=(1, 2, 3))
+    scale = float((np.abs(weight).sum(axis=2) ** 2).sum())
+    assert np.abs(density[0] - expected).max() <= rounding(channels * count * 40, scale)
+    # One dense matrix a tap would be 1536 times the taps.
+    largest = max(layer.weight_array().nbytes, frequencies.size * 2 * channels * 16)
+    assert peak < 20 * largest
