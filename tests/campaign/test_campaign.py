@@ -24,9 +24,13 @@ def drawn():
     return [networks.draw_network(7, number) for number in range(300)]
 
 
+# Copies of libraries are compared with the libraries themselves: tests/layers/test_resample.py.
+ELSEWHERE = {"Resample"}
+
+
 def test_every_layer_of_the_catalogue_is_drawn_and_run():
-    assert set(CATALOGUE) == networks.KINDS
-    assert set(CATALOGUE) == torch_run.KINDS
+    assert set(CATALOGUE) - ELSEWHERE == networks.KINDS
+    assert set(CATALOGUE) - ELSEWHERE == torch_run.KINDS
 
 
 def layers_of(network):
@@ -55,7 +59,7 @@ def test_networks_hold_every_layer_and_every_depth(drawn):
     found = Counter(
         type(layer).__name__ for it in drawn for layer in networks.leaves(layers_of(it))
     )
-    assert set(found) == set(CATALOGUE)
+    assert set(found) == set(CATALOGUE) - ELSEWHERE
     depths = [len(it.subject.parts) for it in drawn]
     assert min(depths) == 1
     assert max(depths) > 50
@@ -172,7 +176,6 @@ def test_a_wrong_length_differs(monkeypatch):
     assert verdicts()["lengths"] == "differ"
 
 
-@pytest.mark.xfail(reason="lines and shares are lost in deep stacks")
 def test_the_first_networks_agree():
     # as many as the profile has examples of a property, at half a second each
     count = settings().max_examples

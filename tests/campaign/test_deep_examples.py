@@ -111,11 +111,6 @@ def spectrum(tones, truth):
     return found
 
 
-LOST = (
-    "lines of deep stacks are lost: the bound of rounding grows with the worst gain of each layer"
-)
-
-
 @pytest.mark.parametrize("name", DEEP)
 def test_torch_gives_the_recorded_amplitudes(name):
     recorded = DEEP[name][1]
@@ -124,7 +119,6 @@ def test_torch_gives_the_recorded_amplitudes(name):
 
 
 @pytest.mark.parametrize("name", DEEP)
-@pytest.mark.xfail(reason=LOST)
 def test_every_line_above_the_true_rounding_is_listed(name):
     truth = truth_of(name)
     tones = upsim.predict(deep(name), upsim.Constant(1.0), provenance=False).tones
@@ -134,7 +128,6 @@ def test_every_line_above_the_true_rounding_is_listed(name):
 
 
 @pytest.mark.parametrize("name", DEEP)
-@pytest.mark.xfail(reason="shares below the same bound are left out")
 def test_the_shares_of_every_line_add_up_to_it(name):
     truth = truth_of(name)
     tones = upsim.predict(deep(name), upsim.Constant(1.0)).tones
@@ -146,7 +139,6 @@ def test_the_shares_of_every_line_add_up_to_it(name):
 
 @pytest.mark.parametrize("linear", [True, False])
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@pytest.mark.xfail(reason=LOST)
 def test_every_line_of_a_deep_stack_is_listed(linear):
     # A smaller stack says no more than a deep one here: no search for it.
     @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -214,7 +206,6 @@ def test_depthwise_filters_around_an_activation_agree_with_torch(channels):
     assert np.abs(total - tone.amplitude).max() <= truth.tolerance
 
 
-@pytest.mark.xfail(reason="a strided convolution of many groups is made dense")
 def test_a_depthwise_filter_takes_no_memory_of_all_pairs_of_channels():
     channels, number = 512, np.dtype(np.float64).itemsize
     stack = anti_aliased(channels)

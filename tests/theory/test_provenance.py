@@ -59,6 +59,37 @@ STACKS = {
         upsim.ELU(),
         upsim.SubpixelConv(4, 1, 3, 2, padding=1),
     ),
+    "anti-aliased": drawn(
+        upsim.TransposedConv(2, 4, 6, 3, padding=1),
+        upsim.Nearest(2),
+        upsim.Snake(1.0),
+        upsim.Conv(4, 4, 5, 2, 2, groups=4),
+        upsim.TransposedConv(4, 1, 4, 2, padding=1),
+        upsim.LeakyReLU(0.1),
+        upsim.Decimate(3, 1),
+    ),
+    "down and up with a skip": drawn(
+        upsim.TransposedConv(2, 3, 8, 4, padding=2),
+        upsim.Residual(
+            upsim.Conv(3, 4, 4, 2, 1), upsim.ReLU(), upsim.TransposedConv(4, 3, 4, 2, 1)
+        ),
+        upsim.Conv(3, 1, 4, 2, padding=1),
+    ),
+    "gate and normalisations": drawn(
+        upsim.TransposedConv(2, 4, 8, 4, padding=2),
+        upsim.GroupNorm(2, 4, weight=[1.0, -0.5, 2.0, 0.3], bias=[0.1, 0.2, -0.3, 0.4]),
+        upsim.GLU(),
+        upsim.InstanceNorm(2),
+        upsim.TransposedConv(2, 2, 4, 2, padding=1),
+        upsim.LayerNorm(2),
+        upsim.Conv(2, 1, 3, padding=1),
+    ),
+    "a resampler": drawn(
+        upsim.TransposedConv(2, 2, 4, 2, padding=1),
+        upsim.Tanh(),
+        upsim.Resample(3, 2, "scipy"),
+        upsim.Conv(2, 1, 3),
+    ),
 }
 SIGNALS = {
     "constant": upsim.Constant(1.0),
@@ -71,7 +102,7 @@ SIGNALS = {
 
 def size_and_operations(trace):
     """The largest that a share may be behind each step, and the products that are added to it."""
-    sizes, operations = [1.0 + trace.values[0].size], [1]
+    sizes, operations = [1.0 + float(trace.values[0].size.max())], [1]
     for step, operator in zip(trace.nodes, trace.operators, strict=True):
         given = sum(sizes[value] for value in step.inputs)
         terms = max(operations[value] for value in step.inputs)
@@ -117,7 +148,7 @@ class TestBackIsForward:
 
     def test_they_add_up_to_the_line(self, name, signal):
         start, forward, plain = self.traces(name, signal)
-        lines = [0, 1, 3]
+        lines = [k for k in (0, 1, 3) if 2 * k <= plain.values[-1].period.shape[1]]
         shares = shares_back(plain, start, lines)[1]
         total = plain.values[-1].amplitudes()[:, lines].T
         assert np.abs(shares.sum(axis=1) - total).max() <= self.bound(forward)
@@ -125,8 +156,8 @@ class TestBackIsForward:
     def test_not_without_the_gains_of_the_activations(self, name, signal, monkeypatch):
         start, forward, plain = self.traces(name, signal)
 
-        def everything_passes(_, before, after):
-            return np.ones((len(before), 1)), after - before
+        def everything_passes(activation, before, after):
+            return np.ones((len(after), 1)), after - activation.carrier(before)
 
         monkeypatch.setattr(provenance, "bussgang", everything_passes)
         end = forward.values[-1]
@@ -156,18 +187,17 @@ def test_the_output_is_split_as_the_last_panel_is():
 
 
 class TestWhatIsCarriedForward:
-    def test_a_decimation(self):
-        assert not asked_back(drawn(*[upsim.Conv(1, 1, 3, 2), upsim.ReLU()] * 4))
+    def test_an_activation_with_a_carrier_of_its_own(self):
+        class Doubled(upsim.layers.Activation):
+            def form(self):
+                return upsim.ReLU().form()
 
-    def test_a_normalisation(self):
+            def carrier(self, samples):
+                return 2 * samples
+
         layers = [upsim.Conv(1, 1, 3, padding=1), upsim.ReLU()] * 4
         assert asked_back(drawn(*layers))
-        assert not asked_back(drawn(*layers, upsim.InstanceNorm(1)))
-
-    def test_a_gate(self):
-        layers = [upsim.Conv(2, 2, 3, padding=1), upsim.ReLU()] * 6
-        assert asked_back(drawn(*layers, upsim.Conv(2, 1, 1)))
-        assert not asked_back(drawn(*layers, upsim.GLU()))
+        assert not asked_back(drawn(*layers, Doubled()))
 
     def test_more_channels_than_sources(self):
         assert not asked_back(drawn(upsim.Conv(1, 64, 3), upsim.ReLU(), upsim.Conv(64, 64, 1)))

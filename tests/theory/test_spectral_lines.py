@@ -18,6 +18,7 @@ from upsim import Constant, Prediction, Sine, WhiteNoise, neural
 from upsim.operators.phasor import phasors
 from upsim.testing.strategies import signals, stacks
 from upsim.theory.moments.power import response_span
+from upsim.network.graph import walk
 from upsim.words.tolerance import rounding
 
 UGLY = 261.626
@@ -85,12 +86,16 @@ def fits(stack, length):
 
 
 def largest(stack):
-    """Return a bound of the output for inputs up to 1, biases included."""
-    total = 1.0
-    for operator in operators(stack):
+    """Return a bound of every value for inputs up to 1, biases included."""
+
+    def bound(node, given):
+        operator = stack.operators[node.output - 1]
+        if operator is None:
+            return sum(given)
         offset = 0.0 if operator.offset is None else float(np.abs(operator.offset).max())
-        total = total * operator.largest_gain() + offset
-    return total
+        return given[0] * operator.largest_gain() + offset
+
+    return max(walk(stack, [1.0], bound))
 
 
 @given(st.data())

@@ -85,7 +85,7 @@ class Origin:
     moved_by: str = ""
 
 
-def families(graph: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
+def families(stack: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
     """Return the line families: of each upsampling layer, in order, then of activations.
 
     Activations mix the lines that they are given.  Of offsets they make no line outside the
@@ -94,7 +94,7 @@ def families(graph: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
 
     Parameters
     ----------
-    graph : Stack or Graph
+    stack : Stack or Graph
         Weights need not be drawn.
     signal : Signal, or dict of input name to Signal, optional
         Its own lines count; without it only offsets do.
@@ -111,7 +111,7 @@ def families(graph: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
     >>> [(each.name, int(each.spacing)) for each in families(stack, Sine(1000))]
     [('layer 1 (Nearest)', 8000), ('layer 2 (ReLU)', 1000)]
     """
-    graph = needs_network(graph, "families")
+    graph = needs_network(stack, "families")
     found = _offset_families(graph)
     spacings = {each.spacing for each in found}
     lines = frozenset() if signal is None else input_lines(graph, signals_of(graph, signal))

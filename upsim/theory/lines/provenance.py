@@ -1,19 +1,22 @@
 r"""Each source's share of a line, from the output back.
 
-Once Bussgang's gains are fixed, what a source adds to the output has passed linear layers and
-gains only.  So the line ``k`` of the output, and each source's share of it, is a row times the
-spectrum of the source where it was born:
+Once Bussgang's gains and the levels of normalisations are fixed, what a source adds to the output
+has passed linear layers and gains only.  So the line ``k`` of the output, and each source's share
+of it, is a row times the spectrum of the source where it was born:
 
-.. math:: a_k = \sum_c R_c[k]\, X_c[k]
+.. math:: a_k = \sum_c \sum_i R_{ci}[k]\, X_c[k + o_i]
 
-The rows of all lines are carried back through the stack once, whatever the number of sources:
+The rows of all lines are carried back through the network once, whatever the number of sources:
 through a layer by its gains at the lines' frequencies, through an activation by its gain, where
-branches met into each of them.  To carry every share forward costs a run for each source instead.
+branches met into each of them.  A decimation folds several lines onto one, so behind it a line
+has several rows, at offsets ``o_i`` that are the same for all lines; a stretch brings those that
+were one line together again.  To carry every share forward costs a run for each source instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +25,8 @@ from upsim.layers import Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.layers.merging import Concatenate, Merging
 from upsim.network.graph import Graph, Node, walk_back
-from upsim.operators.rows import rows_back
+from upsim.operators import Operator
+from upsim.operators.rows import rows_at
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
 from upsim.theory.moments.propagation import Trace
@@ -34,20 +38,27 @@ Whole = NDArray[np.intp]
 #: A row is complex, two lines' worth of products; below this many sources a row it is no gain.
 _SOURCES_PER_ROW = 4
 
+#: Complex numbers in the widest rows of one block of lines (32 MiB).
+_BLOCK = 2**21
+
 
 def asked_back(graph: Graph) -> bool:
-    """Tell whether backward attribution is valid for a network and cheaper than forward.
+    """Return True if backward attribution is valid for a network and cheaper than forward.
 
-    Not behind a layer that decimates (a line has several ways back), a gate or a normalisation
-    (a share passes by a rule of its own), and not where channels are more than sources.
+    An activation whose carrier is neither its input nor half of it passes shares by a rule of its
+    own, and where the output has more channels than there are sources, rows cost more.
     """
     sources = 0
     for node in graph.nodes:
         layer = node.layer
-        if isinstance(layer, Gated | Normalisation) or layer.block[1] > 1:
+        if isinstance(layer, Activation) and not _passes_its_input(layer):
             return False
         sources += isinstance(layer, Activation) or layer.has_bias
     return sources >= _SOURCES_PER_ROW * graph.out_channels
+
+
+def _passes_its_input(layer: Activation) -> bool:
+    return isinstance(layer, Gated) or type(layer).carrier is Activation.carrier
 
 
 def shares_back(
@@ -70,62 +81,145 @@ def shares_back(
     shares : array (lines, sources, out)
         Complex Fourier coefficients.
     """
-    graph = trace.graph
-    periods = [_period(trace, number) for number in range(len(trace.values))]
     numbers = np.asarray(lines, dtype=np.intp)
-    out = periods[graph.end].shape[0]
-    at_output = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, out, out))
-    born: list[tuple[Source, Complex]] = []
+    widest = max(trace.graph.value_channels) * trace.graph.out_channels
+    step = max(1, _BLOCK // widest)
+    blocks = [_Block(trace, starts, numbers[i : i + step]) for i in range(0, len(numbers), step)]
+    if not blocks:
+        blocks = [_Block(trace, starts, numbers)]
+    return blocks[0].sources, np.concatenate([block.shares for block in blocks])
 
-    # A row (lines, out, C) and its span: the samples at the value in the time of the output's
-    # period.  Its lines are numbered modulo that.
-    def back(node: Node, worth: tuple[Complex, int]) -> list[tuple[Complex, int]]:
-        row, span = worth
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of some lines at one value.
+
+    Parameters
+    ----------
+    gains : array (lines, A, out, C)
+    offsets : tuple of int
+        A of them: line k of the output is made of the lines ``k + offset`` here.
+    span : int
+        Samples here in the time of the output's period: lines are numbered modulo that.
+    """
+
+    gains: Complex
+    offsets: tuple[int, ...]
+    span: int
+
+    def before(self, operator: Operator, numbers: Whole) -> _Rows:
+        """Return the rows before an operator of rate U / D.
+
+        Alias l of the line at ``j / S'`` is :math:`(U j / S' + l) / D` cycles per input sample:
+        line :math:`j + l S' / U` of the :math:`S = S' D / U` that there are.
+        """
+        count, ways, out, channels = self.gains.shape
+        places = numbers[:, None] + np.array(self.offsets)
+        rows = self.gains.reshape(count * ways, out, channels)
+        moved = rows_at(operator, rows, places.reshape(-1) / self.span)
+        moved = moved.reshape(count, ways, operator.down, out, operator.in_channels)
+        span = self.span * operator.down // operator.up
+        found: dict[int, Complex] = {}
+        for way, offset in enumerate(self.offsets):
+            for alias in range(operator.down):
+                place = (offset + alias * self.span // operator.up) % span
+                part = moved[:, way, alias]
+                found[place] = found[place] + part if place in found else part
+        return _Rows(np.stack(list(found.values()), axis=1), tuple(found), span)
+
+    def __add__(self, other: _Rows) -> _Rows:
+        """Return the rows of a value that is read twice."""
+        if self.offsets == other.offsets:
+            return replace(self, gains=self.gains + other.gains)
+        offsets = tuple(dict.fromkeys(self.offsets + other.offsets))
+        total = np.zeros(
+            (len(self.gains), len(offsets), *self.gains.shape[2:]), dtype=np.complex128
+        )
+        for part in (self, other):
+            total[:, [offsets.index(offset) for offset in part.offsets]] += part.gains
+        return _Rows(total, offsets, self.span)
+
+    def times(self, spectrum_of: Real, numbers: Whole) -> Complex:
+        """Return the rows times the spectrum of a periodic source (C, p): (lines, out)."""
+        count = spectrum_of.shape[1]
+        spectrum = np.fft.fft(spectrum_of, axis=1) / count
+        answer = np.zeros((len(self.gains), self.gains.shape[2]), dtype=np.complex128)
+        for way, offset in enumerate(self.offsets):
+            # Line j is at j / span here; a source of a shorter period has not all of them.
+            places, other = np.divmod((numbers + offset) % self.span * count, self.span)
+            there = other == 0
+            seen = spectrum.T[places[there], :, None]
+            answer[there] += (self.gains[there, way] @ seen)[..., 0]
+        return answer
+
+
+class _Block:
+    """The shares of some lines: one walk from the output back."""
+
+    def __init__(
+        self, trace: Trace, starts: Sequence[DeterministicMoments], numbers: Whole
+    ) -> None:
+        self._trace, self._numbers = trace, numbers
+        self._born: list[tuple[Source, Complex]] = []
+        graph = trace.graph
+        out, span = self._period(graph.end).shape
+        eye = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, 1, out, out))
+        rows = walk_back(graph, _Rows(eye, (0,), span), self._back, _Rows.__add__)
+        for found, start in reversed(list(zip(rows, starts, strict=False))):
+            assert found is not None
+            for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
+                self._bear(source, found, share)
+        self._born.reverse()
+        self.sources = tuple(source for source, _ in self._born)
+        self.shares = np.stack([share for _, share in self._born], axis=1)
+
+    def _record(self, value: int) -> DeterministicMoments:
+        record = self._trace.values[value]
+        assert isinstance(record, DeterministicMoments)
+        return record
+
+    def _period(self, value: int) -> Real:
+        return self._record(value).period
+
+    def _bear(self, source: Source, rows: _Rows, samples: Real) -> None:
+        self._born.append((source, rows.times(samples, self._numbers)))
+
+    def _back(self, node: Node, rows: _Rows) -> list[_Rows]:
         layer = node.layer
         if isinstance(layer, Concatenate):
-            cuts = np.cumsum([periods[value].shape[0] for value in node.inputs])[:-1]
-            return [(part, span) for part in np.split(row, cuts, axis=2)]
+            cuts = np.cumsum([self._period(value).shape[0] for value in node.inputs])[:-1]
+            return [replace(rows, gains=part) for part in np.split(rows.gains, cuts, axis=3)]
         if isinstance(layer, Merging):
             scale = len(node.inputs) if layer.how == "mean" else 1
-            return [(row / scale, span)] * len(node.inputs)
-        operator = trace.operators[node.output - len(starts)]
+            return [replace(rows, gains=rows.gains / scale)] * len(node.inputs)
+        operator = self._trace.operators[node.output - len(self._trace.graph.inputs)]
         if operator is not None:
             if operator.offset is not None:
-                source = Source("bias", node.name)
-                born.append((source, _share(row, operator.offset, numbers, span)))
-            return [(rows_back(operator, row, numbers, span), span // operator.up)]
+                self._bear(Source("bias", node.name), rows, operator.offset)
+            return [rows.before(operator, self._numbers)]
+        if isinstance(layer, Normalisation):
+            return [self._before_normalisation(node, layer, rows)]
         assert isinstance(layer, Activation)
-        gain, rest = bussgang(layer, periods[node.inputs[0]], periods[node.output])
-        born.append((Source("activation", node.name), _share(row, rest, numbers, span)))
-        return [(row * gain[:, 0], span)]
+        before = self._period(node.inputs[0])
+        gain, rest = bussgang(layer, before, self._period(node.output))
+        self._bear(Source("activation", node.name), rows, rest)
+        passed = rows.gains * gain[:, 0]
+        if isinstance(layer, Gated):  # the half that opens the gate is part of the rest
+            passed = np.concatenate([passed, np.zeros_like(passed)], axis=3)
+        return [replace(rows, gains=passed)]
 
-    worths = walk_back(
-        graph,
-        (at_output, periods[graph.end].shape[1]),
-        back,
-        lambda first, second: (first[0] + second[0], first[1]),
-    )
-    for worth, start in reversed(list(zip(worths, starts, strict=False))):
-        assert worth is not None
-        for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
-            born.append((source, _share(worth[0], share, numbers, worth[1])))
-    born.reverse()
-    return tuple(source for source, _ in born), np.stack([share for _, share in born], axis=1)
-
-
-def _period(trace: Trace, number: int) -> Real:
-    record = trace.values[number]
-    assert isinstance(record, DeterministicMoments)
-    return record.period
-
-
-def _share(row: Complex, samples: Real, numbers: Whole, span: int) -> Complex:
-    """Return rows (lines, out, C) times the spectrum of a periodic source (C, p): (lines, out)."""
-    count = samples.shape[1]
-    spectrum = np.fft.fft(samples, axis=1) / count
-    # Line k is at (k mod span) / span here; a source of a shorter period has not all of them.
-    places, other = np.divmod((numbers % span) * count, span)
-    there = other == 0
-    answer = np.zeros(row.shape[:2], dtype=np.complex128)
-    answer[there] = (row[there] @ spectrum.T[places[there], :, None])[..., 0]
-    return answer
+    def _before_normalisation(self, node: Node, layer: Normalisation, rows: _Rows) -> _Rows:
+        """Return ``g (x - m(x))`` back: the centre is linear in the means, lines at 0 alone."""
+        before, after = self._record(node.inputs[0]), self._period(node.output)
+        levels, bias = before.levels(), layer.bias_array()
+        if bias is not None:
+            self._bear(Source("bias", node.name), rows, bias[:, None])
+            after = after - bias[:, None]
+        # Channels that were set to zero, as they moved by rounding only, pass nothing.
+        gains = layer.gains(levels.mean, levels.variance) * np.any(after, axis=1)
+        passed = rows.gains * gains
+        centres = layer.centre(np.eye(before.channels)).T
+        for way, offset in enumerate(rows.offsets):
+            still = (self._numbers + offset) % rows.span == 0
+            passed[still, way] -= passed[still, way] @ centres
+        return replace(rows, gains=passed)

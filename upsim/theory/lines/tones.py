@@ -124,10 +124,14 @@ def repeating(moments: Moments) -> DeterministicMoments:
     return moments
 
 
-def line_floor(moments: DeterministicMoments) -> float:
-    """Return the amplitude below which a line is not told from rounding."""
-    sums = rounding(moments.period.shape[1], moments.size)
-    return moments.error + sums
+def line_floor(moments: DeterministicMoments) -> NDArray[np.float64]:
+    """Return the amplitude below which a line is rounding, for each channel, (channels,).
+
+    A Fourier coefficient is a mean of the samples, no further off than they are, and a few
+    roundings for each doubling of the period.
+    """
+    sums = rounding(8 * moments.period.shape[1].bit_length(), 1.0)
+    return moments.error + sums * moments.size
 
 
 def find_tones(
@@ -155,7 +159,7 @@ def find_tones(
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
     refuse_infinite(powers)
-    listed = np.flatnonzero(magnitudes.max(axis=0) > floor).tolist()
+    listed = np.flatnonzero((magnitudes > floor[:, None]).any(axis=0)).tolist()
     refuse_too_many(len(listed))
     if starts is None:
         sources, shares = place.sources, place.share_amplitudes()[:, :, listed].transpose(2, 0, 1)
@@ -205,7 +209,7 @@ def find_tones(
 def _with_sines(
     offsets: Sequence[Tone],
     sines: SpectralLines,
-    floor: float,
+    floor: NDArray[np.float64],
     rate: Fraction,
     named: Callable[[Fraction, tuple[Contribution, ...]], tuple[str, str]],
     *,
@@ -246,7 +250,10 @@ def _with_sines(
 
 
 def _contributions(
-    sources: tuple[Source, ...], shares: Complex, sides: NDArray[np.intp], floor: float
+    sources: tuple[Source, ...],
+    shares: Complex,
+    sides: NDArray[np.intp],
+    floor: NDArray[np.float64],
 ) -> list[tuple[Contribution, ...]]:
     """Return the sources of each line that are above the floor, the strongest first.
 
@@ -257,7 +264,7 @@ def _contributions(
     shares = frozen(np.ascontiguousarray(shares))
     magnitudes = np.abs(shares)
     order = np.argsort(-(magnitudes**2).sum(axis=2), axis=1, kind="stable").tolist()
-    heard = (magnitudes.max(axis=2) > floor).tolist()
+    heard: list[list[bool]] = np.any(magnitudes > floor, axis=2).tolist()
     powers = frozen(magnitudes**2 * sides[:, None, None])
     return [
         tuple(
@@ -381,7 +388,7 @@ class Mechanisms:
     def _floor(self, number: int) -> float:
         """Return the rounding of a line at a layer's output."""
         made = repeating(self._trace.values[self._trace.nodes[number].output])
-        return line_floor(made) * float(np.sqrt(made.channels))
+        return float(np.linalg.norm(line_floor(made)))
 
     def _patterns(self, number: int) -> dict[str, NDArray[np.float64]]:
         """Return one period of each part, (out, L) or (out, period of the bias)."""

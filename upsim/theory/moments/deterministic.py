@@ -22,16 +22,14 @@ from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors
+from upsim.operators.rounding import running_error
 from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
-from upsim.words.tolerance import rounding
+from upsim.words.tolerance import probable, rounding
 from upsim.words.units import format_hertz
 
 Array = NDArray[np.float64]
-
-#: Layers of at most this many taps have their gain worked out exactly for rounding bounds.
-_FEW_TAPS = 2**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,9 @@ class DeterministicMoments(Moments):
         What each source contributes; they add up to ``period``.
     waveform : array (channels, n) or None
         The finite output for a finite recording, all offsets included.
-    error : float
-        How far rounding may have moved a sample of the period so far.
+    error : array (channels,)
+        How far rounding may have moved a sample of each channel so far: the running bound of
+        :mod:`upsim.operators.rounding`, taken on the values that pass.
     provenance : bool
         Whether shares are carried.
     normalised : tuple of str
@@ -63,10 +62,14 @@ class DeterministicMoments(Moments):
     sources: tuple[Source, ...] = ()
     shares: Array = field(default_factory=lambda: np.zeros((0, 1, 1)))
     waveform: Array | None = None
-    error: float = 0.0
+    error: Array = field(default_factory=lambda: np.zeros(0))
     provenance: bool = True
     normalised: tuple[str, ...] = ()
     sines: SpectralLines | None = None
+
+    def __post_init__(self) -> None:
+        if not self.error.size:
+            object.__setattr__(self, "error", np.zeros(self.channels))
 
     @classmethod
     def from_signal(
@@ -117,7 +120,7 @@ class DeterministicMoments(Moments):
             tuple(sources) if provenance else (),
             kept if provenance else np.zeros((0, *total.shape)),
             waveform,
-            error=rounding(4, float(np.abs(total).max())) if others else 0.0,
+            error=rounding(4, 1.0) * largest(total) if others else np.zeros(channels),
             provenance=provenance,
             sines=sines,
         )
@@ -128,9 +131,9 @@ class DeterministicMoments(Moments):
         return int(self.period.shape[0])
 
     @cached_property
-    def size(self) -> float:
-        """The largest sample of the period."""
-        return _largest(self.period)
+    def size(self) -> Array:
+        """The largest sample of each channel, (channels,)."""
+        return largest(self.period)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -159,13 +162,13 @@ class DeterministicMoments(Moments):
             fix = f"a bias whose period divides {after}"
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, what, fix=fix)
-        error = 0.0
-        if self.size or self.error or self.sources:
+        error = np.zeros(operator.out_channels)
+        if self.size.any() or self.error.any() or self.sources:
             batch = self.period[None]
             if self.sources:
                 batch = np.concatenate([batch, self.shares])
             mapped = _tiled(operator.periodic(batch), whole)
-            error = _rounding_through(operator, self.size, _largest(mapped[0]), self.error)
+            error = running_error(operator, self.size, self.error, period=self.period.shape[1])
         else:  # silence, as where all the input is noise
             mapped = np.zeros((1, operator.out_channels, whole))
         total, shares, sources = mapped[0], mapped[1:], self.sources
@@ -209,17 +212,14 @@ class DeterministicMoments(Moments):
             shares = np.concatenate([gain * activation.carrier(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
-        size = _largest(total)
-        after = replace(
+        return replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_rounding_of_function(self.size, size, self.error),
+            error=_error_of_function(activation, self, total),
         )
-        vars(after)["size"] = size  # known already: the next layer need not look for it
-        return after
 
     def levels(self) -> Levels:
         """Return mean and variance of the recording if there is one, of the period if not."""
@@ -239,22 +239,23 @@ class DeterministicMoments(Moments):
         """
         gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
         # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
-        floor = 2 * self.error + rounding(self.period.size + 2, self.size)
+        sums = probable(self.period.size + 2, 1.0)
+        floor = 2 * self.error + sums * self.size
 
-        def moved(samples: Array, least: float) -> Array:
+        def moved(samples: Array, least: Array) -> Array:
             centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
-            # What rounding left of a constant is no signal to be blown up by the gain.
-            moving = np.abs(centred).max(axis=-1, keepdims=True) > least
+            # Do not let the gain amplify rounding residue of a constant.
+            moving = np.abs(centred).max(axis=-1, keepdims=True) > least[..., None]
             return np.where(moving, gains * centred, 0.0)
 
         total, shares, sources = moved(self.period, floor), self.shares, self.sources
         if self.sources:
-            shares = moved(shares, floor + rounding(self.period.size + 2, _largest(shares)))
-        # The error passes with the gain, but for channels that were set to zero.  What it does to
-        # the level moves a sample by at most the root of the number of samples times as much: of
-        # n samples of variance 1 none is beyond sqrt(n).
-        passed = float((np.abs(gains) * np.any(total, axis=1, keepdims=True)).max())
-        error = passed * floor * (1 + self.period.size**0.5)
+            shares = moved(shares, floor + sums * largest(shares))
+        # The error passes with the gain, but for channels that were set to zero.  Independent
+        # errors move the level of n samples by 1 / sqrt(n) of one, and a sample moves with it by
+        # at most sqrt(n) deviations: by one error of the channels that share the level.
+        passed = np.abs(gains[:, 0]) * np.any(total, axis=1)
+        error = passed * (floor + floor.max())
         if bias is not None:
             own = np.broadcast_to(bias[:, None], total.shape)
             total = total + own
@@ -272,7 +273,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error + rounding(2, _largest(total)),
+            error=error + rounding(2, 1.0) * largest(total),
             normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
         )
 
@@ -310,7 +311,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=_merge(shares, merging),
             waveform=_merge(recordings, merging) if recordings else None,
-            error=sum(part.error for part in parts),
+            error=_merged_error([part.error for part in parts], merging),
             sines=merged_lines(
                 [part.sines for part in parts], [part.channels for part in parts], merging
             ),
@@ -362,28 +363,33 @@ def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array
     return gain, after - gain * carrier
 
 
-def _rounding_through(operator: Operator, size: float, made: float, error: float) -> float:
-    """Return what rounding may have done to a sample behind a linear layer.
+def _error_of_function(activation: Activation, before: DeterministicMoments, made: Array) -> Array:
+    """Return what rounding may have done to a sample behind an activation, (channels,).
 
-    Errors pass with at most the largest sum of absolute taps, and the layer's own sums add theirs.
-    For layers of many taps, which a second pass would cost as much as the first, the gain is taken
-    from the largest samples instead; only few taps can cancel to nothing.
+    The error passes with the slope there is: the function is asked again where the samples are
+    moved by the error, all up, and every other channel down, as a gate's halves may work against
+    each other.
     """
-    if operator.terms * operator.out_channels <= _FEW_TAPS or not size:
-        gain = operator.largest_gain()
-    else:
-        gain = made / size
-    return gain * error + rounding(operator.terms, gain * size)
+    error = before.error[:, None]
+    signs = np.where(np.arange(before.channels) % 2, -1.0, 1.0)[:, None]
+    moved = np.zeros(made.shape[0])
+    if error.any():
+        for step in (error, signs * error, -error):
+            moved = np.maximum(moved, largest(activation.function(before.period + step) - made))
+    return moved + rounding(8, 1.0) * largest(made)
 
 
-def _rounding_of_function(size: float, made: float, error: float) -> float:
-    """Return what rounding may have done to a sample behind an activation of slope up to one."""
-    slope = max(1.0, made / size) if size else 1.0
-    return slope * error + rounding(8, made)
+def _merged_error(errors: Sequence[Array], merging: str) -> Array:
+    """Return the error of values that meet; errors of different branches are independent."""
+    if merging == "concatenate":
+        return np.concatenate(errors)
+    total = np.sqrt(np.sum(np.square(errors), axis=0))
+    return np.asarray(total / len(errors) if merging == "mean" else total)
 
 
-def _largest(samples: Array) -> float:
-    return float(np.abs(samples).max(initial=0.0))
+def largest(samples: Array) -> Array:
+    """Return the largest magnitude along the last axis, 0 where there is none."""
+    return np.asarray(np.abs(samples).max(axis=-1, initial=0.0))
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from upsim.layers import ChannelNormalisation
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
-from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.deterministic import DeterministicMoments, largest
 from upsim.theory.moments.modulation import over_one_period, split, with_bias
 from upsim.theory.moments.per_channel import IndependentCovariance
 from upsim.theory.moments.places import Place
@@ -90,8 +90,8 @@ def levelled(
     # The same with noise of the average power.
     flat = weight / np.sqrt(layer.level(power.mean() + (means**2).mean(axis=0)))
     # A mean that is off moves with the gain, and moves the level by at most as much again.
-    error = 2 * float(np.abs(gains).max()) * before.error
-    error += rounding(4 + 2 * centred.terms, float(np.abs(gains * means).max(initial=0.0)))
+    error = largest(gains) * (before.error + before.error.max())
+    error += rounding(4 + 2 * centred.terms, 1.0) * largest(gains * means)
     made = (gains * means, flat * means, np.zeros((mean.channels, 1)))
     after = split(before, (means, before.shares), made, label, error)
     spread = float((_fluctuation(own, means) / level).max(initial=0.0))

@@ -35,7 +35,7 @@ from upsim.gaussian import (
 )
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
-from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.deterministic import DeterministicMoments, largest
 from upsim.theory.moments.places import Place
 from upsim.theory.moments.pointwise import ACCURACY, ORDER
 from upsim.words.arguments import refuse_beyond_memory
@@ -66,9 +66,9 @@ def activated(
         made = form.expectation(before, np.broadcast_to(np.sqrt(average), before.shape))
         flat = np.where(equal, total, made)
     # Errors of the mean pass with the mean slope; a deviation's reach the mean at most whole.
-    slope = max(1.0, float(np.abs(found.slope).max()))
-    error = slope * mean.error + float(found.mean_error.max())
-    error += rounding(operations, float(deviation.max()))
+    slope = np.maximum(1.0, largest(found.slope))
+    error = slope * mean.error + largest(found.mean_error)
+    error += rounding(operations, 1.0) * largest(deviation)
     silent = form.expectation(np.zeros_like(average), np.sqrt(average))
     after = split(mean, (before, mean.shares), (total, flat, silent), label, error)
     # Phases first, as covariances have them.
@@ -96,9 +96,11 @@ def gated(
     if not np.all(equal):
         flat = np.where(equal, total, _pairs(gate, before, averages, order=2).mean)
     silent = _significant(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
-    slope = max(1.0, sum(float(np.abs(each).max()) for each in found.slopes))
-    error = slope * mean.error + float(found.mean_error.max())
-    error += rounding(operations, float(np.sqrt(variance.max())))
+    carried_error, opened_error = mean.error[:half], mean.error[half:]
+    slope, opening_slope = (largest(each) for each in found.slopes)
+    error = np.maximum(1.0, slope) * carried_error + opening_slope * opened_error
+    error += largest(found.mean_error)
+    error += rounding(operations, 1.0) * np.sqrt(np.max(scale, axis=1))
     carried = (before[:half], mean.shares[:, :half])
     after = split(mean, carried, (total, flat, silent), label, error)
     return after, found[np.arange(half)[None, :], np.arange(total.shape[1])[:, None]]
@@ -129,7 +131,7 @@ def split(
     carried: tuple[Array, Array],
     made: tuple[Array, Array, Array],
     label: str,
-    error: float,
+    error: Array,
 ) -> DeterministicMoments:
     """Return the mean behind a nonlinear layer, its sources split.
 
@@ -142,7 +144,7 @@ def split(
     made : (array (C, P), array (C, P), array (C, 1))
         The mean, what it would be with noise of the average power, and that without a mean before.
     label : str
-    error : float
+    error : array (C,)
         What rounding may have done to the mean.
     """
     (before, before_shares), (total, flat, silent) = carried, made
@@ -169,7 +171,7 @@ def with_bias(mean: DeterministicMoments, bias: Array | None, label: str) -> Det
         return mean
     own = np.broadcast_to(bias[:, None], mean.period.shape)
     total = mean.period + own
-    error = mean.error + rounding(1, float(np.abs(total).max(initial=0.0)))
+    error = mean.error + rounding(1, 1.0) * largest(total)
     made = replace(mean, period=total, error=error)
     if not mean.provenance:
         return made

@@ -373,12 +373,12 @@ def _refuse_unforeseen(graph: Graph, start: StationaryMoments) -> None:
     walk(graph, [Planned.at_input(start)], after)
 
 
-def fold(graph: Graph) -> Operator:
+def fold(stack: Graph) -> Operator:
     """Return a linear network as one operator, by the noble identities and polyphase sums.
 
     Parameters
     ----------
-    graph : Graph or Stack
+    stack : Stack or Graph
         Of one input, without activations and normalisations; weights drawn.
 
     Returns
@@ -387,7 +387,7 @@ def fold(graph: Graph) -> Operator:
         A stretch-FIR where every layer is one, a polyphase matrix otherwise.  Equal to the network
         on the infinite line, offsets included.
     """
-    graph = needs_network(graph, "fold")
+    graph = needs_network(stack, "fold")
     wire: Operator = StretchFIR(np.ones((graph.in_channels, 1, 1)), groups=graph.in_channels)
 
     def folded(node: Node, inputs: Sequence[Operator]) -> Operator:
@@ -452,13 +452,13 @@ def has_activation(graph: Graph) -> bool:
     return any(isinstance(node.layer, Activation) for node in graph.nodes)
 
 
-def finite_matrix(graph: Graph, length: int) -> csr_array:
+def finite_matrix(stack: Graph, length: int) -> csr_array:
     """Return the exact finite map of a chain of linear layers, edges included.
 
     It is the product of the layers' banded matrices.  Rows and columns run through the channels
     first; offsets are left out.
     """
-    graph = needs_network(graph, "finite_matrix")
+    graph = needs_network(stack, "finite_matrix")
     length = whole_number(length, "length")
     matrices = []
     for node, operator in zip(graph.nodes, graph.operators, strict=True):

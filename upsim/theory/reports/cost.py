@@ -65,7 +65,7 @@ class Cost:
         return 4 * float(sum(layer.activations for layer in self.layers) * self.sample_rate)
 
 
-def cost(graph: Graph) -> Cost:
+def cost(stack: Graph) -> Cost:
     """Return what a network costs; no weight is needed.
 
     Examples
@@ -76,7 +76,7 @@ def cost(graph: Graph) -> Cost:
     >>> report.parameters, report.macs
     (516, Fraction(64, 1))
     """
-    graph = needs_network(graph, "cost")
+    graph = needs_network(stack, "cost")
     found: dict[int, LayerCost] = {}
     for node in graph.nodes:
         if isinstance(node.layer, Merging):

@@ -110,12 +110,12 @@ class Lengths:
         return "\n".join(lines)
 
 
-def lengths(graph: Graph, input_length: int) -> Lengths:
+def lengths(stack: Graph, input_length: int) -> Lengths:
     """Return how many samples each node of a network makes, and which input lengths fit.
 
     Parameters
     ----------
-    graph : Stack or Graph
+    stack : Stack or Graph
         Weights are not looked at.
     input_length : int
         Samples at the first input; other inputs are as long in seconds.
@@ -129,7 +129,7 @@ def lengths(graph: Graph, input_length: int) -> Lengths:
     9 samples cannot be run: branches that meet have different lengths, 8 and 9 samples, at layer 1
     (sum); the nearest lengths that can: 8 and 10
     """
-    graph = needs_network(graph, "lengths")
+    graph = needs_network(stack, "lengths")
     length = whole_number(input_length, "input_length", most=LARGEST_LENGTH)
     rows: list[NodeLength] = []
     refusal = ""
