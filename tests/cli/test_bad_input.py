@@ -180,7 +180,7 @@ TOO_LARGE = {
     ),
     "aliases of many channels": (
         stack_text({"type": "Decimate", "factor": 4096}, in_channels=2048),
-        "the gains at one frequency would need 256.0 GiB",
+        "the gains from all input frequencies would need 256.0 GiB",
     ),
     "density": (stack_text(NEAREST, in_channels=2**22), "the density would need"),
 }  # fmt: skip

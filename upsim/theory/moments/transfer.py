@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.rows import RowFilter, rows_at
+from upsim.words.arguments import refuse_beyond_memory
 
 if TYPE_CHECKING:
     from upsim.theory.moments.places import Place
@@ -94,20 +95,27 @@ class GainRows:
         What two of them have in common is one frequency, and its amplitudes add.
         """
         count, before, out, _ = self.gains.shape
+        refuse_beyond_memory(
+            count * before * operator.down * out * operator.in_channels,
+            "the gains from all input frequencies",
+            fix="frequencies=129, or a smaller stride",
+            itemsize=16,
+        )
         paces = float(self.pace) * self.grid
         here = (paces[:, None] + np.arange(before) / before).reshape(-1)
         rows = self.gains.reshape(count * before, out, -1)
         moved = rows_at(operator, rows, here)
         moved = moved.reshape(count, before, operator.down, out, operator.in_channels)
         index = operator.up * np.arange(before)[:, None] + before * np.arange(operator.down)
-        shared = int(np.gcd.reduce([before * operator.down, *index.flat]))
+        shared = int(np.gcd.reduce(index, axis=None, initial=before * operator.down))
         total = before * operator.down // shared
         pace = self.pace * operator.up / operator.down
         if total == 1:
             return replace(self, pace=pace, gains=moved.sum(axis=(1, 2))[:, None])
         gains = np.zeros((count, total, out, operator.in_channels), dtype=np.complex128)
-        for k, alias in np.ndindex(before, operator.down):
-            gains[:, index[k, alias] // shared % total] += moved[:, k, alias]
+        for k, places in enumerate(index // shared % total):
+            # The aliases of one frequency are different ones.
+            gains[:, places] += moved[:, k]
         return replace(self, pace=pace, gains=gains)
 
     def part(self, channels: slice, share: float) -> GainRows:
@@ -176,6 +184,12 @@ class Transfer:
         self.aliases = 1
         if self._frontier:
             self.aliases = next(self._gains(np.zeros(1))).shape[1]
+            refuse_beyond_memory(
+                count * self.aliases,
+                "the input frequencies behind all output frequencies",
+                fix="frequencies=129, or a smaller stride",
+                itemsize=16,
+            )
 
     def gains(self, frequencies: Real) -> Complex:
         """Return the gains at output frequencies, (F, D, out, in).
