@@ -97,12 +97,15 @@ class Node:
 def spoken(name: str) -> str:
     """Return a node's name as sentences say it: a number is called a layer.
 
+    Its kind in brackets may follow.
+
     Examples
     --------
-    >>> spoken("3.1"), spoken("up1")
-    ('layer 3.1', 'up1')
+    >>> spoken("3.1"), spoken("up1"), spoken("3 (Conv)")
+    ('layer 3.1', 'up1', 'layer 3 (Conv)')
     """
-    return f"layer {name}" if name.replace(".", "").isdigit() else name
+    number = name.partition(" ")[0].replace(".", "")
+    return f"layer {name}" if number.isdigit() else name
 
 
 class Graph:
