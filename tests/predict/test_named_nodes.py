@@ -73,7 +73,13 @@ def test_a_number_is_called_a_layer():
     assert "layer 4 (TransposedConv)" in repr(prediction)
 
 
-def test_the_share_of_an_input_names_it():
+def test_an_input_is_named_as_a_source():
+    # Bussgang's rest of the activation is smaller than what comes in, at 8 kHz and at 0 Hz.
     stack, signal = STACKS["two inputs"]
     text = str(upsim.predict(stack, signal).explain(8000))
-    assert "input offset of mel" in text
+    assert "input offset of mel (input)" in text
+    linear = upsim.predict(stack.upto("sum"), upsim.Constant(1000.0))
+    (offset,) = (tone for tone in linear.tones if tone.frequency == 0)
+    assert offset.layer in ("mel", "pitch")
+    assert f"{offset.layer} (input)" in linear.table()
+    assert "input offset of" in str(linear.explain(0))

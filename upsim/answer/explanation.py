@@ -254,8 +254,6 @@ def _shares(stack: Graph, tone: Tone) -> str:
 
 
 def _of(stack: Graph, label: str) -> str:
-    if any(each.name == label for each in stack.inputs):
-        return f" of {label}"
     return f" of {spoken(label)} ({stack.kind(label)})" if label else ""
 
 

@@ -490,8 +490,10 @@ class Graph:
         return f"{spoken(part.name)} ({type(part.layer).__name__})"
 
     def kind(self, name: str) -> str:
-        """Return the type of the layer of a name: ``2.1.2`` may be a ``TransposedConv``."""
+        """Return what bears a name: ``2.1.2`` may be a ``TransposedConv``, ``mel`` an input."""
         name = checked_name(name)
+        if any(each.name == name for each in self.inputs):
+            return "input"
         for part in self.parts:
             if part.name == name:
                 return type(part.layer).__name__
