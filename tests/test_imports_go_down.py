@@ -42,6 +42,13 @@ ONLY_FLOORS = {
     "upsim.show": {0},  # takes plain arrays and rows
 }
 
+# Modules that import each other, one of them inside a function. docs/architecture.md argues for
+# each; nobody else may.
+CIRCLES = [
+    {"upsim.operators.folded", "upsim.operators.polyphase", "upsim.operators.stretch_fir"},
+    {"upsim.answer.prediction", "upsim.answer.predictionfile"},
+]
+
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]
 EXTRAS = {"torch", "safetensors", "soundfile", "pandas"}
 
@@ -133,6 +140,52 @@ def test_every_import_goes_down():
     modules = read_package(PACKAGE)
     assert "upsim" in modules
     assert not complaints(modules), "\n".join(complaints(modules))
+
+
+class Running(ast.NodeTransformer):
+    """Leave out what is imported for annotations only."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        self.generic_visit(node)
+        return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+
+
+def circles(modules: Mapping[str, Module]) -> list[set[str]]:
+    """Return the groups of modules that reach each other by imports, late ones included."""
+    running = {
+        name: module._replace(source=ast.unparse(Running().visit(ast.parse(module.source))))
+        for name, module in modules.items()
+    }
+    reach = {name: inner_imports(name, running) & modules.keys() for name in modules}
+    while True:
+        further = {
+            name: seen.union(*(reach[other] for other in seen)) for name, seen in reach.items()
+        }
+        if further == reach:
+            break
+        reach = further
+    found: list[set[str]] = []
+    for name, seen in reach.items():
+        if name in seen and not any(name in circle for circle in found):
+            found.append({other for other in seen if name in reach[other]})
+    return found
+
+
+def test_only_the_circles_that_are_argued_for():
+    found = circles(read_package(PACKAGE))
+    assert sorted(map(sorted, found)) == sorted(map(sorted, CIRCLES))
+
+
+def test_a_late_circle_is_caught():
+    late = "def f():\n    from upsim.words.two import g"
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import upsim.words.one"
+    modules = {
+        "upsim.words.one": Module(late, is_package=False),
+        "upsim.words.two": Module("import upsim.words.one", is_package=False),
+    }
+    assert circles(modules) == [{"upsim.words.one", "upsim.words.two"}]
+    modules["upsim.words.two"] = Module(typed, is_package=False)
+    assert circles(modules) == []
 
 
 @pytest.mark.parametrize(

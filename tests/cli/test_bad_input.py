@@ -300,6 +300,7 @@ def test_bad_options_of_predict(refused, options, what):
         (["overlap", "--kernel", 10**12, "--stride", 2], "kernel_size is too large"),
         (["overlap", "--kernel", 3, "--stride", 2**24], "the list of lines would need"),
         (["boundaries", "fig7", "--length", 0], "input_length must be a positive"),
+        (["lengths", "fig7", "--length", 0], "input_length must be a positive"),
         (["boundaries", "fig7", "--length", 10**12], "input_length is too large"),
         (["models", "nothing"], "there is no model of this name"),
         (["models", "--write", "x.json"], "needs a name"),

@@ -1,4 +1,4 @@
-"""`explain`, `verify`, `overlap`, `models`, `schema`, `cost`, `boundaries` and `replicas`."""
+"""All commands but `predict`: what they answer, and in which form."""
 
 import json
 from fractions import Fraction
@@ -225,6 +225,59 @@ def test_boundaries_say_what_is_missing(upsim_command):
     text = upsim_command("boundaries", "fig8-left", "--length", 10).out
     # 10 samples become 22, 46, 94; 80 were asked for.
     assert text.startswith("10 samples in, 94 out: 14 more than the rates ask for")
+
+
+@pytest.mark.parametrize("command", ["boundaries", "lengths"])
+def test_structural_answers_read_graph_files(upsim_command, tmp_path, command):
+    upsim.save_stack(two_rates(), tmp_path / "graph.json")
+    assert upsim_command(command, "graph.json", "-n", 8).code == 0
+
+
+def two_rates():
+    """Two inputs at two rates that meet in a sum: 8 kHz and 16 kHz."""
+    return upsim.Graph(
+        [
+            ("up", upsim.Nearest(2), "mel"),
+            ("source", upsim.Conv(1, 1, 3, padding=1), "pitch"),
+            ("sum", upsim.Add(), ("up", "source")),
+        ],
+        inputs={"mel": 1, "pitch": 1},
+        sample_rate=16000,
+    )
+
+
+def test_lengths_name_the_layers_that_lose_samples(upsim_command, tmp_path):
+    # A kernel of 4 without padding takes 3 of 10 samples, and 7 become 14: 6 fewer than 20.
+    stack = upsim.Stack([("pre", upsim.Conv(1, 1, 4)), ("up", upsim.Nearest(2))], 16000)
+    upsim.save_stack(stack, tmp_path / "lossy.json")
+    assert upsim_command("lengths", "lossy.json", "-n", 10).out == (
+        "10 samples in, 14 out, 6 fewer than 20\n"
+        "  pre (Conv): 10 to 7, loses 3 of its own, 6 at the output\n"
+    )
+    content = upsim_command("lengths", "lossy.json", "-n", 10, "--json").json()
+    assert (content["accepted"], content["output_length"]) == (True, 14)
+    assert (content["below"], content["above"], content["every"]) == (10, 10, 1)
+    assert content["nodes"][0] == {
+        "name": "pre",
+        "title": "pre (Conv)",
+        "length_in": 10,
+        "length_out": 7,
+        "loss": "3",
+        "loss_at_output": "6",
+    }
+
+
+def test_lengths_name_the_nearest_that_can_be_run(upsim_command, tmp_path):
+    # Down by 2 and up by 2 gives an even length; the skip keeps 9.
+    down, up = upsim.Conv(1, 1, 4, 2, 1), upsim.TransposedConv(1, 1, 4, 2, 1)
+    stack = upsim.Stack([upsim.Residual(down, up)], 16000)
+    upsim.save_stack(stack, tmp_path / "skip.json")
+    outcome = upsim_command("lengths", "skip.json", "--length", 9)
+    assert outcome.code == 0
+    assert outcome.out.rstrip().endswith("the nearest lengths that can: 8 and 10")
+    content = upsim_command("lengths", "skip.json", "--length", 9, "--json").json()
+    assert (content["accepted"], content["output_length"]) == (False, None)
+    assert (content["below"], content["above"], content["every"]) == (8, 10, 2)
 
 
 def test_replicas_are_the_input_band_again_and_again(upsim_command):

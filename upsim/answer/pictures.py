@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim import show
-from upsim.answer.prediction import Prediction
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.network.graph import Graph, spoken
 from upsim.operators import StretchFIR
@@ -17,6 +16,9 @@ from upsim.theory.lines.ladder import families
 from upsim.theory.moments.propagation import fold, is_linear
 from upsim.theory.reports.replicas import find_bands
 from upsim.words.arguments import one_of, plain_text, whole_number
+
+if TYPE_CHECKING:
+    from upsim.answer.prediction import Prediction
 
 #: Kinds of pictures.
 KINDS = ("spectrum", "layers", "spectrograms", "spectrogram", "comb", "provenance", "impulse")

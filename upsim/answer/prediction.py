@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from upsim.answer.explanation import Explanation, explain
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
-from upsim.network.graph import Graph
+from upsim.network.graph import Graph, spoken
 from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
@@ -512,8 +512,7 @@ class Prediction:
 
 def _made(row: list[str]) -> str:
     source = f", from the {row[5]}" if row[5] else ""
-    place = row[3] if row[3] == "input" else f"layer {row[3]}"
-    return f"{place}, {row[4]}{source}"
+    return f"{spoken(row[3])}, {row[4]}{source}"
 
 
 def _short(signal: Feed) -> str:

@@ -119,9 +119,9 @@ def predict(
     graph = needs_network(stack, "predict")
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0)
-    signals = signals_of(graph, signal)
     on_or_off(provenance, "provenance")
-    grid = _grid(frequencies, graph.sample_rate)
+    asked = Asked(graph, signal, _grid(frequencies, graph.sample_rate))
+    signals = asked.signals
     budget = finite_number(memory, "memory")
     if budget <= 0:
         raise ArgumentError(
@@ -129,15 +129,12 @@ def predict(
         )
     tell = told(progress)
     with in_range(), memory_refused():
-        asked = grid
-        if grid is None and frequencies is not None:
-            asked = int(frequencies)  # type: ignore[arg-type, assignment]
         left = budget
         if graph.is_drawn and any(
             each.density(np.zeros(1), own.channels, rate) is not None
             for each, own, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         ):
-            left -= _density_bytes(graph, asked, budget)
+            left -= _density_bytes(graph, asked.frequencies, budget)
         starts = starting_moments(
             graph,
             signals,
@@ -154,7 +151,7 @@ def predict(
             and asked_back(graph)
         ):
             trace = propagate(graph, [start.without_shares() for start in steady], tell)
-            return _read(Asked(graph, signal, asked), trace, steady)
+            return _read(asked, trace, steady)
         if plain_chain(graph) is None or _recorded(starts[0]) is None:
             trace = propagate(graph, starts, tell)
         else:
@@ -164,7 +161,7 @@ def predict(
         tell(1.0, "reading the answer")
         if provenance:
             trace = with_repeats(signals[0], trace)
-        return _read(Asked(graph, signal, asked), trace)
+        return _read(asked, trace)
 
 
 def _density_bytes(graph: Graph, frequencies: int | Array | None, budget: float) -> int:
@@ -198,7 +195,7 @@ class Asked:
     signal: Feed
     frequencies: int | Array | None
 
-    @property
+    @cached_property
     def signals(self) -> tuple[Signal, ...]:
         """The signal of each input."""
         return signals_of(self.graph, self.signal)
@@ -332,14 +329,14 @@ def _points(place: Moments) -> int:
     return max(_DEFAULT_COUNT, min(_MOST_POINTS, memory + 1))
 
 
-def _grid(frequencies: object, rate: Fraction) -> Array | None:
-    """Return given frequencies, checked; None where a number or nothing was given."""
+def _grid(frequencies: object, rate: Fraction) -> int | Array | None:
+    """Return given frequencies, or their number, checked."""
     if frequencies is None:
         return None
     if axes_of(frequencies) == 0:
         count = whole_number(frequencies, "frequencies", least=2)
         refuse_beyond_memory(count * 16, "the density", fix="frequencies=4097")
-        return None
+        return count
     grid = np.array(finite_array(frequencies, "frequencies", shape=(None,)))
     if (
         not grid.size

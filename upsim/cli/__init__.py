@@ -1,8 +1,9 @@
 """The command line: ``upsim predict fig8-left --plot out.png`` and its relatives.
 
 Exit codes: 0 the answer was given (and, for ``verify``, prediction and witness agree), 1 they do
-not agree, 2 bad input or an output that cannot be written, 3 they agree in what ``verify`` could
-check and some claims were not checked, 130 interrupted, 141 nobody reads the output.  What a
+not agree, 2 bad input, an output that cannot be written, or nothing that ``verify`` could check, 3
+they agree in what ``verify`` could check and some claims were not checked, 130 interrupted, 141
+nobody reads the output.  What a
 program wants to read goes to the standard output, remarks go to the standard error.  Nothing is
 imported before it is used.
 """

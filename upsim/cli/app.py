@@ -9,7 +9,7 @@ import typer
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
 from upsim.cli.predicting import predict
-from upsim.cli.reporting import boundaries, cost, overlap, replicas
+from upsim.cli.reporting import boundaries, cost, lengths, overlap, replicas
 from upsim.cli.verifying import verify
 
 app = typer.Typer(
@@ -21,7 +21,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (predict, explain, verify, overlap, replicas, boundaries, cost, models, schema):
+COMMANDS = (
+    predict,
+    explain,
+    verify,
+    overlap,
+    replicas,
+    boundaries,
+    lengths,
+    cost,
+    models,
+    schema,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -63,6 +63,9 @@ RecordingChannelOption = Annotated[
         help="Use one channel of the recordings, from 0.",
     ),
 ]
+InputLengthOption = Annotated[
+    int, typer.Option("--length", "-n", metavar="N", help="Samples of the input.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")]
 OverwriteOption = Annotated[

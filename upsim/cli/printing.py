@@ -15,7 +15,7 @@ from upsim.errors import ArgumentError
 
 
 class NobodyReadsError(Exception):
-    """The other end of the pipe is closed: no fault of anybody's."""
+    """The other end of the pipe is closed: no error of the program."""
 
 
 def open_streams() -> None:
@@ -95,7 +95,7 @@ def note(text: str) -> None:
 
 
 def remark(line: str) -> None:
-    """Print a line to the standard error; that nobody can read it changes no answer."""
+    """Print a line to the standard error; if it cannot be written, the answer is the same."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

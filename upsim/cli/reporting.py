@@ -1,4 +1,4 @@
-"""``upsim overlap``, ``replicas``, ``boundaries`` and ``cost``: reports without a signal."""
+"""``upsim overlap``, ``replicas``, ``boundaries``, ``lengths``, ``cost``: no signal is needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from upsim.cli.options import CsvOption, JsonOption, SeedOption, StackArgument
+from upsim.cli.options import (
+    CsvOption,
+    InputLengthOption,
+    JsonOption,
+    SeedOption,
+    StackArgument,
+)
 
 
 def overlap(
@@ -152,9 +158,7 @@ def replicas(
 
 def boundaries(
     stack: StackArgument,
-    length: Annotated[
-        int, typer.Option("--length", "-n", metavar="N", help="Samples of the input.")
-    ],
+    length: InputLengthOption,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -203,6 +207,44 @@ def boundaries(
     head = f"{report.input_length} samples in, {report.output_length} out: {verdict}"
     table = text_table(["unsteady after", "left", "right", "left", "right"], rows)
     answer(f"{head}\n\n{table}")
+
+
+def lengths(stack: StackArgument, length: InputLengthOption, as_json: JsonOption = False) -> None:
+    """Say which layers lose samples and which lengths fit.
+
+    Where branches would not meet, the nearest lengths that can be run are named.
+    """
+    from upsim.cli.inputs import read_stack
+    from upsim.cli.printing import answer, answer_json
+    from upsim.theory.reports.lengths import lengths as find_lengths
+
+    found = find_lengths(read_stack(stack), length)
+    if as_json:
+        answer_json(
+            {
+                "input_length": found.input_length,
+                "output_length": found.output_length,
+                "expected_length": str(found.expected_length),
+                "accepted": found.accepted,
+                "refusal": found.refusal,
+                "below": found.below,
+                "above": found.above,
+                "every": found.every,
+                "nodes": [
+                    {
+                        "name": node.name,
+                        "title": node.title,
+                        "length_in": node.length_in,
+                        "length_out": node.length_out,
+                        "loss": str(node.loss),
+                        "loss_at_output": str(node.loss_at_output),
+                    }
+                    for node in found.nodes
+                ],
+            }
+        )
+        return
+    answer(str(found))
 
 
 def cost(stack: StackArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:

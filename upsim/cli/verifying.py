@@ -36,7 +36,7 @@ def verify(
     ] = "float64",
     as_json: JsonOption = False,
 ) -> None:
-    """Run the layers in NumPy and judge every claim of the prediction.
+    """Run the layers and judge each claim of the prediction.
 
     Exit code 0: every claim passed; 1: a claim failed; 2: nothing could be checked; 3: what could
     be checked passed, and some claims were not checked.

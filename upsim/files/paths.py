@@ -81,7 +81,7 @@ def write_output(path: str | Path, content: bytes, *, overwrite: bool = False) -
 
 
 def _move(beside: Path, place: Path, *, overwrite: bool) -> None:
-    """Give a file its name; without ``overwrite`` only a name that nobody has taken meanwhile."""
+    """Give a file its name; without ``overwrite`` only if no file has it by now."""
     if not overwrite:
         try:
             place.hardlink_to(beside)

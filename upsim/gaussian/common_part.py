@@ -15,7 +15,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.gaussian.covariance import Covariance
 from upsim.gaussian.form import Form
 from upsim.gaussian.hermite import density
 from upsim.gaussian.moments import ActivationMoments
@@ -46,15 +45,15 @@ def _cuts(form: Form, mean: Array, deviation: Array, smoothing: Array) -> Array:
     return np.concatenate([smooth, *[np.clip(row, -_WINDOW, _WINDOW)[None] for row in around]])
 
 
-def common_part(x: ActivationMoments, y: ActivationMoments, rho: Array) -> Covariance:
-    """Return the covariances of flat arrays of pairs, with the bound that two rules give."""
+def common_part(x: ActivationMoments, y: ActivationMoments, rho: Array) -> tuple[Array, Array]:
+    """Return the covariances of flat arrays of pairs, and the bound that two rules give."""
     size = rho.size
     pieces = [
         _piece(x[part], y[part], rho[part])
         for part in np.array_split(np.arange(size), max(1, -(-size // _CHUNK)))
     ]
     values, error = (np.concatenate(piece) for piece in zip(*pieces, strict=True))
-    return Covariance(values, error, "quadrature")
+    return values, error
 
 
 def _piece(x: ActivationMoments, y: ActivationMoments, rho: Array) -> tuple[Array, Array]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ShapeError
+from upsim.gaussian.common_part import common_part
 from upsim.gaussian.inputs import correlation
 from upsim.gaussian.mehler import summed
 from upsim.words.tolerance import rounding
@@ -145,16 +146,14 @@ def _with_quadrature(
     x: ActivationMoments, y: ActivationMoments, rho: Array, answer: Covariance, slow: Mask
 ) -> Covariance:
     """Return the answer with the entries where the series is slow found by quadrature."""
-    from upsim.gaussian.common_part import common_part
-
     values, error = answer.values.copy(), answer.error.copy()
     shape = values.shape
-    found = common_part(
+    found, found_error = common_part(
         x.spread(shape)[slow], y.spread(shape)[slow], np.broadcast_to(rho, shape)[slow]
     )
-    better = found.error < error[slow]
-    values[slow] = np.where(better, found.values, values[slow])
-    error[slow] = np.where(better, found.error, error[slow])
+    better = found_error < error[slow]
+    values[slow] = np.where(better, found, values[slow])
+    error[slow] = np.where(better, found_error, error[slow])
     return Covariance(values, error, "quadrature" if np.all(slow) else "series and quadrature")
 
 

@@ -107,7 +107,7 @@ class GatedMoments:
 
     @property
     def remainder(self) -> Array:
-        """``Var(e) = s_a^2 (1 - r^2)``: what b does not tell of a."""
+        """``Var(e) = s_a^2 (1 - r^2)``: the part of a that does not follow from b."""
         return np.asarray(self.carrier_deviation**2 * (1 - self.rho) * (1 + self.rho))
 
     @property

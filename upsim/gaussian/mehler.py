@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: A tail at the level of rounding is not told from none.
+#: A tail at the level of rounding counts as none.
 _ROUNDED = 1e-15
 
 

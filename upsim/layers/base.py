@@ -384,7 +384,7 @@ def refuse_other_channels(layer: Layer, channels: int) -> None:
 
 
 def is_random(weight: object) -> bool:
-    """Tell whether weights, as a layer holds them, differ from one draw to the next."""
+    """Return True if weights, as a layer holds them, differ from one draw to the next."""
     return isinstance(weight, Initialisation) and weight.is_random
 
 

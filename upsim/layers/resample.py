@@ -16,7 +16,7 @@ from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.resamplers import anti_aliased, julius, scipy_poly, torchaudio
 from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
 
-#: What each library's resampler can be told, with the library's own defaults.
+#: The parameters of each library's resampler, with the library's own defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "julius": {"zeros": 24, "rolloff": 0.945},
     "scipy": {"window": ("kaiser", 5.0), "padtype": "constant"},
@@ -55,9 +55,8 @@ class Resample(LinearLayer):
         ``DownSample1d(old / new, kernel_size)``: one of the two rates divides the other, the ends
         are held, ``ceil(n new / old)`` samples.
 
-    julius and torchaudio work out the weights in single precision where they are not told
-    otherwise, and the length too: a signal of many samples may come out a sample longer or shorter
-    than this exact length.
+    By default julius and torchaudio compute weights and lengths in single precision: a long signal
+    may come out a sample longer or shorter than this exact length.
 
     Parameters
     ----------
@@ -66,8 +65,8 @@ class Resample(LinearLayer):
     like : str
         The resampler that is copied.
     zeros, rolloff, window, padtype, lowpass_filter_width, resampling_method, beta, kernel_size
-        What that resampler can be told, by the library's own names; its defaults where nothing is
-        given.  A window is a name, a name with its number as ``("kaiser", 5.0)``, or the filter's
+        The resampler's parameters, by the library's own names; by default the library's own
+        values.  A window is a name, a name with its number as ``("kaiser", 5.0)``, or the filter's
         taps.
 
     Examples
@@ -129,7 +128,7 @@ class Resample(LinearLayer):
         common = gcd(self.new, self.old)
         return self.new // common, self.old // common
 
-    def told(self, name: str) -> Any:
+    def parameter(self, name: str) -> Any:
         """Return a parameter, or the library's default."""
         value = getattr(self, name)
         return PARAMETERS[self.like][name] if value is None else value
@@ -143,7 +142,7 @@ class Resample(LinearLayer):
     def edge(self) -> str:
         """What the layer sees beyond its input's ends."""
         if self.like == "scipy":
-            return PADTYPES[self.told("padtype")]
+            return PADTYPES[self.parameter("padtype")]
         return "zeros" if self.like == "torchaudio" else "replicate"
 
     def channels_out(self, channels: int) -> int:
@@ -161,13 +160,13 @@ class Resample(LinearLayer):
         if up == down:
             return np.ones(1), 0
         if self.like == "julius":
-            return julius(up, down, self.told("zeros"), self.told("rolloff"))
+            return julius(up, down, self.parameter("zeros"), self.parameter("rolloff"))
         if self.like == "scipy":
-            return scipy_poly(up, down, self.told("window"))
+            return scipy_poly(up, down, self.parameter("window"))
         if self.like == "bigvgan":
             return anti_aliased(up, down, self.taps_asked)
         names = ("lowpass_filter_width", "rolloff", "resampling_method", "beta")
-        return torchaudio(up, down, *map(self.told, names))
+        return torchaudio(up, down, *map(self.parameter, names))
 
     def operator(self, channels: int) -> StretchFIR:
         """Return the stretch-FIR with its decimation, one group a channel."""

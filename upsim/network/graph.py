@@ -97,12 +97,15 @@ class Node:
 def spoken(name: str) -> str:
     """Return a node's name as sentences say it: a number is called a layer.
 
+    Its kind in brackets may follow.
+
     Examples
     --------
-    >>> spoken("3.1"), spoken("up1")
-    ('layer 3.1', 'up1')
+    >>> spoken("3.1"), spoken("up1"), spoken("3 (Conv)")
+    ('layer 3.1', 'up1', 'layer 3 (Conv)')
     """
-    return f"layer {name}" if name.replace(".", "").isdigit() else name
+    number = name.partition(" ")[0].replace(".", "")
+    return f"layer {name}" if number.isdigit() else name
 
 
 class Graph:
@@ -494,8 +497,10 @@ class Graph:
         return f"{spoken(part.name)} ({type(part.layer).__name__})"
 
     def kind(self, name: str) -> str:
-        """Return the type of the layer of a name: ``2.1.2`` may be a ``TransposedConv``."""
+        """Return what bears a name: ``2.1.2`` may be a ``TransposedConv``, ``mel`` an input."""
         name = checked_name(name)
+        if any(each.name == name for each in self.inputs):
+            return "input"
         for part in self.parts:
             if part.name == name:
                 return type(part.layer).__name__

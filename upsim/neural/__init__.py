@@ -11,7 +11,7 @@ overlap-add, shuffles a reshape, interpolations a gathering of neighbours.
 array([[1., 1., 2., 1., 2., 1., 1.]])
 """
 
-# Imported for what they register: the forward of each family of layers.
+# Imported for what they register: forward and torch module of each family of layers.
 from upsim.neural import (  # noqa: F401
     activations,
     branches,
@@ -23,6 +23,9 @@ from upsim.neural import (  # noqa: F401
     samples,
     shuffle,
     sinc,
+    torch_activations,
+    torch_modules,
+    torch_normalisation,
     wavelet,
 )
 from upsim.neural.registry import chain, forward, register

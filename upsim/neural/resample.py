@@ -24,7 +24,7 @@ Kernels = NDArray[np.float64]
 Begins = NDArray[np.intp]
 
 
-def told(layer: Resample, name: str) -> Any:
+def parameter(layer: Resample, name: str) -> Any:
     """Return what the layer says, or else the library's default."""
     value = getattr(layer, name)
     return PARAMETERS[layer.like][name] if value is None else value
@@ -67,18 +67,18 @@ def phase_kernels(layer: Resample) -> tuple[Kernels, Begins]:
     from scipy.special import i0
 
     old, new = rates(layer)
-    rolloff = told(layer, "rolloff")
+    rolloff = parameter(layer, "rolloff")
     if layer.like == "julius":
-        kernels, begins = sinc_kernels(old, new, told(layer, "zeros"), rolloff, hann)
+        kernels, begins = sinc_kernels(old, new, parameter(layer, "zeros"), rolloff, hann)
         return kernels / kernels.sum(axis=1, keepdims=True), begins
-    given = told(layer, "beta")
+    given = parameter(layer, "beta")
     beta = 14.769656459379492 if given is None else given
-    is_hann = told(layer, "resampling_method") == "sinc_interp_hann"
+    is_hann = parameter(layer, "resampling_method") == "sinc_interp_hann"
 
     def kaiser(share: Kernels) -> Kernels:
         return np.asarray(i0(beta * np.sqrt(1 - share * share)) / i0(beta))
 
-    zeros = told(layer, "lowpass_filter_width")
+    zeros = parameter(layer, "lowpass_filter_width")
     kernels, begins = sinc_kernels(old, new, zeros, rolloff, hann if is_hann else kaiser)
     return kernels * (min(old, new) * rolloff / old), begins
 
@@ -106,7 +106,7 @@ def every_kernel(layer: Resample) -> tuple[Kernels, Begins]:
         taps = alias_free_filter(ratio, count) * new
         centre = (count - ratio) // 2 if old == 1 else count // 2
     else:
-        window = told(layer, "window")
+        window = parameter(layer, "window")
         if isinstance(window, np.ndarray):
             taps, centre = window * new, (window.size - 1) // 2
         else:
@@ -157,10 +157,10 @@ def resample(layer: Resample, samples: Signal) -> Signal:
 def _by_scipy(layer: Resample, samples: Signal, old: int, new: int) -> Signal:
     from scipy.signal import resample_poly
 
-    window: Any = told(layer, "window")
+    window: Any = parameter(layer, "window")
     if isinstance(window, np.ndarray):
         window = like(samples, window)
-    padtype = told(layer, "padtype")
+    padtype = parameter(layer, "padtype")
     made = resample_poly(samples, new, old, axis=-1, window=window, padtype=padtype)
     return np.asarray(made, dtype=samples.dtype)
 

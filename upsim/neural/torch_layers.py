@@ -132,9 +132,6 @@ def require_torch() -> Any:
 
 def build(layer: Layer, torch: Any) -> Any:
     """Return the torch module of one layer, double precision, on the CPU."""
-    # They register the builders of our own layers.
-    from upsim.neural import torch_activations, torch_modules, torch_normalisation  # noqa: F401
-
     for ancestor in type(layer).__mro__:
         if ancestor in _BUILDERS:
             return _BUILDERS[ancestor](layer, torch)

@@ -10,7 +10,7 @@ from upsim.words.arguments import refuse_beyond_memory
 Real = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
-#: Numbers in the largest intermediate array; longer kernels are worked off tap by tap.
+#: Numbers in the largest intermediate array; longer kernels go tap by tap.
 _BLOCK = 2**24
 
 #: Real layers have fewer taps; only beyond is it worth a look whether the period is shorter still.

@@ -1,7 +1,7 @@
-"""A stretch and an FIR of whose output every D-th sample is kept; the others are not computed.
+"""A stretch, an FIR and a decimation by D, without the samples that the decimation drops.
 
 Output ``n`` sees input ``m`` through the tap at place ``p`` if ``n D = m L + p``.  Filters of one
-channel each are worked off neighbour by neighbour.  Filters that mix channels are split by the
+channel each go tap by tap.  Filters that mix channels are split by the
 input phase: the taps that input samples ``q + D t`` meet are a stretch-FIR of these samples alone.
 """
 

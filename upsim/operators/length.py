@@ -115,7 +115,7 @@ class LengthRule:
         )
 
     def agrees_with(self, other: LengthRule, until: int = 512) -> bool:
-        """Tell whether two rules give equal lengths, for every input up to ``until`` samples."""
+        """Return True if two rules give equal lengths, for every input up to ``until`` samples."""
         every = np.arange(whole_number(until, "until"))
         _rule_of(other)
         return self.steps == other.steps or bool(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", np.float64, np.complex128)
 
-#: Samples of a period, and taps, up to which filters of one channel each are worked off together.
+#: Samples of a period, and taps, up to which filters of one channel each are applied together.
 _SHORT = 1024
 
 

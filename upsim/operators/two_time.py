@@ -357,7 +357,7 @@ def _pieces(lags: NDArray[np.intp], rows: int) -> list[NDArray[np.intp]]:
 
 
 def _repeats(table: Array, period: int, axis: int) -> bool:
-    """Tell whether a table repeats itself along an axis; most that do not differ at once."""
+    """Return True if a table repeats itself along an axis; most that do not differ at once."""
     lines = table if axis == 0 else table.T
     return np.array_equal(lines[0], lines[period]) and np.array_equal(
         lines[period:], lines[:-period]

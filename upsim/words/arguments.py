@@ -151,7 +151,7 @@ def shown(value: object) -> str:
 
 
 def axes_of(value: object) -> int:
-    """Return the number of axes of what may be an array; 1 for what is none."""
+    """Return the number of axes of what may be an array; 1 for what is no array."""
     try:
         return np.ndim(value)  # type: ignore[arg-type]
     except Exception:  # noqa: BLE001 - as above
@@ -253,7 +253,7 @@ def finite_array(
 
 
 def path_of(value: object, name: str = "path") -> Path:
-    """Return a path, or refuse what is none."""
+    """Return a path, or refuse what is no path."""
     if not isinstance(value, str | os.PathLike):
         raise ArgumentTypeError(
             f"{name} must be a path",
@@ -293,7 +293,7 @@ def plain_text(value: object, name: str) -> str:
 
 
 def generator(value: object, name: str = "rng") -> np.random.Generator:
-    """Return a generator of random numbers, or refuse what is none."""
+    """Return a generator of random numbers, or refuse anything else."""
     if isinstance(value, np.random.Generator):
         return value
     raise ArgumentTypeError(

@@ -26,4 +26,4 @@ def told(progress: object) -> Progress:
 
 
 def silent(done: float, text: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""

@@ -44,7 +44,7 @@ class Law:
     check: Check
 
     def applies(self, layer: Layer, channels: int | None = None) -> bool:
-        """Tell whether the law speaks of this layer."""
+        """Return True if the law speaks of this layer."""
         if not isinstance(layer, self.kinds):
             return False
         count = default_channels(layer) if channels is None else channels

@@ -33,7 +33,7 @@ def default_channels(layer: Layer) -> int:
 
 
 def is_linear(layer: Layer, channels: int = 1) -> bool:
-    """Tell whether a layer, and every part of a branch, is linear."""
+    """Return True if a layer, and every part of a branch, is linear."""
     if isinstance(layer, Branch):
         return all(is_linear(each, channels) for part in layer.parts for each in part)
     return isinstance(layer, LinearLayer)

@@ -110,7 +110,7 @@ def lines_left_out(graph: Graph) -> tuple[str, ...]:
 
 
 def _floor(trace: Trace, powers: Array) -> float:
-    """Return the power below which a line is not told from rounding.
+    """Return the power below which a line may be rounding.
 
     An entry of the line part goes through a few roundings a node, and its DFT through a few more a
     doubling of the period.  The entries are at most as large as their sum over all lines, and the
@@ -184,7 +184,7 @@ def _layer_and_cause(
 
 
 def _modulated(shares: tuple[Contribution, ...]) -> bool:
-    """Tell whether noise of changing power makes more of a line than all else together."""
+    """Return True if noise of changing power makes more of a line than all else together."""
     noise = sum(float(share.power.sum()) for share in shares if share.cause == "modulation")
     rest = sum(float(share.power.sum()) for share in shares if share.cause != "modulation")
     return noise > max(rest, 0.0)

@@ -329,7 +329,7 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
 
 
 def _mostly_modulated(contributions: tuple[Contribution, ...]) -> bool:
-    """Tell whether noise of changing power makes more of a line than all else together."""
+    """Return True if noise of changing power makes more of a line than all else together."""
     if all(each.cause != "modulation" for each in contributions):
         return False
     parts = [np.zeros(1, np.complex128), np.zeros(1, np.complex128)]

@@ -176,7 +176,7 @@ def shortest(mean: Array) -> Array:
 
 
 def moving(mean: Array, level: Array) -> Array:
-    """Return a mean without a level; what rounding left is no signal."""
+    """Return a mean without a level, zero where rounding alone is left."""
     made = added_means(mean, -level)
     floor = rounding(mean.size + level.size, float(np.abs(mean).max() + np.abs(level).max()))
     return shortest(np.where(np.abs(made) > floor, made, 0.0))

@@ -1,4 +1,4 @@
-r"""How far off the closed forms were for networks as narrow as this one.
+r"""The closure error: how far off the closure was for networks of this width and depth.
 
 Behind the second activation signals are no longer Gaussian; sums of many terms are nearly so.  The
 accuracy study (``bench/accuracy.py``, the page "How far to trust it") measured what is left.  With

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from upsim.errors import ShapeError, TooLargeError
 from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
+from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors
@@ -275,7 +276,7 @@ class DeterministicMoments(Moments):
             shares=shares,
             waveform=waveform,
             error=error + rounding(2, 1.0) * largest(total),
-            normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
+            normalised=(*self.normalised, f"{spoken(label)} ({type(layer).__name__})"),
         )
 
     @classmethod

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError
 from upsim.layers import ChannelNormalisation, Gated, TimeNormalisation
 from upsim.layers.base import Activation, Normalisation
+from upsim.network.graph import spoken
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
@@ -275,14 +276,14 @@ class EnsembleMoments(Moments):
             groups=tuple(map(self._kept, found)),
             terms=None if self.terms is None else self.terms * layer.terms,
             lags=self._lags_behind(layer.stride),
-            correlated=f"layer {label}" if layer.shares_channels else self.correlated,
+            correlated=spoken(label) if layer.shares_channels else self.correlated,
         )
 
     def _refuse_common_parts(self, label: str) -> None:
         if self.correlated:
             raise NotPredictableError(
                 "channels with parts in common are added, and their covariance is not known",
-                given=f"layer {label}, behind {self.correlated}",
+                given=f"{spoken(label)}, behind {self.correlated}",
                 expected="a random layer between the two",
                 fix=_DRAW,
             )
@@ -305,7 +306,7 @@ class EnsembleMoments(Moments):
             if len(self.groups) > 1:
                 raise NotPredictableError(
                     "a gate would mix channels of different statistics",
-                    given=f"{type(activation).__name__} at layer {label} behind a concatenation",
+                    given=f"{type(activation).__name__} at {spoken(label)} behind a concatenation",
                     fix=_DRAW,
                 )
         groups = tuple(self._activated(group, activation, label) for group in self.groups)
@@ -336,7 +337,7 @@ class EnsembleMoments(Moments):
         if not isinstance(layer, TimeNormalisation):
             raise NotPredictableError(
                 "this normalisation has no rule in expectation over networks",
-                given=f"{type(layer).__name__} at layer {label}",
+                given=f"{type(layer).__name__} at {spoken(label)}",
                 expected="a TimeNormalisation, which says its centre and its level",
                 fix=_DRAW,
             )
@@ -374,7 +375,7 @@ class EnsembleMoments(Moments):
     ) -> Self:
         """Return the record of normalised groups, with the layer's own weight and bias."""
         note = (
-            f"layer {label} ({type(layer).__name__}): divides by the expected level {over}; that "
+            f"{spoken(label)} ({type(layer).__name__}): divides by the expected level {over}; that "
             f"of one network differs from it by {100 * deviation:.0f} % (standard deviation)"
         )
         made = replace(

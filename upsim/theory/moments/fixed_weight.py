@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
+from upsim.network.graph import spoken
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channels import Channels, Shares, added_means, filtered_mean, shortest
@@ -41,7 +42,7 @@ class GivenLayer:
         if not isinstance(operator, StretchFIR):
             raise NotPredictableError(
                 "a layer that depends on the input phase has no expectation here",
-                given=f"layer {label}, a map of {operator.down} input samples to {operator.up}",
+                given=f"{spoken(label)}, a map of {operator.down} input samples to {operator.up}",
                 fix="stack = stack.draw(seed=0), and predict that one network",
             )
         if operator.down == 1:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers import ChannelNormalisation
+from upsim.network.graph import spoken
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments, largest
@@ -96,7 +97,7 @@ def levelled(
     after = split(before, (means, before.shares), made, label, error)
     spread = float((_fluctuation(own, means) / level).max(initial=0.0))
     note = (
-        f"layer {label} ({type(layer).__name__}): wide limit, the level over {mean.channels} "
+        f"{spoken(label)} ({type(layer).__name__}): wide limit, the level over {mean.channels} "
         f"channels is taken as certain; its relative standard deviation is {100 * spread:.2g} %"
     )
     return Levelled(with_bias(after, layer.bias_array(), label), gains.T, note)

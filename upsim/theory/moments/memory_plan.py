@@ -36,7 +36,7 @@ class Planned:
         return cls(start.place, start.mean.period.shape[1])
 
     def after(self, layer: Layer, operator: Operator | None) -> Planned:
-        """Return what comes after a layer; refuse a covariance that the layer needs in vain."""
+        """Return what comes after a layer; refuse one whose covariance does not fit."""
         channels = self.place.channels
         if operator is not None:
             period = lcm(self.period, operator.down) // operator.down * operator.up

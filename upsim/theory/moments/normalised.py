@@ -127,7 +127,7 @@ def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime
     own = whole.fixed.mean(axis=1)
     partner = (np.arange(period)[:, None] + np.arange(turns)) % period
     made = whole.fixed - share * (own[:, None] + own[partner]) + spread
-    # What rounding left of a constant is no signal to be blown up by the gain.
+    # Do not let the gain amplify rounding residue.
     floor = rounding(turns + 4, float(np.abs(whole.fixed).max()))
     return replace(whole, fixed=np.where(np.abs(made) > floor, made, 0.0)).reduced()
 

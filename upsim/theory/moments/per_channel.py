@@ -7,7 +7,7 @@ would not fit the memory that is allowed, and the prediction says so.
 Where branches meet, a channel of one is kept together with the same channel of the other, through
 whatever acts on each channel by itself.  What a layer has mixed is taken as unrelated to what it
 came from: of a sum over C independent channels, any one of them is a share of 1/C.  Long layers
-answer far away, but hardly: lags that hold less than 1e-4 of the power are left out.
+reach far, but weakly: lags that hold less than 1e-4 of the power are left out.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class IndependentCovariance(Covariance):
 
 
 def filters_each(operator: Operator) -> bool:
-    """Tell whether an operator filters each channel by itself."""
+    """Return True if an operator filters each channel by itself."""
     return (
         isinstance(operator, StretchFIR)
         and operator.groups == operator.out_channels

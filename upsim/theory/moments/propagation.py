@@ -295,7 +295,7 @@ def _one_step(node: Node, operator: Operator | None, inputs: Sequence[Moments]) 
 
 
 def _begins_drawn(graph: Graph) -> bool:
-    """Tell whether any layer of weights of its own comes before all random ones."""
+    """Return True if any layer of weights of its own comes before all random ones."""
     random: set[int] = set()
     for node in graph.nodes:
         if not node.layer.is_drawn or random.intersection(node.inputs):
@@ -443,12 +443,12 @@ def transfer(graph: Graph, count: int) -> Transfer:
 
 
 def is_linear(graph: Graph) -> bool:
-    """Tell whether a graph has no activation and no normalisation."""
+    """Return True if a graph has no activation and no normalisation."""
     return all(isinstance(node.layer, LinearLayer | Merging) for node in graph.nodes)
 
 
 def has_activation(graph: Graph) -> bool:
-    """Tell whether a graph has an activation."""
+    """Return True if a graph has an activation."""
     return any(isinstance(node.layer, Activation) for node in graph.nodes)
 
 

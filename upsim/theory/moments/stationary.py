@@ -68,7 +68,7 @@ class StationaryMoments(Moments):
     provenance : bool
         Whether tones are to be split by their sources.
     density_asked : bool
-        Whether an answer without a density is none.
+        Whether an answer without a density is refused.
     place : Place
         The random part, for what comes after an activation.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Activation
+from upsim.network.graph import spoken
 
 #: A bound, as a share of the signal, below which nothing is said; rounding is far below.
 WORTH_SAYING = 1e-9
@@ -28,7 +29,7 @@ def moments_note(error: float, activation: Activation, label: str) -> tuple[str,
     >>> moments_note(1e-6, ReLU(), "2")
     ('layer 2 (ReLU): its moments are known to 1e-06 of the signal',)
     """
-    name = f"layer {label} ({type(activation).__name__})"
+    name = f"{spoken(label)} ({type(activation).__name__})"
     if error > USELESS:
         raise NotPredictableError(
             "the moments of this activation are not known well enough",

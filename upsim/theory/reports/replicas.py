@@ -101,8 +101,8 @@ def find_replicas(
 def find_bands(graph: Graph) -> tuple[Replica, ...]:
     """Return one row for each band of the output: what a picture shades.
 
-    Where a decimation folds several input bands onto one, the row follows the lowest alias.  There
-    is none where there would be more than can be told apart.
+    Where a decimation folds several input bands onto one, the row follows the lowest alias.  Empty
+    where there would be too many rows to tell apart in a picture.
     """
     up, down = repeats(graph)
     if up > _MOST_ROWS:

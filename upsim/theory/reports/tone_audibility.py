@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.network.graph import spoken
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.audibility import audibility
 from upsim.theory.reports.masking import HEARING_RANGE, PROMINENCE_RANGE, critical_band
@@ -124,10 +125,11 @@ class Audibility:
         elif not heard:
             lines = [f"none of {count} will be heard"]
         else:
-            places = list(dict.fromkeys(row.place for row in heard))
+            places = [spoken(place) for place in dict.fromkeys(row.place for row in heard)]
             named = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
-            makers = "" if places == ["input"] else "layer " if len(places) == 1 else "layers "
-            lines = [f"{len(heard)} of {count} will be heard, from {makers}{named}:"]
+            if len(places) > 1 and all(place.startswith("layer ") for place in places):
+                named = "layers " + named.replace("layer ", "")
+            lines = [f"{len(heard)} of {count} will be heard, from {named}:"]
         shown = heard[:4] or sorted(sounds, key=lambda row: -row.margin)[:4]
         rest = len(heard) - len(shown)
         lines += _aligned([_told(row) for row in shown]).splitlines()
@@ -269,12 +271,11 @@ def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[
 
 def _told(row: ToneAudibility) -> list[str]:
     noise = f"TNR {_level(row.tnr)}" if np.isfinite(row.tnr) else "no noise in its critical band"
-    place = row.place if row.place == "input" else f"layer {row.place}"
     return [
         f"  {format_hertz(row.tone.frequency)}",
         noise,
         row.verdict,
-        f"{place}, {row.tone.cause}",
+        f"{spoken(row.place)}, {row.tone.cause}",
     ]
 
 

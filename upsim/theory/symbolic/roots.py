@@ -48,7 +48,7 @@ def value_at(taps: Mapping[int, Expr], turn: Fraction) -> Expr:
 
 
 def vanishes_at(taps: Mapping[int, Expr], turn: Fraction) -> bool:
-    """Tell whether the value there is exactly zero."""
+    """Return True if the value there is exactly zero."""
     reduced = _reduced(taps, turn)
     if not any(reduced):
         return True
@@ -80,7 +80,7 @@ def multiplicity_at(taps: Mapping[int, Expr], turn: Fraction) -> Expr:
 
 
 def is_zero(expression: Expr) -> bool:
-    r"""Tell whether an expression is exactly zero.
+    r"""Return True if an expression is exactly zero.
 
     By expansion; else as a polynomial in one root of unity, reduced by its cyclotomic polynomial,
     where sines and exponentials of rational multiples of pi are all that is irrational; else by
