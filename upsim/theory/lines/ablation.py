@@ -70,7 +70,7 @@ def layers_by_cause(signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
     )
     if activations:
         found["activation"] = activations
-        if signal.density(np.zeros(1), channels, rate) is not None:
+        if signal.has_noise(channels, rate):
             found["modulation"] = activations
     return found
 
