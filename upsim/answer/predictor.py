@@ -134,7 +134,7 @@ def predict(
             asked = int(frequencies)  # type: ignore[arg-type, assignment]
         left = budget
         if graph.is_drawn and any(
-            each.density(np.zeros(1), own.channels, rate) is not None
+            each.has_noise(own.channels, rate)
             for each, own, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         ):
             left -= _density_bytes(graph, asked, budget)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from upsim.answer.prediction import Prediction
 from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Activation, Normalisation
@@ -52,10 +50,7 @@ class Judge:
         signals = signals_of(self.stack, prediction.signal)
         fed = list(zip(signals, self.stack.inputs, self.stack.input_rates, strict=True))
         self.linear = is_linear(self.stack)
-        self.noisy = any(
-            signal.density(np.zeros(1), each.channels, rate) is not None
-            for signal, each, rate in fed
-        )
+        self.noisy = any(signal.has_noise(each.channels, rate) for signal, each, rate in fed)
         self.recorded = any(
             signal.recording(each.channels, rate) is not None for signal, each, rate in fed
         )
