@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ShapeError, TooLargeError
+from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
@@ -367,16 +368,19 @@ def _error_of_function(activation: Activation, before: DeterministicMoments, mad
     """Return what rounding may have done to a sample behind an activation, (channels,).
 
     The error passes with the slope there is: the function is asked again where the samples are
-    moved by the error, all up, and every other channel down, as a gate's halves may work against
-    each other.
+    moved by the error; one that mixes channels also where the second half of them is moved the
+    other way, as a gate's halves may work against each other.
     """
     error = before.error[:, None]
-    signs = np.where(np.arange(before.channels) % 2, -1.0, 1.0)[:, None]
-    moved = np.zeros(made.shape[0])
-    if error.any():
-        for step in (error, signs * error, -error):
-            moved = np.maximum(moved, largest(activation.function(before.period + step) - made))
-    return moved + rounding(8, 1.0) * largest(made)
+    moved = rounding(8, 1.0) * largest(made)
+    if not error.any():
+        return moved
+    steps = [error]
+    if isinstance(activation, Gated | ChannelNormalisation):
+        half = np.arange(before.channels)[:, None] >= before.channels // 2
+        steps.append(np.where(half, -error, error))
+    apart = [largest(activation.function(before.period + step) - made) for step in steps]
+    return np.asarray(moved + np.max(apart, axis=0))
 
 
 def _merged_error(errors: Sequence[Array], merging: str) -> Array:
