@@ -163,7 +163,7 @@ def predict(
             trace = replace(trace, values=(starts[0], *trace.values[1:]))
         tell(1.0, "reading the answer")
         if provenance:
-            trace = with_repeats(signals[0], trace)
+            trace = with_repeats(signals, trace)
         return _read(Asked(graph, signal, asked), trace)
 
 
@@ -298,7 +298,7 @@ def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Pre
         graph.sample_rate,
         grid,
         psd if has_noise else None,
-        expected_tones(trace, asked.signals[0]),
+        expected_tones(trace, asked.signals),
         place.assumptions + (lines_left_out(graph) if has_noise else ()),
         None,
         Panels(len(graph), _After(asked, trace)),

@@ -98,22 +98,16 @@ def starting_moments(
         signal.has_noise(each.channels, rate)
         for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
     ]
-    if len(graph.inputs) > 1 and not graph.is_drawn:
-        raise NotPredictableError(
-            "random weights behind several inputs are not predicted",
-            given=f"{len(graph.inputs)} inputs",
-            expected="one input, or drawn weights",
-            fix="graph = graph.draw(seed=0), and predict that one network",
-        )
+    several = len(graph.inputs) > 1
     if not graph.is_drawn and not _begins_drawn(graph):
-        return (
+        return tuple(
             EnsembleMoments.from_signal(
-                signals[0], graph.in_channels, graph.input_rate, budget=budget
-            ),
+                signal, each.channels, rate, budget=budget, name=each.name if several else ""
+            )
+            for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         )
     # Noise through an activation makes lines of its own, which only their shares tell apart.
     shared = provenance or (any(random) and has_activation(graph))
-    several = len(graph.inputs) > 1
     # A linear network carries each sine as one complex number an image; others need its period.
     apart = is_linear(graph) and graph.is_drawn and not several
     periods = [
@@ -253,13 +247,18 @@ def _propagate_ensemble(
     values: list[Moments] = list(starts)
     operators: list[Operator | None] = []
     expected: dict[int, EnsembleMoments] = {}
+    named = [frozenset({each.name}) for each in graph.inputs]
+    reached = walk(graph, named, lambda _, given: frozenset[str]().union(*given))
+    names = [*(each.name for each in graph.inputs), *(node.name for node in graph.nodes)]
 
     def in_expectation(value: int) -> EnsembleMoments:
         record = values[value]
         if isinstance(record, EnsembleMoments):
             return record
         if value not in expected:
-            expected[value] = EnsembleMoments.from_network(record, without)
+            expected[value] = EnsembleMoments.from_network(
+                record, without, reached[value], names[value]
+            )
         return expected[value]
 
     def rule(node: Node, _: Sequence[Moments]) -> Moments:
@@ -295,18 +294,25 @@ def _propagate_ensemble(
     return Trace(graph, tuple(values), tuple(operators))
 
 
-def repeat_without(graph: Graph, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
+def repeat_without(
+    graph: Graph, signals: Sequence[Signal], trace: Trace, without: frozenset[str]
+) -> Trace:
     """Return the walk of an expectation over networks again, some causes of lines left out."""
-    start = trace.values[0]
-    if not isinstance(start, EnsembleMoments):
-        return _propagate_ensemble(graph, [start], without, trace)
+    starts = trace.values[: len(graph.inputs)]
+
+    def left(*, cheaply: bool) -> list[Moments]:
+        return [
+            start.repeated(signal, rate, without, cheaply=cheaply)
+            if isinstance(start, EnsembleMoments)
+            else start
+            for start, signal, rate in zip(starts, signals, graph.input_rates, strict=True)
+        ]
+
     try:
-        cheap = start.repeated(signal, graph.input_rate, without, cheaply=True)
-        return _propagate_ensemble(graph, [cheap], without, trace)
+        return _propagate_ensemble(graph, left(cheaply=True), without, trace)
     except TooLargeError:
         # A given kernel on noise asks for more lags than none: those of the whole.
-        full = start.repeated(signal, graph.input_rate, without, cheaply=False)
-        return _propagate_ensemble(graph, [full], without, trace)
+        return _propagate_ensemble(graph, left(cheaply=False), without, trace)
 
 
 def _expected(node: Node, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
