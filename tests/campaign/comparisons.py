@@ -274,9 +274,9 @@ def _recordings(network: Network, rng: np.random.Generator) -> Iterator[Outcome]
 def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     r"""Compare the density of white noise at every input of a linear network.
 
-    A network that repeats itself after D input and U output samples answers an impulse at input
-    sample m with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the
-    mean over the U phases of the output, is
+    A network that repeats itself after U output samples, D of an input, answers an impulse at
+    sample m of that input with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the mean
+    over the U phases of the output and the sum over the inputs' channels, is
     :math:`S(f) = \frac{2}{U f_s} \sum_{c} \sigma_c^2 \sum_{m < D} |H_{c m}(f)|^2`, one-sided.
     """
     if not network.is_linear:

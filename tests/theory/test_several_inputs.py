@@ -7,6 +7,7 @@ import pytest
 
 import upsim
 from theory.several_inputs import LINEAR, RATE, ImpulseResponses, convolution, transposed
+from upsim.errors import ShapeError
 from upsim.neural.run import run_graph
 from upsim.words.tolerance import rounding, sampling
 
@@ -271,3 +272,30 @@ def test_only_layers_on_the_way_of_an_input_move_its_lines(mel, pitch, layer):
     (tone,) = [each for each in found.tones if each.frequency == float(THIRD)]
     assert (tone.layer, tone.cause) == (layer, "input")
     assert upsim.verify(found).passed
+
+
+def test_recordings_of_different_lengths_are_refused_and_the_way_out_works():
+    graph = two_paths()
+    mel, pitch = np.ones((1, 10)), np.ones((1, 41))
+    feed = {"mel": upsim.Recorded(mel, 2000), "pitch": upsim.Recorded(pitch, 8000)}
+    with pytest.raises(ShapeError, match=r"different lengths.*'mel' of 0.005 s.*cut the longer"):
+        upsim.predict(graph, feed)
+    cut = feed | {"pitch": upsim.Recorded(pitch[:, :40], 8000)}
+    assert upsim.predict(graph, cut).waveform.shape == (1, 40)
+    with pytest.raises(ShapeError, match=r"no common length.*whole number of samples at 2 kHz"):
+        upsim.predict(graph, {"mel": upsim.Constant(1.0), "pitch": feed["pitch"]})
+
+
+def test_a_constant_beside_a_recording_lasts_as_long():
+    graph, samples = two_paths(), np.arange(8.0)[None]
+    feed = {"mel": upsim.Constant(0.5), "pitch": upsim.Recorded(samples, 8000)}
+    found = upsim.predict(graph, feed)
+    assert np.array_equal(found.waveform, samples + 0.5 * (np.arange(8) % 4 == 0))
+
+
+def test_panels_know_what_noise_has_reached():
+    feed = {"mel": upsim.Constant(0.5), "pitch": upsim.WhiteNoise(1.0)}
+    found = upsim.predict(closed(), feed)
+    heard = [each.psd is not None for each in found.layers]
+    assert heard == [False, False, True, True, True]
+    assert found.layers[1].noise_power.tolist() == [0.0] * 3

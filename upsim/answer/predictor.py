@@ -73,7 +73,9 @@ def predict(
         expectation over all networks that they draw; layers whose weights are given stay as they
         are.
     signal : Signal, or dict of input name to Signal, optional
-        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
+        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.  Inputs are independent.
+        Recordings at several inputs are equally long in seconds; what is no recording goes on for
+        as long.
     frequencies : int or array, optional
         Where the density is evaluated: a number of points from 0 to half the sample rate, or
         frequencies in Hz.  A recording has its own grid (that of its DFT) unless a number is given;
@@ -100,7 +102,8 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, an activation without moments,
+        For noise and a recording together through an activation (at one input, or where the ways
+        of two inputs meet), an activation without moments,
         and, over networks, where given layers add channels that are not independent.
     TooLargeError
         If the period of the signal, or the covariances in their least form, would not fit in
