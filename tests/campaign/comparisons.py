@@ -288,7 +288,8 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     downs = [int(up / rate) for rate in network.rates]
     powers = [rng.uniform(0.2, 2.0, channels) for channels in network.channels]
     weights = np.concatenate([np.repeat(p, d) for p, d in zip(powers, downs, strict=True)])
-    turns = np.sort(rng.uniform(0.002, 0.498, 24))
+    # Few bits each, so that the phases of a long response are exact.
+    turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
         if weights.size * blocks * sum(network.channels) * downs[0] > 2**24:
             return
@@ -313,7 +314,7 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     def density(arithmetic: Arithmetic) -> torch.Tensor:
         # (channels in × D, channels out, time) to (channels out, frequencies)
         made = responses(arithmetic)[..., inside]
-        waves = np.exp(-2j * np.pi * np.outer(np.arange(made.shape[-1]), turns))
+        waves = np.exp(-2j * np.pi * (np.outer(np.arange(made.shape[-1]), turns) % 1))
         gains = (made.to(torch.complex128) @ torch.as_tensor(waves)).abs() ** 2
         total = torch.einsum("i,iof->of", torch.as_tensor(weights), gains)
         return total * 2 / (up * float(graph.sample_rate))
