@@ -291,7 +291,7 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     # Few bits each, so that the phases of a long response are exact.
     turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
-        if weights.size * blocks * sum(network.channels) * downs[0] > 2**24:
+        if weights.size**2 * blocks > 2**24:
             return
         impulses = _impulses(network.channels, downs, blocks)
 
