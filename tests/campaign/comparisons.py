@@ -272,14 +272,14 @@ def _recordings(network: Network, rng: np.random.Generator) -> Iterator[Outcome]
 
 
 def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
-    r"""Compare the density of white noise through a linear network of one input.
+    r"""Compare the density of white noise at every input of a linear network.
 
-    A network that repeats itself after D input and U output samples answers an impulse at input
-    sample m with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the
-    mean over the U phases of the output, is
+    A network that repeats itself after U output samples, D of an input, answers an impulse at
+    sample m of that input with h_m[n], and h_{m + D}[n + U] = h_m[n].  So the density, the mean
+    over the U phases of the output and the sum over the inputs' channels, is
     :math:`S(f) = \frac{2}{U f_s} \sum_{c} \sigma_c^2 \sum_{m < D} |H_{c m}(f)|^2`, one-sided.
     """
-    if not network.is_linear or len(network.channels) > 1:
+    if not network.is_linear:
         return
     graph, double = network.subject, Arithmetic(torch.float64)
     silence = [torch.zeros(1, channels, 1, dtype=torch.float64) for channels in network.channels]
@@ -288,9 +288,10 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     downs = [int(up / rate) for rate in network.rates]
     powers = [rng.uniform(0.2, 2.0, channels) for channels in network.channels]
     weights = np.concatenate([np.repeat(p, d) for p, d in zip(powers, downs, strict=True)])
-    turns = np.sort(rng.uniform(0.002, 0.498, 24))
+    # Few bits each, so that the phases of a long response are exact.
+    turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
-        if weights.size * blocks * sum(network.channels) * downs[0] > 2**24:
+        if weights.size**2 * blocks > 2**24:
             return
         impulses = _impulses(network.channels, downs, blocks)
 
@@ -313,7 +314,7 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     def density(arithmetic: Arithmetic) -> torch.Tensor:
         # (channels in × D, channels out, time) to (channels out, frequencies)
         made = responses(arithmetic)[..., inside]
-        waves = np.exp(-2j * np.pi * np.outer(np.arange(made.shape[-1]), turns))
+        waves = np.exp(-2j * np.pi * (np.outer(np.arange(made.shape[-1]), turns) % 1))
         gains = (made.to(torch.complex128) @ torch.as_tensor(waves)).abs() ** 2
         total = torch.einsum("i,iof->of", torch.as_tensor(weights), gains)
         return total * 2 / (up * float(graph.sample_rate))

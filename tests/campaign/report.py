@@ -21,7 +21,7 @@ network in double precision. That run reads the layers' fields and uses no other
 * *shares*: for a linear network, each source against torch with that source alone; for every
   network, the sum of the shares against the line;
 * *recordings*: every output sample of a finite random input, ends included;
-* *densities*: white noise through a linear network of one input, against torch's impulse
+* *densities*: white noise at every input of a linear network, against torch's impulse
   responses.
 
 The tolerance of each comparison is measured. torch runs the same network in single precision,

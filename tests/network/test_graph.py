@@ -247,3 +247,11 @@ class TestWalks:
             value += np.sin(value) ** 2
         assert abs(tone.amplitude[0].real - value) <= rounding(3000, abs(value))
         assert upsim.families(stack)[-1].spacing == 8000
+
+
+def test_what_needs_one_input_names_a_part_that_has_one():
+    graph = vocoder().draw(5)
+    with pytest.raises(ShapeError, match="fold needs a network of one input") as caught:
+        upsim.fold(graph)
+    assert caught.value.fix == "graph.upto('source')"
+    assert upsim.fold(graph.upto("source")).out_channels == 4

@@ -13,6 +13,7 @@ from scipy.signal import upfirdn
 
 from upsim.errors import ArgumentError
 from upsim.layers import Conv, Decimate, Nearest
+from upsim.network.signals import WhiteNoise
 from upsim.operators import StretchFIR
 from upsim.testing import samples
 from upsim.testing.strategies import dyadics
@@ -160,9 +161,9 @@ def test_a_depthwise_strided_convolution_takes_the_memory_of_its_taps():
     back = operator.adjoint()
     returned = back.periodic(made)
     folded = operator.then(mixing.operator(channels))
-    place = Filtered(Start(channels, lambda: np.ones((1, channels)), 0.0), operator)
-    place = Filtered(place, mixing.operator(channels))
-    density = Transfer(place, frequencies.size).density(
+    start = Start(WhiteNoise(), channels, Fraction(8000))
+    place = Filtered(Filtered(start, operator), mixing.operator(channels))
+    density = Transfer(place, start, frequencies.size).density(
         frequencies, lambda turns: np.ones((channels, turns.size))
     )
     peak = tracemalloc.get_traced_memory()[1]

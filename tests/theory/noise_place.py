@@ -4,8 +4,8 @@ import upsim
 from upsim.theory.moments.propagation import propagate, starting_moments
 
 
-def place_behind(stack):
-    start = starting_moments(stack, [upsim.WhiteNoise()], provenance=False)
+def place_behind(stack, signal=None):
+    start = starting_moments(stack, [signal or upsim.WhiteNoise()], provenance=False)
     return propagate(stack, start).end.place
 
 

@@ -119,7 +119,10 @@ def foreseen(stack):
     values = [Planned.at_input(start)]
     for step, operator in zip(stack.nodes, stack.operators, strict=True):
         inputs = [values[value] for value in step.inputs]
-        after = merged(inputs, step.merging) if step.merging else None
+        after = None
+        if step.merging:
+            channels = [stack.value_channels[value] for value in step.inputs]
+            after = merged(inputs, step.merging, channels, stack.value_rates[step.output])
         values.append(after or inputs[0].after(step.layer, operator))
     values[-1].settled()
     return values

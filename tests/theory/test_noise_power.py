@@ -100,7 +100,7 @@ def steady_rows(stack, ups, downs):
     """Return what the witness makes of each impulse, (out, one period, in, samples)."""
     place = place_behind(stack)
     # So many blocks that outputs in the middle see no end.
-    blocks = 2 * (response_span(place, downs) // ups + 2)
+    blocks = 2 * (response_span(place, *place.starts, downs) // ups + 2)
     length = next(
         count for count in range(blocks * downs, (blocks + 9) * downs) if fits(stack, count)
     )
@@ -129,11 +129,11 @@ def test_the_power_behind_a_linear_stack(stack, signal, white):
     lags[0] += white
     apart = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
     wanted = np.einsum("oicm,mn,oicn->o", rows, lags[apart], rows, optimize=True) / ups
-    place = place_behind(stack)
-    found = noise_power(place, signal + WhiteNoise(white), rate)
+    place = place_behind(stack, signal + WhiteNoise(white))
+    found = noise_power(place)
     # Two sums of so many terms; the gains are sums over all taps, at phases of up to the span.
     terms = sum(operator.terms + 2 for operator in operators(stack))
-    span = response_span(place, downs)
+    span = response_span(place, *place.starts, downs)
     scale = lags[0] * float((np.abs(rows).sum(axis=(2, 3)) ** 2).max())
     assert np.abs(found - wanted).max() <= rounding(16 * (terms + 3 * span + length), scale)
 
@@ -144,7 +144,7 @@ def test_a_long_response():
     layer = upsim.Conv(1, 1, taps.size, weight=taps, bias=False)
     signal = Density([1000.2, 1000.4, 1000.4, 3000.0], [5.0, 5.0, 1e-4, 0.0])
     stack = upsim.Stack([layer], RATE)
-    found = noise_power(place_behind(stack), signal, RATE)
+    found = noise_power(place_behind(stack, signal))
     size = 2 * taps.size
     own = np.fft.irfft(np.abs(np.fft.rfft(taps[0, 0], size)) ** 2, size)[: taps.size]
     lags = signal.autocovariance(np.arange(taps.size), 1, RATE)[0]

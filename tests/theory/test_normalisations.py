@@ -245,7 +245,7 @@ def test_noise_in_branches_is_divided_by_the_powers_there():
 
 def behind(chain):
     """Return the place behind operators, one after another."""
-    start = Start(chain[0].in_channels, lambda: np.ones((1, chain[0].in_channels)), 0.0)
+    start = Start(upsim.WhiteNoise(), chain[0].in_channels, Fraction(8000))
     return reduce(Filtered, chain, start)
 
 
@@ -295,7 +295,8 @@ def test_the_span_covers_the_response_of_any_chain():
             touched = np.flatnonzero(samples[0])
             if touched.size:
                 longest = max(longest, touched[-1] - touched[0] + 1)
-        assert 0 < longest <= response_span(behind(chain[:count]))
+        place = behind(chain[:count])
+        assert 0 < longest <= response_span(place, *place.starts)
 
 
 def test_simulated_noise_has_the_predicted_power():
@@ -311,7 +312,8 @@ def test_simulated_noise_has_the_predicted_power():
     # A mean square of Gaussian samples that are correlated over a span S has the variance
     # 2 sigma^4 S / T (and 4 mu^2 sigma^2 S / T from the mean) at most; the group's levels, taken
     # over T / 3 samples, add as much again.
-    span = response_span(behind([stack[0].operator(2), stack[2].operator(4)]))
+    place = behind([stack[0].operator(2), stack[2].operator(4)])
+    span = response_span(place, *place.starts)
     deviation = 4 * power[0] * np.sqrt(3 * span / made.shape[1])
     assert abs((made**2).mean() - power[0]) <= 5 * deviation
     assert 5 * deviation < 0.2 * power[0]

@@ -69,7 +69,8 @@ def test_a_sine_of_any_pitch_by_the_impulse_response(frequency):
 def steady(stack, samples_at):
     """Return a stretch of the witness's steady output, its first sample's number, and a bound."""
     ups, downs = (prod(layer.block[side] for layer in stack) for side in (0, 1))
-    span = response_span(place_behind(stack), downs)
+    place = place_behind(stack)
+    span = response_span(place, *place.starts, downs)
     least = (2 * (span // ups + 2)) * downs
     length = next(count for count in range(least, 2 * least + 99) if fits(stack, count))
     made = neural.run(stack, samples_at(length)[None])[0]

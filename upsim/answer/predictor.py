@@ -73,7 +73,9 @@ def predict(
         expectation over all networks that they draw; layers whose weights are given stay as they
         are.
     signal : Signal, or dict of input name to Signal, optional
-        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.
+        ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.  Inputs are independent.
+        Recordings at several inputs are equally long in seconds; what is no recording goes on for
+        as long.
     frequencies : int or array, optional
         Where the density is evaluated: a number of points from 0 to half the sample rate, or
         frequencies in Hz.  A recording has its own grid (that of its DFT) unless a number is given;
@@ -100,7 +102,8 @@ def predict(
     Raises
     ------
     NotPredictableError
-        For noise and a recording together through an activation, an activation without moments,
+        For noise and a recording together through an activation (at one input, or where the ways
+        of two inputs meet), an activation without moments,
         and, over networks, where given layers add channels that are not independent.
     TooLargeError
         If the period of the signal, or the covariances in their least form, would not fit in
@@ -131,7 +134,7 @@ def predict(
     with in_range(), memory_refused():
         left = budget
         if graph.is_drawn and any(
-            each.density(np.zeros(1), own.channels, rate) is not None
+            each.has_noise(own.channels, rate)
             for each, own, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         ):
             left -= _density_bytes(graph, asked.frequencies, budget)
@@ -160,7 +163,7 @@ def predict(
             trace = replace(trace, values=(starts[0], *trace.values[1:]))
         tell(1.0, "reading the answer")
         if provenance:
-            trace = with_repeats(signals[0], trace)
+            trace = with_repeats(signals, trace)
         return _read(asked, trace)
 
 
@@ -295,7 +298,7 @@ def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Pre
         graph.sample_rate,
         grid,
         psd if has_noise else None,
-        expected_tones(trace, asked.signals[0]),
+        expected_tones(trace, asked.signals),
         place.assumptions + (lines_left_out(graph) if has_noise else ()),
         None,
         Panels(len(graph), _After(asked, trace)),

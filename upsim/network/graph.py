@@ -602,7 +602,20 @@ def refuse_several_inputs(graph: Graph, who: str) -> None:
         raise ShapeError(
             f"{who} needs a network of one input",
             given=f"{len(graph.inputs)} inputs: {names}",
+            fix=_part_of_one_input(graph),
         )
+
+
+def _part_of_one_input(graph: Graph) -> str:
+    """Return what to type for the last part that one input alone reaches; "" if there is none."""
+    starts = [frozenset([number]) for number in range(len(graph.inputs))]
+    reached = walk(graph, starts, lambda _, given: frozenset[int]().union(*given))
+    alone = [
+        part.name
+        for part, end in zip(graph.parts, graph.ends[1:], strict=True)
+        if len(reached[end]) == 1
+    ]
+    return f"graph.upto({alone[-1]!r})" if alone else ""
 
 
 class _Placed:

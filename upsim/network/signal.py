@@ -79,6 +79,10 @@ class Signal(ABC):
         """Return the mean square of the random part, (channels,)."""
         return self.autocovariance(np.zeros(1), channels, rate)[:, 0]
 
+    def has_noise(self, channels: int, rate: Fraction) -> bool:
+        """Tell whether any part of the signal is random."""
+        return self.density(np.zeros(1), channels, rate) is not None
+
     def corners(self) -> frozenset[float]:
         """Return the frequencies in Hz, 0 or more, between which the density is a straight line."""
         return frozenset()

@@ -1,8 +1,7 @@
-"""The gains of a linear stack, from the witness's answers to unit impulses."""
+"""The gains of a linear network, from the witness's answers to unit impulses."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -25,32 +24,47 @@ MOST_PRODUCTS = 2**31
 
 
 class Impulses:
-    r"""The answers ``h_q`` to a unit impulse at each sample ``q`` of a block and each channel.
+    r"""The answers ``h_q`` of one input to a unit impulse at each sample ``q`` of a block.
 
-    The impulses come again only after all answers have died away, so one period of the steady state
-    holds them whole.  The gain from :math:`f_K = (U g + K) / D` to ``g`` is
+    Of each channel.  The impulses come again only after all answers have died away, so one period
+    of the steady state holds them whole.  The gain from :math:`f_K = (U g + K) / D` to ``g`` is
 
     .. math:: \frac1U \sum_q e^{j 2\pi f_K q} \sum_n h_q[n]\, e^{-j 2\pi g n}.
+
+    Parameters
+    ----------
+    stack : Graph
+    witness : Witness
+    number : int
+        Of the input, from 0.
     """
 
-    def __init__(self, stack: Graph, witness: Witness) -> None:
+    def __init__(self, stack: Graph, witness: Witness, number: int) -> None:
         self.stack = stack
-        self.up, self.down = repeats(stack)
-        first, last, inputs = _reach(stack, self.down)
-        channels, rows = stack.in_channels, self.down * stack.in_channels
-        length = -(-inputs // self.down) * self.down
-        most = max(stack.value_channels)
+        self.rate, self.channels = stack.input_rates[number], stack.inputs[number].channels
+        self.up, blocks = repeats(stack)
+        # Samples of each input in a block, and in the time that the longest answer takes.
+        paces = [rate / stack.input_rate for rate in stack.input_rates]
+        self.down = int(blocks * paces[number])
+        first, last, inputs = _reach(stack, number, self.down)
+        length = -(-inputs // blocks) * blocks
+        rows, most = self.down * self.channels, max(stack.value_channels)
         refuse_beyond_memory(
             4 * rows * most * (last - first + 1), "the impulse responses", fix="smaller strides"
         )
-        samples = np.zeros((rows, channels, length))
+        fed = [
+            np.zeros((rows, each.channels, int(length * pace)))
+            if each is stack.inputs[number]
+            else np.zeros((rows, each.channels, 1))
+            for each, pace in zip(stack.inputs, paces, strict=True)
+        ]
         for phase in range(self.down):
-            for channel in range(channels):
-                samples[phase * channels + channel, channel, phase] = 1.0
-        seen = run_period(stack, [samples], witness, lambda _: np.zeros(rows)).end
+            for channel in range(self.channels):
+                fed[number][phase * self.channels + channel, channel, phase] = 1.0
+        seen = run_period(stack, fed, witness, lambda _: np.zeros(rows)).end
         self.times = np.arange(first, last + 1)
         made = seen.samples[:, :, self.times % seen.samples.shape[2]]
-        self.answers = made.reshape(self.down, channels, stack.out_channels, -1)
+        self.answers = made.reshape(self.down, self.channels, stack.out_channels, -1)
         self.error = seen.error
         self.dtype = witness.dtype
 
@@ -83,26 +97,29 @@ class Impulses:
         return np.asarray((spread + own) / self.up)
 
 
-def _reach(stack: Graph, block: int) -> tuple[int, int, int]:
-    """Return the first and last output sample that a block of impulses touches.
+def _reach(stack: Graph, number: int, block: int) -> tuple[int, int, int]:
+    """Return the first and last output sample that a block of impulses at one input touches.
 
-    And how many input samples the longest answer anywhere takes.
+    And how many samples of the first input the longest answer anywhere takes.
 
     Output block ``b`` of a layer sees the inputs ``b D + first`` to ``b D + last``.
     """
-    touched: list[tuple[int, int]] = [(0, block - 1)]
-    rates = [Fraction(1)]
-    longest = Fraction(block)
+    paces = [rate / stack.input_rate for rate in stack.value_rates]
+    touched: list[tuple[int, int] | None] = [None for _ in stack.inputs]
+    touched[number] = (0, block - 1)
+    longest = block / paces[number]
     for node, operator in zip(stack.nodes, stack.operators, strict=True):
-        low = min(touched[value][0] for value in node.inputs)
-        high = max(touched[value][1] for value in node.inputs)
-        rate = rates[node.inputs[0]]
+        given = [each for each in (touched[value] for value in node.inputs) if each is not None]
+        if not given:
+            touched.append(None)
+            continue
+        low, high = min(each[0] for each in given), max(each[1] for each in given)
         if operator is not None:
             first, last = seen_by(operator)
             low = -(-(low - last) // operator.down) * operator.up
             high = max(low, (high - first) // operator.down * operator.up + operator.up - 1)
-            rate = rate * operator.up / operator.down
         touched.append((low, high))
-        rates.append(rate)
-        longest = max(longest, (high - low + 1) / rate)
-    return *touched[stack.end], int(-(-longest // 1))
+        longest = max(longest, (high - low + 1) / paces[node.output])
+    found = touched[stack.end]
+    assert found is not None
+    return *found, int(-(-longest // 1))

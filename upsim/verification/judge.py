@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from upsim.answer.prediction import Prediction
-from upsim.errors import NotPredictableError, UpsimError
+from upsim.errors import UpsimError
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.feed import signals_of
 from upsim.network.graph import Graph
 from upsim.verification.births import judge_births
-from upsim.verification.densities import judge_density, judge_noise_power
+from upsim.verification.densities import Fed, judge_density, judge_noise_power
 from upsim.verification.impulses import Impulses
 from upsim.verification.inputs import whole_periods
 from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
@@ -52,15 +50,18 @@ class Judge:
         signals = signals_of(self.stack, prediction.signal)
         fed = list(zip(signals, self.stack.inputs, self.stack.input_rates, strict=True))
         self.linear = is_linear(self.stack)
-        self.noisy = any(
-            signal.density(np.zeros(1), each.channels, rate) is not None
-            for signal, each, rate in fed
-        )
+        #: The inputs with noise, by their number.
+        self.noises = {
+            number: signal
+            for number, (signal, each, rate) in enumerate(fed)
+            if signal.has_noise(each.channels, rate)
+        }
+        self.noisy = bool(self.noises)
         self.recorded = any(
             signal.recording(each.channels, rate) is not None for signal, each, rate in fed
         )
         self._steady: Run | None = None
-        self._impulses: Impulses | None = None
+        self._impulses: dict[int, Impulses] = {}
 
     def checks(self, progress: Progress) -> tuple[Check, ...]:
         """Return the verdict on every claim."""
@@ -109,13 +110,16 @@ class Judge:
             self._steady = run_period(self.stack, starts, self.witness)
         return self._steady
 
+    def impulses(self, number: int) -> Impulses:
+        """Return the witness's impulse responses from an input."""
+        if number not in self._impulses:
+            self._impulses[number] = Impulses(self.stack, self.witness, number)
+        return self._impulses[number]
+
     @property
-    def impulses(self) -> Impulses:
-        """The witness's impulse responses."""
-        self._refuse_several_inputs()
-        if self._impulses is None:
-            self._impulses = Impulses(self.stack, self.witness)
-        return self._impulses
+    def fed(self) -> list[Fed]:
+        """The impulse responses from each input with noise, and its signal."""
+        return [(signal, self.impulses(number)) for number, signal in self.noises.items()]
 
     def _unknown(self, names: tuple[str, ...]) -> list[Check]:
         """Name the claims that one run cannot decide."""
@@ -123,21 +127,12 @@ class Judge:
         reason = f"{what} through an activation or a normalisation: one run does not decide it"
         return [Check.skipped(name, reason) for name in names]
 
-    def _refuse_several_inputs(self) -> None:
-        if len(self.stack.inputs) > 1:
-            raise NotPredictableError(
-                "only lines are judged where a graph has several inputs",
-                given=f"{len(self.stack.inputs)} inputs",
-            )
-
     def _recording(self) -> list[Check]:
-        self._refuse_several_inputs()
         run = run_recording(self.prediction, self.witness)
         checks = [_lengths(run, "length"), judge_waveform(self.prediction, run.end)]
         if self.linear:
-            impulses = self.impulses if self.noisy else None
             checks.append(
-                judge_recorded_density(self.prediction, run.end, self.steady.end, impulses)
+                judge_recorded_density(self.prediction, run.end, self.steady.end, self.fed)
             )
         else:
             checks += self._unknown(("density",))
@@ -163,12 +158,12 @@ class Judge:
         return judge_births(self.prediction, self.steady, self.witness)
 
     def _density(self) -> list[Check]:
-        return judge_density(self.prediction, self.impulses)
+        return judge_density(self.prediction, self.fed)
 
     def _noise_power(self) -> list[Check]:
         if self.prediction.psd is None:
             return []
-        return [judge_noise_power(self.prediction, self.impulses)]
+        return [judge_noise_power(self.prediction, self.fed)]
 
     def _no_density(self) -> list[Check]:
         if self.prediction.psd is None:
@@ -176,8 +171,8 @@ class Judge:
         return [Check.wrong("density", "there is a density, and nothing in the signal is random")]
 
     def _replicas(self) -> list[Check]:
-        self._refuse_several_inputs()
-        return judge_replicas(self.prediction, self.impulses if self.linear else None)
+        # Replicas are those of the first input's band.
+        return judge_replicas(self.prediction, self.impulses(0) if self.linear else None)
 
 
 def is_linear(stack: Graph) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.network.feed import signals_of
-from upsim.verification.densities import density
-from upsim.verification.impulses import Impulses
+from upsim.verification.densities import Fed, density
 from upsim.verification.inputs import whole_periods
 from upsim.verification.report import Check
 from upsim.verification.witness import Run, Seen, Witness, run_samples
@@ -18,13 +19,28 @@ Real = NDArray[np.float64]
 
 
 def run_recording(prediction: Prediction, witness: Witness) -> Run:
-    """Return the witness's output for the recording with the signal's lines, edges included."""
-    (signal,) = signals_of(prediction.stack, prediction.signal)
-    samples = signal.recording(prediction.stack.in_channels, prediction.stack.input_rate)
-    assert samples is not None
-    (period,) = whole_periods(prediction)
-    fed = samples + period[:, np.arange(samples.shape[1]) % period.shape[1]]
-    return run_samples(prediction.stack, [fed], witness)
+    """Return the witness's output for recordings with the signals' lines, edges included.
+
+    An input that is no recording is fed its lines for as long.
+    """
+    graph = prediction.stack
+    signals = signals_of(graph, prediction.signal)
+    recordings = [
+        signal.recording(each.channels, rate)
+        for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
+    ]
+    seconds = max(
+        samples.shape[1] / rate
+        for samples, rate in zip(recordings, graph.input_rates, strict=True)
+        if samples is not None
+    )
+    fed = []
+    for samples, period, rate in zip(
+        recordings, whole_periods(prediction), graph.input_rates, strict=True
+    ):
+        lines = period[:, np.arange(int(seconds * rate)) % period.shape[1]]
+        fed.append(lines if samples is None else lines + samples)
+    return run_samples(graph, fed, witness)
 
 
 def judge_waveform(prediction: Prediction, seen: Seen) -> Check:
@@ -37,7 +53,7 @@ def judge_waveform(prediction: Prediction, seen: Seen) -> Check:
 
 
 def judge_recorded_density(
-    prediction: Prediction, seen: Seen, steady: Seen, impulses: Impulses | None
+    prediction: Prediction, seen: Seen, steady: Seen, fed: Sequence[Fed]
 ) -> Check:
     """Judge the density of the output less its lines: of the whole, or Welch's average.
 
@@ -48,8 +64,8 @@ def judge_recorded_density(
         The output of the recording.
     steady : Seen
         One period of the lines.
-    impulses : Impulses or None
-        For noise beside the recording.
+    fed : sequence of (Signal, Impulses)
+        For noise beside the recordings.
     """
     name, grid, psd = "density", prediction.frequencies, prediction.psd
     made, rate = seen.samples[0], float(prediction.stack.sample_rate)
@@ -58,9 +74,7 @@ def judge_recorded_density(
         return Check.wrong(name, "there is no density for each channel")
     rest = made - steady.samples[0][:, np.arange(count) % steady.samples.shape[2]]
     error = seen.error + steady.error
-    noise, allowed = np.zeros_like(psd), np.zeros_like(psd)
-    if impulses is not None:
-        noise, allowed = density(prediction, impulses, grid)
+    noise, allowed = density(prediction, fed, grid)
     whole = np.fft.rfftfreq(count, 1 / rate)
     found: list[tuple[Real, Real]] = []
     if grid.size == whole.size and np.array_equal(grid, whole):

@@ -125,7 +125,7 @@ def bands(stack: Graph, up: int, down: int) -> dict[_Band, set[tuple[str, ...]]]
 
 
 def _sent(graph: Graph, frequency: Fraction) -> _Ways:
-    """Return where an input frequency lands, with the shortest lists of layers that moved it."""
+    """Return where the first input's frequency lands, with the shortest lists of movers."""
 
     def sent(node: Node, given: Sequence[_Ways]) -> _Ways:
         up, down = node.layer.block
@@ -140,8 +140,9 @@ def _sent(graph: Graph, frequency: Fraction) -> _Ways:
                     known |= {(*moved, *each) for each in movers}
         return {place: _shortest(each) for place, each in made.items()}
 
-    start: _Ways = {frequency: {()}}
-    return walk(graph, [start], sent)[graph.end]
+    starts: list[_Ways] = [{} for _ in graph.inputs]
+    starts[0] = {frequency: {()}}
+    return walk(graph, starts, sent)[graph.end]
 
 
 def images(turns: Fraction, up: int) -> set[Fraction]:

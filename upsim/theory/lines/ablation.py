@@ -24,6 +24,7 @@ Normalisations keep the gain that the whole signal gives them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,26 +39,34 @@ from upsim.theory.moments import EnsembleMoments
 from upsim.theory.moments.propagation import Trace, repeat_without
 
 
-def with_repeats(signal: Signal, trace: Trace) -> Trace:
+def with_repeats(signals: Sequence[Signal], trace: Trace) -> Trace:
     """Return the trace of an expectation with the repeats that split its lines by cause."""
     if not isinstance(trace.end, EnsembleMoments):
         return trace
     repeats = {
-        cause: repeat_without(trace.graph, signal, trace, frozenset({cause}))
-        for cause in layers_by_cause(signal, trace)
+        cause: repeat_without(trace.graph, signals, trace, frozenset({cause}))
+        for cause in layers_by_cause(signals, trace)
     }
     return replace(trace, repeats=repeats)
 
 
-def layers_by_cause(signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
-    """Return the causes that lines can have, each with the labels of its layers."""
-    channels, rate = trace.graph.in_channels, trace.graph.input_rate
-    lines = signal.lines(channels, rate)
+def layers_by_cause(signals: Sequence[Signal], trace: Trace) -> dict[str, tuple[str, ...]]:
+    """Return the causes that lines can have, each with the labels of its layers.
+
+    Of the inputs' own, the names of the inputs where there are several.
+    """
+    graph = trace.graph
+    fed = list(zip(signals, graph.inputs, graph.input_rates, strict=True))
+    lines = {each.name: signal.lines(each.channels, rate) for signal, each, rate in fed}
     found: dict[str, tuple[str, ...]] = {}
-    if any(line.frequency == 0 for line in lines):
-        found["input offset"] = ()
-    if any(line.frequency != 0 for line in lines):
-        found["input"] = ()
+    for cause, steady in (("input offset", True), ("input", False)):
+        names = tuple(
+            name
+            for name, own in lines.items()
+            if any((line.frequency == 0) == steady for line in own)
+        )
+        if names:
+            found[cause] = names if len(fed) > 1 else ()
     biased = tuple(
         node.name for node in trace.nodes if _has_bias(node, trace.values[node.inputs[0]].channels)
     )
@@ -70,7 +79,7 @@ def layers_by_cause(signal: Signal, trace: Trace) -> dict[str, tuple[str, ...]]:
     )
     if activations:
         found["activation"] = activations
-        if signal.density(np.zeros(1), channels, rate) is not None:
+        if any(signal.has_noise(each.channels, rate) for signal, each, rate in fed):
             found["modulation"] = activations
     return found
 

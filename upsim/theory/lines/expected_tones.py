@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -37,7 +38,7 @@ _SERIES = _FORMULA + round(ACCURACY / float(np.finfo(np.float64).eps))
 _NAMED = 3
 
 
-def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
+def expected_tones(trace: Trace, signals: Sequence[Signal]) -> tuple[Tone, ...]:
     """Return the lines of a network's output in expectation over initialisations.
 
     Random taps of mean zero make an offset's lines as strong as the offset that leaves the layer
@@ -53,8 +54,8 @@ def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     period = powers.shape[1]
     floor = _floor(trace, powers)
     repeats = {cause: repeat.end for cause, repeat in trace.repeats.items()}
-    causes = layers_by_cause(signal, trace)
-    ladder = Ladder.of(graph, input_lines(graph, [signal]))
+    causes = layers_by_cause(signals, trace)
+    ladder = Ladder.of(graph, input_lines(graph, signals))
     listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
     whole = end.by_channel(powers[:, listed])

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
 from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, Node, needs_network, walk_back
+from upsim.network.graph import Graph, Node, needs_network, walk, walk_back
 from upsim.network.signals import Signal
 from upsim.theory.lines.distortion import Distortion, shared
 
@@ -163,7 +163,8 @@ class _Stretch:
     """A node that stretches, in whole numbers of a common unit of frequency.
 
     ``before`` is the rate of its input, ``inside`` that of the stretched signal, ``after`` that of
-    its output, ``ways`` the moduli of the ways from there to the output.
+    its output, ``ways`` the moduli of the ways from there to the output, ``inputs`` the numbers of
+    the inputs that reach it.
     """
 
     number: int
@@ -172,6 +173,7 @@ class _Stretch:
     inside: int
     after: int
     ways: tuple[int, ...]
+    inputs: frozenset[int]
 
 
 def input_lines(graph: Graph, signals: Sequence[Signal]) -> frozenset[tuple[int, Fraction]]:
@@ -203,6 +205,8 @@ class Ladder:
         ways = graph.once(_ways_to_output)
         self._ways = [tuple(map(self._whole, each)) for each in ways[: len(graph.inputs)]]
         self._rate = self._whole(graph.sample_rate)
+        starts = [frozenset([number]) for number in range(len(graph.inputs))]
+        reached = walk(graph, starts, lambda _, given: frozenset[int]().union(*given))
         self._stretches = [
             _Stretch(
                 number,
@@ -211,6 +215,7 @@ class Ladder:
                 self._whole(rates[node.inputs[0]]) * node.layer.rate.numerator,
                 self._whole(rates[node.output]),
                 tuple(self._whole(way) for way in ways[node.output]),
+                reached[node.output],
             )
             for number, node in enumerate(graph.nodes)
             if node.layer.rate.numerator > 1
@@ -277,9 +282,7 @@ class Ladder:
                 self._born(stretch, way, places, count, found)
         if self.lines:
             for number, place in enumerate(places.tolist()):
-                origin = self._image(place, count)
-                if origin:
-                    found[number].append(origin)
+                found[number] += self._images(place, count)
         return [tuple(each) for each in found]
 
     def _born(
@@ -319,24 +322,29 @@ class Ladder:
             turns = Fraction((times + modulus) * stretch.before, stretch.after) % 1
         return turns
 
-    def _image(self, place: int, count: int) -> Origin | None:
-        """Return the input's own line whose image lies at a place, None if there is none."""
+    def _images(self, place: int, count: int) -> list[Origin]:
+        """Return for each input a line of its own whose image lies at a place, if there is one."""
+        found: dict[int, Origin] = {}
         for number, frequency in sorted(self.lines):
             own = self._whole(frequency) * count
             for way in self._ways[number]:
-                if any((place - side * own) % (way * count) == 0 for side in (1, -1)):
+                if number not in found and any(
+                    (place - side * own) % (way * count) == 0 for side in (1, -1)
+                ):
                     turns = frequency / self.graph.input_rates[number]
-                    mover = self._moved_by(place, count)
-                    return Origin("", -1 - number, image_of=turns, moved_by=mover)
-        return None
+                    mover = self._moved_by(number, place, count)
+                    found[number] = Origin("", -1 - number, image_of=turns, moved_by=mover)
+        return list(found.values())
 
-    def _moved_by(self, place: int, count: int) -> str:
-        """Return the last stretch that put a line into another band, "" if none did.
+    def _moved_by(self, number: int, place: int, count: int) -> str:
+        """Return the last stretch that put an input's line into another band, "" if none did.
 
         At a value the line is at its place modulo the way from there, folded; a stretch moved it
-        where that lies above half the rate before.
+        where that lies above half the rate before.  Only stretches that the input reaches count.
         """
         for stretch in self._stretches:
+            if number not in stretch.inputs:
+                continue
             way = stretch.ways[0] * count
             folded = min(place % way, -place % way)
             if 2 * folded > stretch.before * count:

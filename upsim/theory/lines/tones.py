@@ -298,7 +298,7 @@ def _layer_and_cause(
         first = origins[0].layer or origins[0].moved_by if origins else ""
         makers = [each.layer for each in contributions if each.cause == "modulation"]
         return first or makers[0], "modulation"
-    for origin in origins:
+    for origin in _strongest_first(trace, origins, contributions):
         cause = "input" if origin.node < 0 else mechanisms.cause(origin)
         if cause == "channels":
             # The layer has no weights: the lines are in how its channels' offsets differ.
@@ -312,6 +312,21 @@ def _layer_and_cause(
     if makers or not origins:
         return (makers[0] if makers else ""), "activation"
     return origins[0].layer, "weights"
+
+
+def _strongest_first(
+    trace: Trace, origins: tuple[Origin, ...], contributions: tuple[Contribution, ...]
+) -> list[Origin]:
+    """Return the origins with the images of the inputs' lines by the strength of their shares."""
+    shares = [each.layer for each in contributions if each.cause == "input"]
+
+    def rank(origin: Origin) -> int:
+        if origin.node >= 0:
+            return -1
+        name = trace.graph.inputs[-1 - origin.node].name
+        return shares.index(name) if name in shares else len(shares)
+
+    return sorted(origins, key=rank)
 
 
 def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tuple[str, str]:

@@ -108,7 +108,8 @@ class EnsembleMoments(Moments):
     addends : tuple of Addend
         What a sum of branches was made of; empty where no sum was made.
     name : str
-        Of the signal: the label of the layer that made it, "" for the input.
+        Of the signal: the label of the layer that made it; for an input its name, "" where there
+        is one.
     """
 
     groups: tuple[Channels, ...]
@@ -126,15 +127,22 @@ class EnsembleMoments(Moments):
 
     @classmethod
     def from_signal(
-        cls, signal: Signal, channels: int, rate: Fraction, *, budget: float = MEMORY_BUDGET
+        cls,
+        signal: Signal,
+        channels: int,
+        rate: Fraction,
+        *,
+        budget: float = MEMORY_BUDGET,
+        name: str = "",
     ) -> EnsembleMoments:
-        """Return the record at the input.
+        """Return the record at an input, whose name counts where there are several.
 
         ``budget`` in bytes is for all covariances that are held at once.  A thirty-second of it may
         go to the phases of one; with 0 the lines cost least, and are the same.
         """
         notes = noise_note(signal, channels, rate)
-        return cls(of_signal(signal, channels, rate, budget), frozenset({"input"}), notes=notes)
+        groups = of_signal(signal, channels, rate, budget)
+        return cls(groups, frozenset({name or "input"}), notes=notes, name=name)
 
     def repeated(
         self, signal: Signal, rate: Fraction, without: frozenset[str], *, cheaply: bool
@@ -147,14 +155,20 @@ class EnsembleMoments(Moments):
         return replace(self, groups=groups, averaged=False, without=without)
 
     @classmethod
-    def from_network(cls, record: Moments, without: frozenset[str]) -> EnsembleMoments:
-        """Return what is behind layers of given weights, for a random layer that follows."""
+    def from_network(
+        cls, record: Moments, without: frozenset[str], inputs: frozenset[str], name: str
+    ) -> EnsembleMoments:
+        """Return what is behind layers of given weights, for a random layer that follows.
+
+        ``inputs`` are the names of those that reach it, ``name`` is that of the value.
+        """
         return cls(
             of_network(record, without),
-            frozenset({"input"}),
+            inputs,
             correlated="layers of given weights",
             notes=tuple(f"before the first random layer: {each}" for each in record.assumptions),
             without=without,
+            name=name,
         )
 
     def _kept(self, group: Channels) -> Channels:

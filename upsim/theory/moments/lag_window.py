@@ -166,10 +166,10 @@ class LagWindows(Rules[LagWindow]):
         rows = sum(part.rows for part in parts)
         return self._noted(replace(self.added(parts, 1.0), rows=rows))
 
-    def unrelated(self, channels: int, ratio: Fraction) -> LagWindow:
+    def unrelated(self, rows: int, columns: int, ratio: Fraction) -> LagWindow:
         """Return the least window that there is."""
         none = Fraction(0)
-        return LagWindow(ratio.denominator, ratio.numerator, none, none, channels, channels)
+        return LagWindow(ratio.denominator, ratio.numerator, none, none, rows, columns)
 
 
 def answered(operator: Operator) -> tuple[Fraction, Fraction]:

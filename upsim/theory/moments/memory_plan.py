@@ -9,49 +9,61 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import lcm
 
 import numpy as np
 
 from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Layer, Normalisation
+from upsim.network.signals import Silence
 from upsim.operators import Operator, StretchFIR
+from upsim.theory.moments.base import Moments
+from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.levelling import centring
-from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled
+from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
 from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.moments.stationary import StationaryMoments
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A place, the period of the mean there, and whether an activation came before."""
+    """A place, the period of the mean there, and whether an activation came before.
 
-    place: Place
+    The place is None where nothing random has reached: only the period counts there.
+    """
+
+    place: Place | None
     period: int
     closed: bool = False
 
     @classmethod
-    def at_input(cls, start: StationaryMoments) -> Planned:
-        """Return that of a stack's input."""
-        return cls(start.place, start.mean.period.shape[1])
+    def at_input(cls, start: Moments) -> Planned:
+        """Return that of an input."""
+        if isinstance(start, StationaryMoments):
+            return cls(start.place, start.mean.period.shape[1])
+        assert isinstance(start, DeterministicMoments)
+        return cls(None, start.period.shape[1])
 
     def after(self, layer: Layer, operator: Operator | None) -> Planned:
         """Return what comes after a layer; refuse one whose covariance does not fit."""
-        channels = self.place.channels
         if operator is not None:
             period = lcm(self.period, operator.down) // operator.down * operator.up
             offset = 1 if operator.offset is None else operator.offset.shape[1]
-            place = Filtered(self.place, operator)
+            place = None if self.place is None else Filtered(self.place, operator)
             return replace(self, place=place, period=lcm(period, offset))
+        if self.place is None:
+            return self
+        channels = self.place.channels
         if isinstance(layer, Normalisation):
             if self.closed:
                 self.settled()
             gains = StretchFIR(np.ones((channels, 1, 1)), groups=channels)
             return replace(self, place=Filtered(self.place, gains))
         if isinstance(layer, ChannelNormalisation):
-            centred = replace(self, place=Filtered(self.place, centring(layer, channels)))
-            period = lcm(self.period, centred.settled())
-            return Planned(Scaled(centred.place, np.ones((period, 1))), period, True)
+            centred = Filtered(self.place, centring(layer, channels))
+            period = lcm(self.period, centred.plan.window.phases)
+            return Planned(Scaled(centred, np.ones((period, 1))), period, True)
         period = lcm(self.period, self.settled())
         gate = isinstance(layer, Gated)
         function = Nonlinearity(period, layer.channels_out(channels), gate)
@@ -59,11 +71,20 @@ class Planned:
 
     def settled(self) -> int:
         """Return the phases of the covariance here; refuse one that would not fit in any form."""
-        return self.place.plan.window.phases
+        return 1 if self.place is None else self.place.plan.window.phases
 
 
-def merged(parts: Sequence[Planned], merging: str) -> Planned:
-    """Return what comes where branches meet."""
+def merged(
+    parts: Sequence[Planned], merging: str, channels: Sequence[int], rate: Fraction
+) -> Planned:
+    """Return what comes where branches of so many channels meet."""
     period = lcm(*(part.period for part in parts))
     closed = any(part.closed for part in parts)
-    return Planned(Merged([part.place for part in parts], merging), period, closed)
+    budget = next((part.place.budget for part in parts if part.place is not None), None)
+    if budget is None:
+        return Planned(None, period, closed)
+    places = [
+        Start(Silence(), count, rate, budget) if part.place is None else part.place
+        for part, count in zip(parts, channels, strict=True)
+    ]
+    return Planned(Merged(places, merging), period, closed)

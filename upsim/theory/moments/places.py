@@ -1,10 +1,11 @@
 """Where random values come from, and so how any two of them covary.
 
-Every value of a stack is a place: the input, or an operator, an activation or a merging of earlier
-places.  The covariance of two places is found by going back from the later one: linear steps and
-mergings are exact, an activation is the Gaussian closure.  Two activations of different branches
-are taken together, so that what they have in common is not lost.  Thus all values that are alive
-are carried jointly, and a sum after an activation needs no independence.
+Every value of a network is a place: an input, or an operator, an activation or a merging of
+earlier places.  The covariance of two places is found by going back from the later one: linear
+steps and mergings are exact, an activation is the Gaussian closure.  Two activations of different
+branches are taken together, so that what they have in common is not lost.  Inputs are independent,
+so places that no common input reaches have nothing in common.  Thus all values that are alive are
+carried jointly, and a sum after an activation needs no independence.
 
 Each covariance is first walked through as a window (:mod:`~upsim.theory.moments.lag_window`):
 whether all pairs of channels fit the memory that is allowed, or each channel by itself, or nothing.
@@ -24,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError, TooLargeError
+from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
+from upsim.theory.moments.autocovariance import Autocovariance, cut_autocovariance
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.lag_window import LagWindow, LagWindows, answered_samples
 from upsim.theory.moments.per_channel import IndependentCovariance, filters_each
@@ -39,8 +42,6 @@ Pair = tuple["Place", "Place"]
 #: Asks for the covariances of pairs, is sent each, and returns one.
 Asking = Generator[Pair, Record, Record]
 
-_ONE = Fraction(1)
-
 #: Bytes of the pieces of work that a rule goes through; they do not grow with the question.
 PIECES = 32 * 2**20
 
@@ -52,16 +53,18 @@ MOMENTS = 3 * 84
 
 
 class Place(ABC):
-    """A random signal somewhere in a stack, its mean left out.
+    """A random signal somewhere in a network, its mean left out.
 
     Attributes
     ----------
     parents : tuple of Place
     channels : int
-    pace : Fraction
-        Samples per sample of the (first) parent.
+    rate : Fraction
+        In Hz.
+    starts : tuple of Start
+        The inputs with noise that reach it.
     depth : int
-        Steps from the input along the longest way.
+        Steps from the inputs along the longest way.
     terms : int
         Products and sums that are added for one sample, along the longest way.
     activations : int
@@ -83,30 +86,22 @@ class Place(ABC):
         """Samples of its parent after which what the place does repeats itself."""
         return 1
 
-    def __init__(self, parents: tuple[Place, ...], channels: int, pace: Fraction = _ONE) -> None:
+    def __init__(self, parents: tuple[Place, ...], channels: int, rate: Fraction) -> None:
         self.parents = parents
         self.channels = channels
-        self.pace = pace
+        self.rate = rate
+        self.starts: tuple[Start, ...] = tuple(
+            dict.fromkeys(start for parent in parents for start in parent.starts)
+        )
         self.depth = 1 + max((parent.depth for parent in parents), default=-1)
         self.terms = max((parent.terms for parent in parents), default=0)
         self.activations = max((parent.activations for parent in parents), default=0)
         self.levelled = any(parent.levelled for parent in parents)
         self.budget = parents[0].budget if parents else float(MEMORY_BUDGET)
 
-    # These two are asked for only behind activations, and found without a deep recursion.
-
-    @cached_property
-    def rate(self) -> Fraction:
-        """Samples per input sample."""
-        found, place = self.pace, self
-        while place.parents:
-            place = place.parents[0]
-            found *= place.pace
-        return found
-
     @cached_property
     def ancestors(self) -> frozenset[Place]:
-        """All places that this one was made of."""
+        """All places that this one was made of; found without a deep recursion."""
         found: set[Place] = set()
         waiting = list(self.parents)
         while waiting:
@@ -199,7 +194,7 @@ class Place(ABC):
 
     @property
     def linear(self) -> bool:
-        """Whether the input reaches it through operators and mergings alone."""
+        """Whether the inputs reach it through operators and mergings alone."""
         return not (self.activations or self.levelled)
 
     @property
@@ -303,7 +298,9 @@ class _Walk(Generic[Record]):
         if pair not in self._known:
             self._steps.append([])
             found = self._kept(first) if first is second else None
-            if found is None and second.depth > first.depth:
+            if found is None and not any(start in second.starts for start in first.starts):
+                found = self.unrelated(first, second)
+            elif found is None and second.depth > first.depth:
                 found = self.rules.transposed((yield (second, first)))
             elif found is None:
                 found = yield from first.with_other(second, self)
@@ -323,32 +320,45 @@ class _Walk(Generic[Record]):
 
     def unrelated(self, first: Place, second: Place) -> Record:
         """Return nothing in common."""
-        return self.rules.unrelated(first.channels, second.rate / first.rate)
+        return self.rules.unrelated(first.channels, second.channels, second.rate / first.rate)
 
 
 class Start(Place):
-    """The input of a stack; its lags, (2 D + 1, channels), are made when first needed."""
+    """An input: the noise of its signal, independent of that of all others.
 
-    def __init__(self, channels: int, make: Callable[[], Array], budget: float) -> None:
-        super().__init__((), channels)
-        self._make = make
+    A signal without noise makes a value that nothing random has reached.
+    """
+
+    def __init__(
+        self, signal: Signal, channels: int, rate: Fraction, budget: float = MEMORY_BUDGET
+    ) -> None:
+        super().__init__((), channels, rate)
+        self.signal = signal
         self.budget = budget
+        if signal.has_noise(channels, rate):
+            self.starts = (self,)
 
     @cached_property
-    def _lags(self) -> Array:
-        return self._make()
+    def autocovariance(self) -> Autocovariance:
+        """Lags -D to D of the noise."""
+        return cut_autocovariance(self.signal, self.channels, self.rate)
+
+    def level(self, turns: Array) -> Array:
+        """Return the two-sided density per Hz, (channels, F), at cycles per sample."""
+        found = self.signal.density(turns * float(self.rate), self.channels, self.rate)
+        return np.zeros((self.channels, turns.size)) if found is None else found
 
     def with_other(self, other: Place, walk: _Walk[Record]) -> Asking[Record]:
         """Return the autocovariance: nothing else comes as early."""
         yield from ()
-        return walk.rules.start(self._lags)
+        return walk.rules.start(self.autocovariance.lags)
 
 
 class Filtered(Place):
     """An operator's output."""
 
     def __init__(self, parent: Place, operator: Operator) -> None:
-        super().__init__((parent,), operator.out_channels, operator.length.rate)
+        super().__init__((parent,), operator.out_channels, parent.rate * operator.length.rate)
         self.operator = operator
         self.terms += operator.terms + 1
 
@@ -390,7 +400,7 @@ class Activated(Place):
     """The output of an activation or a gate."""
 
     def __init__(self, parent: Place, function: Nonlinearity) -> None:
-        super().__init__((parent,), function.channels)
+        super().__init__((parent,), function.channels, parent.rate)
         self.function = function
         self.activations += 1
 
@@ -419,7 +429,7 @@ class Scaled(Place):
     """Each channel times a gain that repeats, ``gains`` (P, C): what LayerNorm's level does."""
 
     def __init__(self, parent: Place, gains: Array) -> None:
-        super().__init__((parent,), parent.channels)
+        super().__init__((parent,), parent.channels, parent.rate)
         self.gains = gains
         self.levelled = True
 
@@ -437,7 +447,7 @@ class Merged(Place):
     def __init__(self, parts: Sequence[Place], merging: str) -> None:
         counts = [part.channels for part in parts]
         whole = sum(counts) if merging == "concatenate" else counts[0]
-        super().__init__(tuple(parts), whole)
+        super().__init__(tuple(parts), whole, parts[0].rate)
         self.merging = merging
         if merging != "concatenate":
             self.terms += len(parts) - 1

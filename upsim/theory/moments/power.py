@@ -1,56 +1,76 @@
-"""The power of noise behind linear layers, from the autocovariance of the input."""
+"""The power of noise behind linear layers, from the autocovariances of the inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
 from math import lcm, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.signals import Signal
-from upsim.theory.moments.transfer import Transfer
+from upsim.theory.moments.transfer import Transfer, on_the_way
 
 if TYPE_CHECKING:
-    from upsim.theory.moments.places import Place
+    from upsim.theory.moments.places import Place, Start
 
 Real = NDArray[np.float64]
 
 
-def response_span(place: Place, samples: int = 1) -> int:
+def response_span(place: Place, start: Start, samples: int = 1) -> int:
     """Return output samples that so many neighbouring input samples can touch, or a few more.
 
     Examples
     --------
+    >>> from fractions import Fraction
+    >>> from upsim.network.signals import WhiteNoise
     >>> from upsim.operators import StretchFIR
     >>> from upsim.theory.moments.places import Filtered, Start
     >>> triangle = StretchFIR(np.ones((1, 1, 3)), 2)
-    >>> start = Start(1, lambda: np.ones((1, 1)), 0.0)
-    >>> response_span(Filtered(Filtered(start, triangle), triangle))
+    >>> start = Start(WhiteNoise(1.0), 1, Fraction(8000))
+    >>> response_span(Filtered(Filtered(start, triangle), triangle), start)
     7
     """
     spans: dict[Place, tuple[int, int]] = {}
-    for each in _in_order(place):
-        parts = [spans[parent] for parent in each.parents] or [(0, samples - 1)]
+    for each in on_the_way(place, start):
+        parts = [spans[parent] for parent in each.parents if parent in spans]
+        parts = parts or [(0, samples - 1)]
         spans[each] = each.answered(min(low for low, _ in parts), max(high for _, high in parts))
     low, high = spans[place]
     return high - low + 1
 
 
-def density_at_input(signal: Signal, channels: int, rate: Fraction) -> Callable[[Real], Real]:
-    """Return a signal's two-sided density per Hz as a function of cycles per sample."""
+def noise_power(place: Place) -> Real:
+    """Return the power of the noise at a place, averaged over time, (out,).
 
-    def level(turns: Real) -> Real:
-        found = signal.density(turns * float(rate), channels, rate)
-        return np.zeros((channels, turns.size)) if found is None else found
+    The inputs are independent, so their powers (:func:`power_from`) add up.
 
-    return level
+    Parameters
+    ----------
+    place : Place
+        Behind linear layers only.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from upsim.network.signals import Density, WhiteNoise
+    >>> from upsim.operators import StretchFIR
+    >>> from upsim.theory.moments.places import Filtered, Merged, Start
+    >>> start = Start(WhiteNoise(1.0), 1, Fraction(8000))
+    >>> triangle = Filtered(start, StretchFIR(np.array([[[0.5, 1.0, 0.5]]]), 2))
+    >>> noise_power(triangle).round(12)
+    array([0.75])
+    >>> narrow = Start(Density([1000.2, 1000.4], [5.0, 5.0]), 1, Fraction(16000))
+    >>> noise_power(Merged([triangle, narrow], "sum")).round(12)
+    array([1.75])
+    """
+    total = np.zeros(place.channels)
+    for start in place.starts:
+        total += power_from(start, place)
+    return total
 
 
-def noise_power(place: Place, signal: Signal, rate: Fraction) -> Real:
-    r"""Return the power of a signal's noise at a place, averaged over time, (out,).
+def power_from(start: Start, place: Place) -> Real:
+    r"""Return the power at a place of the noise of one input, averaged over time, (out,).
 
     An output sample sees input samples that lie at most ``T`` apart, so its power knows the
     autocovariance :math:`r_c` of the input up to that lag and nothing of what lies beyond:
@@ -66,35 +86,17 @@ def noise_power(place: Place, signal: Signal, rate: Fraction) -> Real:
     (:meth:`~upsim.network.signal.Signal.autocovariance`): nothing is sampled, and a narrow band is
     no special case.  The response is held block by block of frequencies, however long it is.
 
-    Parameters
-    ----------
-    place : Place
-        Behind linear layers only.
-    signal : Signal
-    rate : Fraction
-        Input rate in Hz.
-
-    Examples
-    --------
-    >>> from upsim.network.signals import Density, WhiteNoise
-    >>> from upsim.operators import StretchFIR
-    >>> from upsim.theory.moments.places import Filtered, Start
-    >>> start = Start(1, lambda: np.ones((1, 1)), 0.0)
-    >>> triangle = StretchFIR(np.array([[[0.5, 1.0, 0.5]]]), 2)
-    >>> noise_power(Filtered(start, triangle), WhiteNoise(1.0), Fraction(8000)).round(12)
-    array([0.75])
-    >>> noise_power(start, Density([1000.2, 1000.4], [5.0, 5.0]), Fraction(8000)).round(12)
-    array([1.])
     """
     # A block of `downs` input samples makes `ups` output samples, whatever the way.
-    downs = lcm(prod(each.down for each in _in_order(place)), place.rate.denominator)
-    ups = int(downs * place.rate)
-    span = response_span(place, downs)
-    transfer = Transfer(place, span // 2 + 1)
+    pace = place.rate / start.rate
+    downs = lcm(prod(each.down for each in on_the_way(place, start)), pace.denominator)
+    ups = int(downs * pace)
+    span = response_span(place, start, downs)
+    transfer = Transfer(place, start, span // 2 + 1)
     channels = transfer.inputs
     # Inputs q blocks later are answered q `ups` later; both must reach one output.
     lags = np.arange((-(-span // ups) + 1) * downs)
-    seen = signal.autocovariance(lags, channels, rate)
+    seen = start.signal.autocovariance(lags, channels, start.rate)
     moving = np.flatnonzero(seen.any(axis=0))
     last = int(moving[-1]) if moving.size else 0
     points = span + (last // downs + 2) * ups
@@ -115,8 +117,3 @@ def noise_power(place: Place, signal: Signal, rate: Fraction) -> Real:
     found = transfer.density(grid, at_input).real
     weights = np.where((2 * np.arange(grid.size)) % points == 0, 1.0, 2.0)
     return np.maximum(found @ weights, 0.0) * (ups / downs / points)
-
-
-def _in_order(place: Place) -> list[Place]:
-    """Return a place and all before it, the first ones first."""
-    return sorted((place, *place.ancestors), key=lambda each: each.depth)

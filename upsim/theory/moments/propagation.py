@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from upsim.errors import NotPredictableError, TooLargeError
+from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
-from upsim.network.signals import Line, Signal, Silence
+from upsim.network.signals import Line, Signal, WhiteNoise
 from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments import (
     DeterministicMoments,
@@ -24,10 +24,12 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.memory_plan import Planned, merged
+from upsim.theory.moments.places import Start
 from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
 from upsim.words.progress import Progress, silent
+from upsim.words.units import format_hertz
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -89,30 +91,23 @@ def starting_moments(
     """Choose the regime; return the record at each input.
 
     Expectation over networks if the first layers with weights are random; else stationary if any
-    part of a signal is random, else deterministic.  From such a start, too, a random layer makes
-    an expectation of it.
+    part of the input's signal is random, else deterministic.  From such a start, too, a random
+    layer makes an expectation of it.
     """
-    random = any(
-        signal.density(np.zeros(1), each.channels, rate) is not None
+    random = [
+        signal.has_noise(each.channels, rate)
         for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
-    )
-    expected = not graph.is_drawn and not _begins_drawn(graph)
-    if len(graph.inputs) > 1 and (random or not graph.is_drawn):
-        raise NotPredictableError(
-            "noise or random weights behind several inputs are not predicted",
-            given=f"{len(graph.inputs)} inputs",
-            expected="one input, or drawn weights and signals without noise",
-            fix="graph.draw(seed=0), and upsim.Constant(1.0) or upsim.Silence() for each input",
-        )
-    if expected:
-        return (
+    ]
+    several = len(graph.inputs) > 1
+    if not graph.is_drawn and not _begins_drawn(graph):
+        return tuple(
             EnsembleMoments.from_signal(
-                signals[0], graph.in_channels, graph.input_rate, budget=budget
-            ),
+                signal, each.channels, rate, budget=budget, name=each.name if several else ""
+            )
+            for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
         )
     # Noise through an activation makes lines of its own, which only their shares tell apart.
-    shared = provenance or (random and has_activation(graph))
-    several = len(graph.inputs) > 1
+    shared = provenance or (any(random) and has_activation(graph))
     # A linear network carries each sine as one complex number an image; others need its period.
     apart = is_linear(graph) and graph.is_drawn and not several
     periods = [
@@ -126,7 +121,7 @@ def starting_moments(
         for period, each in zip(periods, graph.inputs, strict=True)
     )
     lines_take = 0
-    if (random or max(periods) > 1) and fits:
+    if (any(random) or max(periods) > 1) and fits:
         causes = [frozenset({"input"})] * len(periods)
         lines_take = _refuse_long_periods(graph, periods, causes, provenance=shared)
     means = [
@@ -140,18 +135,59 @@ def starting_moments(
         )
         for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
     ]
-    if not random:
-        return tuple(means)
-    first = StationaryMoments(
-        means[0],
-        signals[0],
-        graph.in_channels,
-        graph.input_rate,
-        budget=budget - lines_take,
-        provenance=provenance,
-        density_asked=density_asked,
+    return tuple(
+        StationaryMoments(
+            mean,
+            Start(signal, mean.channels, rate, budget - lines_take),
+            provenance=provenance,
+            density_asked=density_asked,
+        )
+        if noisy
+        else mean
+        for mean, noisy, signal, rate in zip(
+            _heard_together(graph, means), random, signals, graph.input_rates, strict=True
+        )
     )
-    return (first,)
+
+
+def _heard_together(
+    graph: Graph, means: Sequence[DeterministicMoments]
+) -> Sequence[DeterministicMoments]:
+    """Return the inputs' records for one stretch of time, where any of them is a recording.
+
+    What is no recording goes on for as long as the recordings last.
+    """
+    lengths = [None if mean.waveform is None else mean.waveform.shape[1] for mean in means]
+    spans = {
+        each.name: length / rate
+        for each, length, rate in zip(graph.inputs, lengths, graph.input_rates, strict=True)
+        if length is not None
+    }
+    if len(set(spans.values())) > 1:
+        raise ShapeError(
+            "the recordings have different lengths",
+            given=", ".join(f"{name!r} of {float(span):g} s" for name, span in spans.items()),
+            expected="one length in seconds, whatever the rates",
+            fix="cut the longer ones, or pad the shorter ones with zeros",
+        )
+    found = []
+    for mean, rate in zip(means, graph.input_rates, strict=True):
+        made = mean
+        if mean.waveform is None and spans:
+            samples = next(iter(spans.values())) * rate
+            if samples.denominator != 1:
+                raise ShapeError(
+                    "the inputs have no common length",
+                    given=", ".join(f"{name!r} of {span} s" for name, span in spans.items()),
+                    expected=f"a whole number of samples at {format_hertz(rate)}",
+                    fix="cut or pad the recording",
+                )
+            refuse_beyond_memory(
+                mean.channels * int(samples), "the recording", fix="use a shorter recording"
+            )
+            made = replace(mean, waveform=mean.samples(int(samples)))
+        found.append(made)
+    return found
 
 
 def own_lines(graph: Graph, signals: Sequence[Signal]) -> list[tuple[Line, ...]]:
@@ -174,12 +210,12 @@ def propagate(graph: Graph, starts: Sequence[Moments], progress: Progress = sile
         causes.append(frozenset(source.cause for source in mean.sources))
         provenance = provenance or mean.provenance
     _refuse_long_periods(graph, periods, causes, provenance=provenance)
-    first = starts[0]
-    if isinstance(first, StationaryMoments) and has_activation(graph):
-        _refuse_unforeseen(graph, first)
+    random = [start for start in starts if isinstance(start, StationaryMoments)]
+    if random and has_activation(graph):
+        _refuse_unforeseen(graph, starts, density_asked=random[0].density_asked)
 
     def rule(node: Node, inputs: Sequence[Moments]) -> Moments:
-        return _one_step(node, graph.operators[node.output - len(starts)], inputs)
+        return _one_step(graph, node, graph.operators[node.output - len(starts)], inputs)
 
     return Trace(graph, tuple(walk(graph, list(starts), rule, progress)), graph.operators)
 
@@ -211,13 +247,18 @@ def _propagate_ensemble(
     values: list[Moments] = list(starts)
     operators: list[Operator | None] = []
     expected: dict[int, EnsembleMoments] = {}
+    named = [frozenset({each.name}) for each in graph.inputs]
+    reached = walk(graph, named, lambda _, given: frozenset[str]().union(*given))
+    names = [*(each.name for each in graph.inputs), *(node.name for node in graph.nodes)]
 
     def in_expectation(value: int) -> EnsembleMoments:
         record = values[value]
         if isinstance(record, EnsembleMoments):
             return record
         if value not in expected:
-            expected[value] = EnsembleMoments.from_network(record, without)
+            expected[value] = EnsembleMoments.from_network(
+                record, without, reached[value], names[value]
+            )
         return expected[value]
 
     def rule(node: Node, _: Sequence[Moments]) -> Moments:
@@ -239,7 +280,7 @@ def _propagate_ensemble(
             inputs = [values[value] for value in node.inputs]
             if isinstance(node.layer, LinearLayer):
                 operator = node.layer.operator(inputs[0].channels)
-            made = _one_step(node, operator, inputs)
+            made = _one_step(graph, node, operator, inputs)
         values.append(made)
         operators.append(operator)
         for value in node.inputs:
@@ -253,18 +294,25 @@ def _propagate_ensemble(
     return Trace(graph, tuple(values), tuple(operators))
 
 
-def repeat_without(graph: Graph, signal: Signal, trace: Trace, without: frozenset[str]) -> Trace:
+def repeat_without(
+    graph: Graph, signals: Sequence[Signal], trace: Trace, without: frozenset[str]
+) -> Trace:
     """Return the walk of an expectation over networks again, some causes of lines left out."""
-    start = trace.values[0]
-    if not isinstance(start, EnsembleMoments):
-        return _propagate_ensemble(graph, [start], without, trace)
+    starts = trace.values[: len(graph.inputs)]
+
+    def left(*, cheaply: bool) -> list[Moments]:
+        return [
+            start.repeated(signal, rate, without, cheaply=cheaply)
+            if isinstance(start, EnsembleMoments)
+            else start
+            for start, signal, rate in zip(starts, signals, graph.input_rates, strict=True)
+        ]
+
     try:
-        cheap = start.repeated(signal, graph.input_rate, without, cheaply=True)
-        return _propagate_ensemble(graph, [cheap], without, trace)
+        return _propagate_ensemble(graph, left(cheaply=True), without, trace)
     except TooLargeError:
         # A given kernel on noise asks for more lags than none: those of the whole.
-        full = start.repeated(signal, graph.input_rate, without, cheaply=False)
-        return _propagate_ensemble(graph, [full], without, trace)
+        return _propagate_ensemble(graph, left(cheaply=False), without, trace)
 
 
 def _expected(node: Node, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
@@ -282,10 +330,19 @@ def _expected(node: Node, inputs: Sequence[EnsembleMoments]) -> EnsembleMoments:
     return made.made_by(node.name)
 
 
-def _one_step(node: Node, operator: Operator | None, inputs: Sequence[Moments]) -> Moments:
+def _one_step(
+    graph: Graph, node: Node, operator: Operator | None, inputs: Sequence[Moments]
+) -> Moments:
     """Return the record after one node."""
     layer = node.layer
     if isinstance(layer, Merging):
+        random = next((each for each in inputs if isinstance(each, StationaryMoments)), None)
+        if random is not None:
+            rate = graph.value_rates[node.output]
+            inputs = [
+                random.beside(each, rate) if isinstance(each, DeterministicMoments) else each
+                for each in inputs
+            ]
         return type(inputs[0]).merged(inputs, layer.how)
     if operator is not None:
         return inputs[0].through_operator(operator, node.name)
@@ -356,21 +413,22 @@ def _shorter(graph: Graph, node: Node, *, sines: bool, strides: bool) -> str:
     return ", or ".join(ways) or "fewer channels"
 
 
-def _refuse_unforeseen(graph: Graph, start: StationaryMoments) -> None:
+def _refuse_unforeseen(graph: Graph, starts: Sequence[Moments], *, density_asked: bool) -> None:
     """Refuse covariances that fit in no form, before any of them is made."""
 
     def after(node: Node, inputs: Sequence[Planned]) -> Planned:
         if isinstance(node.layer, Merging):
-            made = merged(inputs, node.layer.how)
+            channels = [graph.value_channels[value] for value in node.inputs]
+            made = merged(inputs, node.layer.how, channels, graph.value_rates[node.output])
         else:
-            made = inputs[0].after(node.layer, graph.operators[node.output - 1])
+            made = inputs[0].after(node.layer, graph.operators[node.output - len(starts)])
         if node.output == graph.end:
             made.settled()
-            if start.density_asked and made.place.per_channel:
+            if density_asked and made.place is not None and made.place.per_channel:
                 raise no_density(made.place)
         return made
 
-    walk(graph, [Planned.at_input(start)], after)
+    walk(graph, [Planned.at_input(start) for start in starts], after)
 
 
 def fold(stack: Graph) -> Operator:
@@ -434,12 +492,19 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
 
 
 def transfer(graph: Graph, count: int) -> Transfer:
-    """Return the gains of a linear network; ``count`` frequencies will be asked for, about."""
-    silent = DeterministicMoments(np.zeros((graph.in_channels, 1)), provenance=False)
-    start = StationaryMoments(silent, Silence(), graph.in_channels, graph.input_rate)
-    end = propagate(graph, [start]).end
+    """Return the gains from the first input of a linear network.
+
+    ``count`` frequencies will be asked for, about.
+    """
+    start = Start(WhiteNoise(1.0), graph.in_channels, graph.input_rate)
+
+    def silent(channels: int) -> DeterministicMoments:
+        return DeterministicMoments(np.zeros((channels, 1)), provenance=False)
+
+    others = [silent(each.channels) for each in graph.inputs[1:]]
+    end = propagate(graph, [StationaryMoments(silent(start.channels), start), *others]).end
     assert isinstance(end, StationaryMoments)
-    return Transfer(end.place, count)
+    return Transfer(end.place, start, count)
 
 
 def is_linear(graph: Graph) -> bool:

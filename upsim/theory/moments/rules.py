@@ -106,8 +106,8 @@ class Rules(ABC, Generic[Record]):
         """Return it for channels of x that are stacked."""
 
     @abstractmethod
-    def unrelated(self, channels: int, ratio: Fraction) -> Record:
-        """Return that of two signals taken as unrelated."""
+    def unrelated(self, rows: int, columns: int, ratio: Fraction) -> Record:
+        """Return that of unrelated signals of so many channels, ``ratio`` samples of y to one."""
 
 
 class Covariances(Rules[Covariance]):
@@ -180,6 +180,10 @@ class Covariances(Rules[Covariance]):
         """Stack the parts' channels."""
         return side_by_side(parts) if self.per_channel else stacked(parts)
 
-    def unrelated(self, channels: int, ratio: Fraction) -> Covariance:
+    def unrelated(self, rows: int, columns: int, ratio: Fraction) -> Covariance:
         """Return zero."""
-        return IndependentCovariance.unrelated(channels, ratio)
+        none = IndependentCovariance.unrelated(rows, ratio)
+        if self.per_channel:
+            return none
+        values = np.zeros((none.phases, 1, rows, columns))
+        return Covariance(values, none.starts, none.period)

@@ -1,7 +1,7 @@
 """Regime 2, given weights and a stationary random input.
 
-Up to the first activation the random part is kept as its density at the input and the chain of
-operators since then; it is evaluated only at the frequencies that are asked for.  The repeating
+Up to the first activation the random part is kept as its density at the inputs and the places since
+then; it is evaluated only at the frequencies that are asked for.  The repeating
 part is carried beside it as in regime 1.  An activation acts on the two together: from there on
 the random part is a place whose cyclostationary covariances are known
 (:mod:`~upsim.theory.moments.places`), exactly after one activation, by the Gaussian closure after
@@ -13,7 +13,7 @@ level is nearly certain if the channels are many (:mod:`~upsim.theory.moments.le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
-from upsim.network.signals import Signal
+from upsim.network.signals import Silence
 from upsim.operators import Operator
-from upsim.theory.moments.autocovariance import cut_autocovariance
 from upsim.theory.moments.base import Levels, Moments
 from upsim.theory.moments.closure_error import closure_note
 from upsim.theory.moments.deterministic import DeterministicMoments
@@ -33,11 +32,10 @@ from upsim.theory.moments.levelling import centring, levelled
 from upsim.theory.moments.modulation import activated, gated
 from upsim.theory.moments.per_channel import SHARE
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled, Start
-from upsim.theory.moments.power import density_at_input, noise_power, response_span
+from upsim.theory.moments.power import noise_power, response_span
 from upsim.theory.moments.rules import Nonlinearity
 from upsim.theory.moments.transfer import Transfer
 from upsim.theory.moments.trust import moments_note
-from upsim.words.arguments import MEMORY_BUDGET
 
 Array = NDArray[np.float64]
 
@@ -56,40 +54,32 @@ class StationaryMoments(Moments):
     ----------
     mean : DeterministicMoments
         Everything that is not random.
-    signal : Signal
-        The source of the random part.
-    input_channels : int
-    input_rate : Fraction
-        In Hz.
+    place : Place
+        The random part: where it comes from.
     notes : tuple of str
         How far off the levels may be that normalisations divide by.
-    budget : float
-        Bytes that all covariances may take together.
     provenance : bool
         Whether tones are to be split by their sources.
     density_asked : bool
         Whether an answer without a density is refused.
-    place : Place
-        The random part, for what comes after an activation.
     """
 
     mean: DeterministicMoments
-    signal: Signal
-    input_channels: int
-    input_rate: Fraction
+    place: Place
     notes: tuple[str, ...] = ()
-    budget: float = MEMORY_BUDGET
     provenance: bool = True
     density_asked: bool = False
-    place: Place = field(default=None)  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        if getattr(self, "place", None) is None:
-            start = Start(self.input_channels, self._at_input, self.budget)
-            object.__setattr__(self, "place", start)
+    @property
+    def budget(self) -> float:
+        """Bytes that all covariances may take together."""
+        return self.place.budget
 
-    def _at_input(self) -> Array:
-        return cut_autocovariance(self.signal, self.input_channels, self.input_rate).lags
+    def beside(self, mean: DeterministicMoments, rate: Fraction) -> Self:
+        """Return what nothing random has reached as a record of this regime, to merge the two."""
+        return replace(
+            self, mean=mean, place=Start(Silence(), mean.channels, rate, self.budget), notes=()
+        )
 
     @property
     def channels(self) -> int:
@@ -122,10 +112,10 @@ class StationaryMoments(Moments):
                 f"{SHARE:g} of the power are left out"
             )
             found.append(f"{NO_DENSITY}: {no_density(self.place).fix}")
-        cut = cut_autocovariance(self.signal, self.input_channels, self.input_rate).cut
-        if cut:
+        cuts = tuple(dict.fromkeys(each.autocovariance.cut for each in self.place.starts))
+        if any(cuts):
             found[0] = found[0].replace("exact", "exact for the input as it is cut (below)")
-            found.append(cut)
+            found += filter(None, cuts)
         return (*found, *closure_note(self.place), *self.notes)
 
     def through_operator(self, operator: Operator, label: str) -> Self:
@@ -138,7 +128,7 @@ class StationaryMoments(Moments):
         if self.mean.waveform is not None:
             raise NotPredictableError(
                 "a recording and noise together cannot be carried through an activation",
-                given=f"{type(activation).__name__} at layer {label}, signal {self.signal!r}",
+                given=f"{type(activation).__name__} at layer {label}",
                 expected="either of the two",
                 fix="predict the recording alone, or noise with its density: upsim.Density(...)",
             )
@@ -196,12 +186,14 @@ class StationaryMoments(Moments):
         if not self.place.linear:
             # An average over time is even in the lag, and lag 0 stands in the middle.
             return np.asarray(self.place.averaged[len(self.place.averaged) // 2])
-        return noise_power(self.place, self.signal, self.input_rate)
+        return noise_power(self.place)
 
     @property
     def memory(self) -> int:
         """Output samples that one input sample touches."""
-        return response_span(self.place) if self.place.linear else len(self.place.averaged)
+        if not self.place.linear:
+            return len(self.place.averaged)
+        return max(response_span(self.place, each) for each in self.place.starts)
 
     def density(self, frequencies: Array, alpha: Fraction | int = 0) -> NDArray[np.complex128]:
         """Return the two-sided density per Hz, (channels, F), at cycles per sample.
@@ -210,8 +202,12 @@ class StationaryMoments(Moments):
         """
         if not self.place.linear:
             return self._closed_density(frequencies, alpha)
-        level = density_at_input(self.signal, self.input_channels, self.input_rate)
-        return Transfer(self.place, frequencies.size).density(frequencies, level, alpha)
+        # The inputs are independent: what each makes of the output adds up.
+        total = np.zeros((self.channels, frequencies.size), dtype=np.complex128)
+        for start in self.place.starts:
+            transfer = Transfer(self.place, start, frequencies.size)
+            total += transfer.density(frequencies, start.level, alpha)
+        return total
 
     def _closed_density(self, frequencies: Array, alpha: Fraction | int) -> NDArray[np.complex128]:
         r"""Return :math:`\frac{1}{F} \sum_d \bar R[d] e^{-j 2 \pi g d}`, F the rate here."""
@@ -231,8 +227,7 @@ class StationaryMoments(Moments):
             grid = frequencies[start : start + block]
             waves = np.cos(2 * np.pi * np.outer(lags, grid))
             answer[:, start : start + block] += 2 * averaged[reach + 1 :].T @ waves
-        rate = float(self.input_rate * self.place.rate)
-        return np.asarray(np.maximum(answer, 0.0) / rate, dtype=np.complex128)
+        return np.asarray(np.maximum(answer, 0.0) / float(self.place.rate), dtype=np.complex128)
 
 
 def no_density(place: Place) -> TooLargeError:

@@ -1,4 +1,4 @@
-r"""A linear network in the frequency domain: rows from the output back to the input.
+r"""A linear network in the frequency domain: rows from the output back to an input.
 
 The value behind a place is ``rho`` output samples to each of its own, so an output exponential at
 ``g`` (cycles per output sample) is made of exponentials at :math:`f_k = g \rho + k / D` there, D
@@ -26,7 +26,7 @@ from upsim.operators.rows import RowFilter, rows_at
 from upsim.words.arguments import refuse_beyond_memory
 
 if TYPE_CHECKING:
-    from upsim.theory.moments.places import Place
+    from upsim.theory.moments.places import Place, Start
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -141,13 +141,21 @@ def spread(gains: Complex, aliases: int) -> Complex:
     return whole
 
 
+def on_the_way(place: Place, start: Start) -> list[Place]:
+    """Return the places on the ways from an input to a place, the input first, the place last."""
+    found = [each for each in (place, *place.ancestors) if start in each.starts]
+    return sorted(found, key=lambda each: each.depth)
+
+
 class Transfer:
-    """The gains from the input of a linear network to one of its places.
+    """The gains from one input of a linear network to one of its places.
 
     Parameters
     ----------
     place : Place
         Behind linear layers only.
+    start : Start
+        The input, one of those that reach the place.
     count : int
         Frequencies that will be asked for, about; it decides what is folded.
 
@@ -157,11 +165,11 @@ class Transfer:
         Input frequencies that an output frequency comes from, ``D``.
     """
 
-    def __init__(self, place: Place, count: int) -> None:
-        self._order = sorted((place, *place.ancestors), key=lambda each: -each.depth)
-        self._start = self._order[-1]
-        self.pace = place.rate
-        self.channels, self.inputs = place.channels, self._start.channels
+    def __init__(self, place: Place, start: Start, count: int) -> None:
+        self._order = on_the_way(place, start)[::-1]
+        self._start = start
+        self.pace = place.rate / start.rate
+        self.channels, self.inputs = place.channels, start.channels
         identity = FilterRows(RowFilter.identity(place.channels), count)
         rows: dict[Place, FilterRows] = {place: identity}
         #: Places from which rows go on as gains; their filters, if a reader had any.
@@ -170,7 +178,7 @@ class Transfer:
             if not each.parents:
                 break
             found = rows.pop(each, None)
-            sent = None if each in self._frontier or found is None else each.rows_back(found)
+            sent = None if each in self._frontier or found is None else self._sent(each, found)
             if sent is None:
                 self._frontier[each] = found
                 self._frontier.update(dict.fromkeys(each.parents))
@@ -190,6 +198,13 @@ class Transfer:
                 fix="frequencies=129, or a smaller stride",
                 itemsize=16,
             )
+
+    def _sent(self, place: Place, rows: Rows) -> list[tuple[Place, Rows]] | None:
+        """Return rows at the parents that the input reaches; None where filters get too long."""
+        sent = place.rows_back(rows)
+        if sent is None:
+            return None
+        return [(parent, part) for parent, part in sent if self._start in parent.starts]
 
     def gains(self, frequencies: Real) -> Complex:
         """Return the gains at output frequencies, (F, D, out, in).
@@ -220,7 +235,7 @@ class Transfer:
                 if each is self._start:
                     yield spread(found.gains, max(self.aliases, found.gains.shape[1]))
                     break
-                sent = each.rows_back(found)
+                sent = self._sent(each, found)
                 assert sent is not None
                 for parent, one in sent:
                     rows[parent] = rows[parent] + one if parent in rows else one
@@ -234,7 +249,7 @@ class Transfer:
     def density(
         self, frequencies: Real, density: Callable[[Real], Real], alpha: Fraction | int = 0
     ) -> Complex:
-        r"""Return the cyclic density of the output for a stationary input.
+        r"""Return the cyclic density of the output for noise at this input.
 
         .. math:: S^{\alpha}_y(g) = \sum_k A_k(g)\, S_x(f_k)\, A_{k + s}(g - \alpha)^*,
                   \qquad s = \rho\, \alpha\, D
