@@ -20,7 +20,8 @@ from upsim.operators.checks import (
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.folded import coprime
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.operators.operator import Complex, Operator, Real
+from upsim.operators.repeating import Repeating
 from upsim.words.arguments import (
     LARGEST_LENGTH,
     one_of,
@@ -28,6 +29,7 @@ from upsim.words.arguments import (
     signed_number,
     whole_number,
 )
+from upsim.words.frozen import frozen
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -271,9 +273,6 @@ class PolyphaseMatrix(Operator):
         product = np.zeros((count, right.shape[1], left.shape[2]))
         for j in range(right.shape[0]):
             product[j : j + left.shape[0]] += right[j] @ left
-        offset = second.offset
-        if self.offset is not None:
-            offset = added_offsets(second.periodic(self.offset), second.offset)
         return PolyphaseMatrix(
             frozen(
                 product.reshape(
@@ -281,7 +280,7 @@ class PolyphaseMatrix(Operator):
                 )
             ),
             first.first + second.first,
-            offset=offset,
+            offset=self._offset_then(outer),
             length=self.length.then(second.length),
         )
 
@@ -300,7 +299,7 @@ class PolyphaseMatrix(Operator):
         return PolyphaseMatrix(
             frozen(total),
             first,
-            offset=added_offsets(self.offset, second.offset),
+            offset=self._offset_plus(second),
             length=self.length,
             padding_mode=self.padding_mode if self.padding_mode == second.padding_mode else "zeros",
         )
@@ -325,9 +324,8 @@ class PolyphaseMatrix(Operator):
         """Map one period (..., in, P) to one period (..., out, up lcm(P, down) / down)."""
         period = checked_columns(period, "period", self.in_channels, axes="(..., in, P)")
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
-        whole = lcm(count, self.down)
-        tiled = np.tile(period.reshape(-1, inward, count), (1, 1, whole // count))
-        turns = whole // self.down
+        tiled = Repeating(period.reshape(-1, inward, count)).over(lcm(count, self.down))
+        turns = tiled.shape[2] // self.down
         # Samples of a block become rows, blocks and batch become columns.
         blocked = tiled.reshape(-1, inward, turns, self.down).transpose(1, 3, 2, 0)
         rows = np.ascontiguousarray(blocked).reshape(inward * self.down, turns, -1)

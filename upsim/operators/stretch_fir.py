@@ -25,8 +25,9 @@ from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.finite import overlap_added
 from upsim.operators.folded import coprime, folded_taps, regrouped, undilated
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.operators.operator import Complex, Operator, Real
 from upsim.words.arguments import LARGEST_LENGTH, one_of, refuse_beyond_memory, whole_number
+from upsim.words.frozen import frozen
 from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
@@ -348,15 +349,12 @@ class StretchFIR(Operator):
         if not isinstance(other, StretchFIR) or gcd(self.down, other.factor) > 1:
             return self.polyphase().then(other)
         taps, groups = folded_taps(self, other)
-        offset = other.offset
-        if self.offset is not None:
-            offset = added_offsets(other.periodic(self.offset), other.offset)
         return coprime(
             taps,
             self.factor * other.factor,
             self.down * other.down,
             groups=groups,
-            offset=offset,
+            offset=self._offset_then(other),
             left=other.factor * self.crop[0] + self.down * other.crop[0],
             length=self.length.then(other.length),
         )
@@ -383,7 +381,7 @@ class StretchFIR(Operator):
             self.factor,
             self.down,
             groups=groups,
-            offset=added_offsets(self.offset, other.offset),
+            offset=self._offset_plus(other),
             left=left,
             length=self.length,
             padding_mode=self.padding_mode if self.padding_mode == other.padding_mode else "zeros",

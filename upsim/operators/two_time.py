@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
 from upsim.operators.lag_filter import filtered, lag_products, random_rows, tap_factors
+from upsim.operators.repeating import Repeating, divisors
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 
 Array = NDArray[np.float64]
@@ -287,30 +288,27 @@ class TwoTime:
 
     def reduced(self) -> TwoTime:
         """Return the same over the shortest period and lag period, found by exact comparison."""
-        rows = self.period
-        for candidate in (d for d in range(1, rows) if rows % d == 0):
-            if _repeats(self.fixed, candidate, 0) and _repeats(self.excess, candidate, 0):
-                made = replace(self, fixed=self.fixed[:candidate], excess=self.excess[:candidate])
-                return made._shorter_lags()
-        return self._shorter_lags()
+        rows = lcm(*(Repeating(each.T).shortest().period for each in (self.fixed, self.excess)))
+        made = replace(self, fixed=self.fixed[:rows], excess=self.excess[:rows])
+        return made._shorter_lags()
 
     def _shorter_lags(self) -> TwoTime:
         made = self.averaged() if self.period == 1 and self.far.size else self
-        for candidate in (d for d in range(self.period, self.turns) if self.turns % d == 0):
-            if _repeats(self.fixed, candidate, 1):
+        fixed = Repeating(self.fixed)
+        for candidate in divisors(self.turns):
+            if candidate >= self.period and fixed.repeats_after(candidate):
                 return replace(made, fixed=self.fixed[:, :candidate])
         return made
 
-    def line_powers(self) -> Array:
-        r"""Return the expected power of each line ``k / M``, (M,).
+    def line_powers(self, whole: int | None = None) -> Array:
+        r"""Return the expected power of each line ``k / M``, (M,), or ``k / whole``.
 
         .. math:: E|a_k|^2 = \frac1{pM} \sum_{n, \delta}
                   C_{fixed}[n, n + \delta]\, e^{-j 2 \pi k \delta / M}
 
         the double DFT of the line part.
         """
-        averaged = self.fixed.mean(axis=0)
-        return np.asarray(np.fft.fft(averaged).real / averaged.size)
+        return Repeating(self.fixed.mean(axis=0)).lines(whole).real
 
     def density(self, turns: Array) -> Array:
         r"""Return the density per cycle per sample at frequencies in cycles per sample, (F,).
@@ -345,7 +343,7 @@ def _add_repeated(into: Array, terms: list[tuple[Array, float]]) -> None:
     for table, weight in terms:
         part = table if weight == 1 else weight * table
         if part.shape[1] < into.shape[1]:
-            part = np.tile(part, (1, into.shape[1] // part.shape[1]))
+            part = Repeating(part).over(into.shape[1])
         repeated = into.reshape(-1, *part.shape)
         repeated += part
 
@@ -354,14 +352,6 @@ def _pieces(lags: NDArray[np.intp], rows: int) -> list[NDArray[np.intp]]:
     """Split lags so that a table of them has about as many numbers as a cache holds."""
     size = max(1, _PIECE // rows)
     return [lags[start : start + size] for start in range(0, lags.size, size)]
-
-
-def _repeats(table: Array, period: int, axis: int) -> bool:
-    """Tell whether a table repeats itself along an axis; most that do not differ at once."""
-    lines = table if axis == 0 else table.T
-    return np.array_equal(lines[0], lines[period]) and np.array_equal(
-        lines[period:], lines[:-period]
-    )
 
 
 def constant(level: float) -> TwoTime:

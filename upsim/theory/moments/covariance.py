@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import whole_turns
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -72,10 +73,7 @@ class Covariance:
 
     def over(self, phases: int, period: int) -> Self:
         """Return it over the shortest span that holds whole periods of both arguments."""
-        times = 1
-        while (self.phases * times) % phases or (self.period * times) % period:
-            times += 1
-        return self.tiled(times)
+        return self.tiled(whole_turns((self.phases, phases), (self.period, period)))
 
     def through(self, operator: Operator) -> Covariance:
         r"""Return the covariance of x and ``A y``.
@@ -183,7 +181,7 @@ class Covariance:
     def scaled(self, left: Array, right: Array | None = None) -> Covariance:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
         found = self.over(len(left), 1 if right is None else len(right))
-        values = found.values * _tiled(left, found.phases)[:, None, :, None]
+        values = found.values * left[np.arange(found.phases) % len(left), None, :, None]
         if right is not None:
             values *= right[found.moments() % len(right)][:, :, None, :]
         return Covariance(values, found.starts, found.period)
@@ -267,7 +265,7 @@ def stacked(parts: Sequence[Covariance]) -> Covariance:
 def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
     """Return parts over one period and in one window."""
     phases = lcm(*(part.phases for part in parts))
-    tiled = [part.tiled(phases // part.phases) for part in parts]
+    tiled = [part.over(phases, 1) for part in parts]
     starts = np.min([part.starts for part in tiled], axis=0)
     ends = np.max([part.starts + part.width for part in tiled], axis=0)
     width = int((ends - starts).max())
@@ -278,7 +276,3 @@ def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
         values[np.arange(phases)[:, None], places] = part.values
         found.append(replace(part, values=values, starts=starts))
     return found
-
-
-def _tiled(rows: Array, count: int) -> Array:
-    return np.tile(rows, (count // len(rows), 1))

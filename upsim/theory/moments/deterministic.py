@@ -22,6 +22,7 @@ from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors
+from upsim.operators.repeating import Repeating, period_behind, period_of_lines
 from upsim.operators.rounding import running_error
 from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
@@ -90,7 +91,7 @@ class DeterministicMoments(Moments):
         sines = SpectralLines.of_signal(lines, rate) if apart else None
         if sines is not None:
             lines = tuple(line for line in lines if not line.frequency)
-        count = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        count = period_of_lines(Fraction(line.frequency / rate) for line in lines)
         if count * channels * 8 > MEMORY_BUDGET:
             frequencies = ", ".join(format_hertz(line.frequency) for line in lines)
             raise TooLargeError(
@@ -110,8 +111,7 @@ class DeterministicMoments(Moments):
         recording = signal.recording(channels, rate)
         waveform = None
         if recording is not None:
-            index = np.arange(recording.shape[1]) % total.shape[1]
-            waveform = recording + total[:, index]
+            waveform = recording + Repeating(total).run(recording.shape[1])
             if sines is not None:
                 waveform += sines.samples(np.arange(recording.shape[1]))
         kept = np.asarray(shares) if shares else np.zeros((0, *total.shape))
@@ -151,7 +151,7 @@ class DeterministicMoments(Moments):
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Convolve the period on a circle; a bias is a new source."""
-        after = lcm(self.period.shape[1], operator.down) // operator.down * operator.up
+        after = period_behind(self.period.shape[1], operator.up, operator.down)
         offset = operator.offset
         whole, what, fix = after, f"one period, {after} samples long,", "smaller strides"
         if offset is not None and after % offset.shape[1]:
@@ -167,16 +167,16 @@ class DeterministicMoments(Moments):
             batch = self.period[None]
             if self.sources:
                 batch = np.concatenate([batch, self.shares])
-            mapped = _tiled(operator.periodic(batch), whole)
+            mapped = Repeating(operator.periodic(batch)).over(whole)
             error = running_error(operator, self.size, self.error, period=self.period.shape[1])
         else:  # silence, as where all the input is noise
             mapped = np.zeros((1, operator.out_channels, whole))
         total, shares, sources = mapped[0], mapped[1:], self.sources
         if offset is not None:
-            own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
+            own = offset if offset.shape[1] == 1 else Repeating(offset).over(whole)
             total = total + own
             if self.provenance:
-                shares = np.concatenate([shares, _tiled(own, whole)[None]])
+                shares = np.concatenate([shares, Repeating(own).over(whole)[None]])
                 sources = (*sources, Source("bias", label))
         waveform = None
         if self.waveform is not None:
@@ -292,10 +292,11 @@ class DeterministicMoments(Moments):
         )
         totals, shares = [], []
         for part in parts:
-            totals.append(_tiled(part.period, whole))
+            totals.append(Repeating(part.period).over(whole))
             rows = np.zeros((len(sources), part.channels, whole))
             if part.sources:
-                rows[[places[source] for source in part.sources]] = _tiled(part.shares, whole)
+                own = [places[source] for source in part.sources]
+                rows[own] = Repeating(part.shares).over(whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})
@@ -325,22 +326,18 @@ class DeterministicMoments(Moments):
 
     def samples(self, count: int, start: int = 0) -> Array:
         """Return ``count`` samples of the steady state from sample ``start``, (channels, count)."""
-        turned = np.roll(self.period, -start, axis=1)
-        times = -(-count // self.period.shape[1])
-        total = np.empty((self.channels, times, self.period.shape[1]))
-        total[:] = turned[:, None]
-        total = total.reshape(self.channels, -1)[:, :count]
+        total = Repeating(self.period).run(count, start)
         if self.sines is None:
             return total
         return total + self.sines.samples(np.arange(start, start + count))
 
     def amplitudes(self) -> NDArray[np.complex128]:
         """Return the coefficient of each line ``k / P`` up to 1/2, (channels, P // 2 + 1)."""
-        return np.asarray(np.fft.rfft(self.period, axis=1, norm="forward"))
+        return Repeating(self.period).half_lines()
 
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P // 2 + 1)."""
-        return np.asarray(np.fft.rfft(self.shares, axis=2, norm="forward"))
+        return Repeating(self.shares).half_lines()
 
 
 def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array, Array]:
@@ -398,12 +395,6 @@ def _samples(line: Line, rate: Fraction, count: int) -> Array:
     wave = phasors(turns, np.arange(count))
     sides = 1 if turns in (0, Fraction(1, 2)) else 2
     return np.asarray(sides * (line.amplitude[:, None] * wave).real)
-
-
-def _tiled(samples: Array, whole: int) -> Array:
-    """Repeat a last axis up to ``whole`` samples."""
-    times = whole // samples.shape[-1]
-    return samples if times == 1 else np.tile(samples, (1,) * (samples.ndim - 1) + (times,))
 
 
 def _merge(parts: Sequence[Array], merging: str) -> Array:

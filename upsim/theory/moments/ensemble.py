@@ -28,6 +28,7 @@ from upsim.layers.base import Activation, Normalisation
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
+from upsim.operators.repeating import Repeating
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.channels import (
@@ -37,7 +38,6 @@ from upsim.theory.moments.channels import (
     average,
     ends_of,
     shares_of,
-    shortest,
     split_at,
 )
 from upsim.theory.moments.closure_error import expectation_note
@@ -216,7 +216,9 @@ class EnsembleMoments(Moments):
             given = average(self.groups, shares, averaged=self.averaged).scaled(taps.fan)
             made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
             made = made.decimated(taps.stride)
-            return (self._kept(Channels(taps.out_channels // slices, np.zeros(1), made)),)
+            return (
+                self._kept(Channels(taps.out_channels // slices, Repeating.constant(0.0), made)),
+            )
 
         return replace(
             self,
@@ -319,9 +321,9 @@ class EnsembleMoments(Moments):
             # Noise of the same covariance at all times makes no line.
             steady = covariance.excess.mean(axis=0)[None]
             covariance = replace(covariance, excess=np.tile(steady, (covariance.period, 1)))
-        period = lcm(covariance.period, group.mean.size)
+        period = lcm(covariance.period, group.mean.period)
         covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
-        means = np.tile(group.mean, period // group.mean.size)
+        means = group.mean.over(period)
         mean, pointwise = channel_map(activation, means, covariance.variance, label)
         if covariance.far.size:
             level = covariance.variance.mean(keepdims=True)
@@ -329,7 +331,7 @@ class EnsembleMoments(Moments):
         if "activation" in self.without:
             mean = mean - _added_offset(activation, means, covariance.variance, mean)
         count = int(group.count * activation.channel_ratio)
-        return Channels(count, shortest(mean), covariance.mapped(pointwise, average))
+        return Channels(count, Repeating(mean).shortest(), covariance.mapped(pointwise, average))
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Return the record behind a normalisation over time, divided by the expected level."""
@@ -438,11 +440,8 @@ class EnsembleMoments(Moments):
     def line_powers(self) -> Array:
         """Return the expected power of each line ``k / P``, group by group, (groups, P)."""
         moments = [group.second_moment(averaged=True) for group in self.groups]
-        whole = lcm(*(moment.fixed.shape[1] for moment in moments))
-        powers = np.zeros((len(moments), whole))
-        for row, moment in zip(powers, moments, strict=True):
-            row[:: whole // moment.fixed.shape[1]] = moment.line_powers()
-        return powers
+        whole = lcm(*(moment.turns for moment in moments))
+        return np.array([moment.line_powers(whole) for moment in moments])
 
     def noise_power(self) -> Array:
         """Return the expected power of what does not repeat, averaged over time, (channels,)."""

@@ -16,6 +16,7 @@ import numpy as np
 from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Layer, Normalisation
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import period_behind
 from upsim.theory.moments.levelling import centring
 from upsim.theory.moments.places import Activated, Filtered, Merged, Place, Scaled
 from upsim.theory.moments.rules import Nonlinearity
@@ -39,7 +40,7 @@ class Planned:
         """Return what comes after a layer; refuse a covariance that the layer needs in vain."""
         channels = self.place.channels
         if operator is not None:
-            period = lcm(self.period, operator.down) // operator.down * operator.up
+            period = period_behind(self.period, operator.up, operator.down)
             offset = 1 if operator.offset is None else operator.offset.shape[1]
             place = Filtered(self.place, operator)
             return replace(self, place=place, period=lcm(period, offset))

@@ -33,6 +33,7 @@ from upsim.gaussian import (
     product_moments,
     products,
 )
+from upsim.operators.repeating import Repeating
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.deterministic import DeterministicMoments, largest
@@ -83,7 +84,7 @@ def gated(
     half = mean.channels // 2
     variance, shared = place.covariance.variance().T, place.between_halves().T
     before, variance = over_one_period(mean, variance, kept=4 * gates.ORDER)
-    given = (variance[:half], variance[half:], _tiled(shared, variance.shape[1]))
+    given = (variance[:half], variance[half:], Repeating(shared).over(variance.shape[1]))
     operations = _operations(place)
     scale = np.maximum(given[0], given[1])
     steady, averages, levels = zip(
@@ -154,7 +155,7 @@ def split(
     energy = (before**2).sum(axis=1, keepdims=True)
     agreement = (before * (flat - silent)).sum(axis=1, keepdims=True)
     gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-    passed = gain * _tiled(before_shares, total.shape[1])
+    passed = gain * Repeating(before_shares).over(total.shape[1])
     if not mean.sources:
         passed = np.zeros((0, *total.shape))
     shares, sources = [passed, (flat - gain * before)[None]], [Source("activation", label)]
@@ -189,7 +190,7 @@ def over_one_period(
         "the moments of one period",
         fix="use a signal or strides with a shorter common period",
     )
-    return _tiled(mean.period, whole), _tiled(variance, whole)
+    return Repeating(mean.period).over(whole), Repeating(variance).over(whole)
 
 
 def _operations(place: Place) -> int:
@@ -208,8 +209,3 @@ def _levelled(
     slack = rounding(operations, 1.0) * scale.max(axis=1, keepdims=True)
     equal = np.abs(values - average).max(axis=1, keepdims=True) <= slack
     return np.where(equal, average, values), average, equal
-
-
-def _tiled(samples: Array, whole: int) -> Array:
-    times = whole // samples.shape[-1]
-    return samples if times == 1 else np.tile(samples, (1,) * (samples.ndim - 1) + (times,))

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import lcm
 from typing import Self
 
 import numpy as np
@@ -112,7 +111,7 @@ class IndependentCovariance(Covariance):
         if isinstance(operator, StretchFIR) and operator.down == 1:
             return self._by_taps(operator, first, second)
         matrix = operator.polyphase()
-        tiled = self.over(1, lcm(self.period, matrix.down))
+        tiled = self.over(1, matrix.down)
         parts = [
             _filtered(tiled, matrix, matrix.blocks[:, other].swapaxes(2, 3)).transposed()
             for other in second

@@ -17,6 +17,7 @@ from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
 from upsim.network.signals import Line, Signal, Silence
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import period_behind, period_of_lines
 from upsim.theory.moments import (
     DeterministicMoments,
     EnsembleMoments,
@@ -116,7 +117,7 @@ def starting_moments(
     # A linear network carries each sine as one complex number an image; others need its period.
     apart = is_linear(graph) and graph.is_drawn and not several
     periods = [
-        1 if apart else lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        1 if apart else period_of_lines(Fraction(line.frequency / rate) for line in lines)
         for lines, rate in zip(own_lines(graph, signals), graph.input_rates, strict=True)
     ]
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
@@ -326,8 +327,7 @@ def _refuse_long_periods(
         node: Node, given: Sequence[tuple[int, frozenset[str]]]
     ) -> tuple[int, frozenset[str]]:
         nonlocal total
-        up, down = node.layer.block
-        period = lcm(*(each for each, _ in given), down) // down * up
+        period = period_behind(lcm(*(each for each, _ in given)), *node.layer.block)
         found = given[0][1].union(*(each for _, each in given[1:]))
         if provenance and (isinstance(node.layer, Activation) or node.layer.has_bias):
             found |= {node.name}
