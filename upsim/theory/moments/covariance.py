@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import lcm
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,9 @@ class Covariance:
     starts: Whole
     period: int
 
+    #: Whether each channel meets itself alone, so that the windows are (P, T, 1, C).
+    per_channel: ClassVar[bool] = False
+
     @property
     def phases(self) -> int:
         """``P``."""
@@ -84,11 +87,7 @@ class Covariance:
         A row ``(p, c)`` is a finite signal over m with channels c', and the operator acts on it.
         """
         tiled = self.over(1, operator.down)
-        if (
-            isinstance(operator, StretchFIR)
-            and operator.groups == operator.out_channels
-            and operator.taps.shape[1] == 1
-        ):
+        if isinstance(operator, StretchFIR) and operator.by_channel:
             return tiled._by_channel(operator)
         return tiled._by_blocks(operator)
 
@@ -178,13 +177,14 @@ class Covariance:
         values = self.values[np.arange(self.phases)[:, None], places]
         return replace(self, values=values, starts=self.starts + first)
 
-    def scaled(self, left: Array, right: Array | None = None) -> Covariance:
+    def scaled(self, left: Array, right: Array | None = None) -> Self:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
         found = self.over(len(left), 1 if right is None else len(right))
-        values = found.values * left[np.arange(found.phases) % len(left), None, :, None]
+        gains = left[np.arange(found.phases) % len(left)]
+        values = found.values * np.expand_dims(gains, (1, 2 if self.per_channel else 3))
         if right is not None:
             values *= right[found.moments() % len(right)][:, :, None, :]
-        return Covariance(values, found.starts, found.period)
+        return replace(found, values=values)
 
     def moments(self) -> Whole:
         """Return the sample of y at each place of each window, (P, T)."""
@@ -215,6 +215,18 @@ class Covariance:
         rows, places = np.nonzero(np.abs(lags) <= reach)
         values[rows, lags[rows, places] + reach] = self.values[rows, places]
         return replace(self, values=values, starts=np.arange(self.phases) - reach)
+
+    def from_later(self, later: Array, variance: Array) -> Self:
+        """Return an autocovariance in these windows from its lags 0 to D; its variances are known.
+
+        Parameters
+        ----------
+        later : array (P, D + 1, C, C) or (P, D + 1, 1, C)
+        variance : array (P, C)
+        """
+        channels = np.arange(later.shape[3])
+        later[:, 0, 0 if self.per_channel else channels, channels] = variance
+        return replace(self, values=mirrored(later, per_channel=self.per_channel))
 
     def averaged(self) -> Array:
         """Return each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
