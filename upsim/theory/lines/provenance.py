@@ -29,7 +29,8 @@ from upsim.operators import Operator
 from upsim.operators.repeating import Repeating
 from upsim.operators.rows import rows_at
 from upsim.theory.moments.base import Source
-from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
+from upsim.theory.moments.bussgang import bussgang
+from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.propagation import Trace
 
 Complex = NDArray[np.complex128]

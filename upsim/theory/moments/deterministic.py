@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import cached_property
 from math import lcm
 from typing import Self
 
@@ -25,6 +25,9 @@ from upsim.operators.phasor import phasors
 from upsim.operators.repeating import Repeating, period_behind, period_of_lines
 from upsim.operators.rounding import running_error
 from upsim.theory.moments.base import Levels, Moments, Source
+from upsim.theory.moments.bussgang import bussgang
+from upsim.theory.moments.merging import merged_samples
+from upsim.theory.moments.passed_error import error_of_function, largest, merged_error
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.words.tolerance import probable, rounding
@@ -171,13 +174,6 @@ class DeterministicMoments(Moments):
             error = running_error(operator, self.size, self.error, period=self.period.shape[1])
         else:  # silence, as where all the input is noise
             mapped = np.zeros((1, operator.out_channels, whole))
-        total, shares, sources = mapped[0], mapped[1:], self.sources
-        if offset is not None:
-            own = offset if offset.shape[1] == 1 else Repeating(offset).over(whole)
-            total = total + own
-            if self.provenance:
-                shares = np.concatenate([shares, Repeating(own).over(whole)[None]])
-                sources = (*sources, Source("bias", label))
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -186,17 +182,40 @@ class DeterministicMoments(Moments):
                 fix="use a shorter recording",
             )
             waveform = operator.apply(self.waveform)
-            if offset is not None:
-                plain = offset.shape[1] == 1
-                waveform += offset if plain else operator.offset_samples(waveform.shape[1])
-        return replace(
+        made = replace(
             self,
-            period=total,
-            sources=sources,
-            shares=shares,
+            period=mapped[0],
+            shares=mapped[1:],
             waveform=waveform,
             error=error,
             sines=None if self.sines is None else self.sines.through(operator),
+        )
+        return made.with_offset(offset, label)
+
+    def with_offset(self, offset: Array | None, label: str) -> Self:
+        """Return the record with an offset (channels, p) added, a source of cause "bias".
+
+        Its period divides that of the record.  The error is left to the caller.
+        """
+        if offset is None:
+            return self
+        own = Repeating(offset)
+
+        def over(count: int) -> Array:
+            return offset if own.period == 1 else own.run(count)
+
+        sources, shares = self.sources, self.shares
+        if self.provenance:
+            whole = own.over(self.period.shape[1])[None]
+            shares = np.concatenate([shares, whole]) if sources else whole
+            sources = (*sources, Source("bias", label))
+        recorded = self.waveform
+        return replace(
+            self,
+            period=self.period + over(self.period.shape[1]),
+            sources=sources,
+            shares=shares,
+            waveform=None if recorded is None else recorded + over(recorded.shape[1]),
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -218,7 +237,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_error_of_function(activation, self, total),
+            error=error_of_function(activation.function, self.period, self.error, total),
         )
 
     def levels(self) -> Levels:
@@ -248,7 +267,7 @@ class DeterministicMoments(Moments):
             moving = np.abs(centred).max(axis=-1, keepdims=True) > least[..., None]
             return np.where(moving, gains * centred, 0.0)
 
-        total, shares, sources = moved(self.period, floor), self.shares, self.sources
+        total, shares = moved(self.period, floor), self.shares
         if self.sources:
             shares = moved(shares, floor + sums * largest(shares))
         # The error passes with the gain, but for channels that were set to zero.  Independent
@@ -256,26 +275,18 @@ class DeterministicMoments(Moments):
         # at most sqrt(n) deviations: by one error of the channels that share the level.
         passed = np.abs(gains[:, 0]) * np.any(total, axis=1)
         error = passed * (floor + floor.max())
-        if bias is not None:
-            own = np.broadcast_to(bias[:, None], total.shape)
-            total = total + own
-            if self.provenance:
-                sources = (*sources, Source("bias", label))
-                shares = np.concatenate([shares, own[None]]) if shares.size else own[None]
         waveform = None
         if self.waveform is not None:
             centre = layer.centre(self.waveform.mean(axis=1))[:, None]
             waveform = gains * (self.waveform - centre)
-            waveform = waveform if bias is None else waveform + bias[:, None]
-        return replace(
+        made = replace(
             self,
             period=total,
-            sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error + rounding(2, 1.0) * largest(total),
             normalised=(*self.normalised, f"layer {label} ({type(layer).__name__})"),
-        )
+        ).with_offset(None if bias is None else bias[:, None], label)
+        return replace(made, error=error + rounding(2, 1.0) * made.size)
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
@@ -308,11 +319,11 @@ class DeterministicMoments(Moments):
             )
         return replace(
             parts[0],
-            period=_merge(totals, merging),
+            period=merged_samples(totals, merging),
             sources=sources,
-            shares=_merge(shares, merging),
-            waveform=_merge(recordings, merging) if recordings else None,
-            error=_merged_error([part.error for part in parts], merging),
+            shares=merged_samples(shares, merging),
+            waveform=merged_samples(recordings, merging) if recordings else None,
+            error=merged_error([part.error for part in parts], merging),
             sines=merged_lines(
                 [part.sines for part in parts], [part.channels for part in parts], merging
             ),
@@ -340,66 +351,9 @@ class DeterministicMoments(Moments):
         return Repeating(self.shares).half_lines()
 
 
-def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array, Array]:
-    r"""Split what an activation made of one period into a part that passes and a rest.
-
-    The output is written as :math:`f(x) = a\,x + r`, with one gain ``a`` a channel that makes
-    :math:`f(x) - f(0)` and ``a x`` agree best over the period
-    (:math:`a = \sum x (f(x) - f(0)) / \sum x^2`; J. J. Bussgang, MIT RLE report 216, 1952).
-
-    Returns
-    -------
-    gain : array (channels, 1)
-    rest : array (channels, P)
-    """
-    carrier = activation.carrier(before)
-    silent = activation.function(np.zeros_like(before[:, :1]))
-    energy = (carrier**2).sum(axis=1, keepdims=True)
-    agreement = (carrier * (after - silent)).sum(axis=1, keepdims=True)
-    gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-    return gain, after - gain * carrier
-
-
-def _error_of_function(activation: Activation, before: DeterministicMoments, made: Array) -> Array:
-    """Return what rounding may have done to a sample behind an activation, (channels,).
-
-    The error passes with the slope there is: the function is asked again where the samples are
-    moved by the error, all up, and every other channel down, as a gate's halves may work against
-    each other.
-    """
-    error = before.error[:, None]
-    signs = np.where(np.arange(before.channels) % 2, -1.0, 1.0)[:, None]
-    moved = np.zeros(made.shape[0])
-    if error.any():
-        for step in (error, signs * error, -error):
-            moved = np.maximum(moved, largest(activation.function(before.period + step) - made))
-    return moved + rounding(8, 1.0) * largest(made)
-
-
-def _merged_error(errors: Sequence[Array], merging: str) -> Array:
-    """Return the error of values that meet; errors of different branches are independent."""
-    if merging == "concatenate":
-        return np.concatenate(errors)
-    total = np.sqrt(np.sum(np.square(errors), axis=0))
-    return np.asarray(total / len(errors) if merging == "mean" else total)
-
-
-def largest(samples: Array) -> Array:
-    """Return the largest magnitude along the last axis, 0 where there is none."""
-    return np.asarray(np.abs(samples).max(axis=-1, initial=0.0))
-
-
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
     """Return ``count`` samples of a line and its mirror, (channels, count)."""
     turns = Fraction(line.frequency / rate)
     wave = phasors(turns, np.arange(count))
     sides = 1 if turns in (0, Fraction(1, 2)) else 2
     return np.asarray(sides * (line.amplitude[:, None] * wave).real)
-
-
-def _merge(parts: Sequence[Array], merging: str) -> Array:
-    """Merge along the channels, the second axis from the end."""
-    if merging == "concatenate":
-        return np.concatenate(parts, axis=-2)
-    total = reduce(np.add, parts)
-    return np.asarray(total / len(parts) if merging == "mean" else total)

@@ -43,6 +43,7 @@ from upsim.theory.moments.channels import (
 from upsim.theory.moments.closure_error import expectation_note
 from upsim.theory.moments.entrance import left_of_signal, noise_note, of_network, of_signal
 from upsim.theory.moments.fixed_weight import GivenLayer
+from upsim.theory.moments.merging import share
 from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
 from upsim.words.arguments import MEMORY_BUDGET
 
@@ -417,7 +418,7 @@ class EnsembleMoments(Moments):
             shared = len(sources) < sum(len(part.sources) for part in parts)
             common = correlated or ("branches of common weights" if shared else "")
             return replace(joined, groups=groups, correlated=common)
-        addends = _united(parts, 1 / len(parts) if merging == "mean" else 1.0)
+        addends = _united(parts, share(merging, len(parts)))
         if len(sources) < sum(len(addend.sources) for addend in addends):
             raise NotPredictableError(
                 "branches that share their random weights are correlated where they meet",

@@ -36,7 +36,9 @@ from upsim.gaussian import (
 from upsim.operators.repeating import Repeating
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
-from upsim.theory.moments.deterministic import DeterministicMoments, largest
+from upsim.theory.moments.bussgang import bussgang_gain
+from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.passed_error import largest
 from upsim.theory.moments.places import Place
 from upsim.theory.moments.pointwise import ACCURACY, ORDER
 from upsim.words.arguments import refuse_beyond_memory
@@ -152,9 +154,7 @@ def split(
     after = replace(mean, period=total, error=error)
     if not mean.provenance:
         return after
-    energy = (before**2).sum(axis=1, keepdims=True)
-    agreement = (before * (flat - silent)).sum(axis=1, keepdims=True)
-    gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
+    gain = bussgang_gain(before, flat, silent)
     passed = gain * Repeating(before_shares).over(total.shape[1])
     if not mean.sources:
         passed = np.zeros((0, *total.shape))
@@ -164,20 +164,6 @@ def split(
         shares.append(modulation[None])
         sources.append(Source("modulation", label))
     return replace(after, shares=np.concatenate(shares), sources=(*mean.sources, *sources))
-
-
-def with_bias(mean: DeterministicMoments, bias: Array | None, label: str) -> DeterministicMoments:
-    """Return a mean with a bias (C,) added, a source of its own."""
-    if bias is None:
-        return mean
-    own = np.broadcast_to(bias[:, None], mean.period.shape)
-    total = mean.period + own
-    error = mean.error + rounding(1, 1.0) * largest(total)
-    made = replace(mean, period=total, error=error)
-    if not mean.provenance:
-        return made
-    shares = np.concatenate([mean.shares, own[None]])
-    return replace(made, shares=shares, sources=(*mean.sources, Source("bias", label)))
 
 
 def over_one_period(
