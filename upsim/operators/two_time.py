@@ -198,12 +198,14 @@ class TwoTime:
         )
         return made.reduced()
 
-    def tiled(self, rows: int, turns: int, reach: int | None = None) -> TwoTime:
-        """Return the same with a longer period, a longer lag period, or more (zero) lags."""
+    def over(self, period: int) -> TwoTime:
+        """Return the same over the common period with another, the lag period whole ones of it."""
+        rows = lcm(self.period, period)
+        return self.tiled(rows, lcm(self.turns, rows))
+
+    def tiled(self, rows: int, turns: int) -> TwoTime:
+        """Return the same with a longer period or a longer lag period."""
         fixed, excess = self.fixed, self.excess
-        more = 0 if reach is None else reach - self.reach
-        if more:
-            excess = np.pad(excess, ((0, 0), (more, more)))
         if fixed.shape != (rows, turns):
             fixed = np.tile(fixed, (rows // self.period, turns // self.turns))
         if rows > self.period:
@@ -263,8 +265,8 @@ class TwoTime:
             The same for a signal with the average statistics: what the lags of ``far`` meet.
         """
         period, reach = self.period, self.reach
-        turns = lcm(self.turns, period)
-        before = self.tiled(period, turns).fixed
+        before = self.over(period).fixed
+        turns = before.shape[1]
         sample = np.arange(period)[:, None]
         fixed = np.empty((period, turns))
         for lags in _pieces(np.arange(turns // 2 + 1), period):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +127,19 @@ def shares_of(groups: Sequence[Channels], first: int, count: int) -> Shares:
             found.append((number, inside))
         start += group.count
     return tuple(found)
+
+
+def runs(count: int, *tables: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return the first and the number of neighbours that are equal in all tables.
+
+    A table has a row for each of ``count`` channels, or one row for all of them.
+    """
+    others = np.zeros(count - 1, np.bool_)
+    for table in tables:
+        if len(table) > 1:
+            others |= np.any((table[1:] != table[:-1]).reshape(count - 1, -1), axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], others]))
+    return list(zip(starts.tolist(), np.diff(starts, append=count).tolist(), strict=True))
 
 
 def split_at(groups: Sequence[Channels], bounds: set[int]) -> tuple[Channels, ...]:

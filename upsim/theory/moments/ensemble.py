@@ -320,11 +320,10 @@ class EnsembleMoments(Moments):
         covariance, average = group.covariance, None
         if "modulation" in self.without:
             # Noise of the same covariance at all times makes no line.
-            steady = covariance.excess.mean(axis=0)[None]
-            covariance = replace(covariance, excess=np.tile(steady, (covariance.period, 1)))
-        period = lcm(covariance.period, group.mean.period)
-        covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
-        means = group.mean.over(period)
+            steady = np.broadcast_to(covariance.excess.mean(axis=0), covariance.excess.shape)
+            covariance = replace(covariance, excess=steady)
+        covariance = covariance.over(group.mean.period)
+        means = group.mean.over(covariance.period)
         mean, pointwise = channel_map(activation, means, covariance.variance, label)
         if covariance.far.size:
             level = covariance.variance.mean(keepdims=True)

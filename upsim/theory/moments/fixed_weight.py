@@ -19,7 +19,7 @@ from upsim.errors import NotPredictableError
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
-from upsim.theory.moments.channels import Channels, Shares, filtered_mean
+from upsim.theory.moments.channels import Channels, Shares, filtered_mean, runs
 
 Array = NDArray[np.float64]
 
@@ -145,10 +145,5 @@ def _runs(
     if not fir.groups == fir.out_channels == fir.in_channels:
         return [(output, 1) for output in range(fir.out_channels)]
     taps = fir.taps[:1] if fir.taps.strides[0] == 0 else fir.taps
-    others = np.diff(group_of) != 0
-    others |= np.any(taps[1:] != taps[:-1], axis=(1, 2)) if len(taps) > 1 else False
-    if offset is not None:
-        others |= np.any(offset[1:] != offset[:-1], axis=1)
-    starts = np.flatnonzero(np.concatenate([[True], others]))
-    counts = np.diff(starts, append=fir.out_channels)
-    return list(zip(starts.tolist(), counts.tolist(), strict=True))
+    biases = np.zeros((1, 1)) if offset is None else offset
+    return runs(fir.out_channels, group_of, taps, biases)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,9 +118,8 @@ def over_channels(
 
 
 def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime:
-    period = covariance.period
-    turns = lcm(covariance.turns, period)
-    whole = covariance.tiled(period, turns)
+    whole = covariance.over(covariance.period)
+    period, turns = whole.period, whole.turns
     own = whole.fixed.mean(axis=1)
     partner = (np.arange(period)[:, None] + np.arange(turns)) % period
     made = whole.fixed - share * (own[:, None] + own[partner]) + spread
@@ -132,13 +130,11 @@ def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime
 
 def _weighted(covariance: TwoTime, weights: Repeating) -> TwoTime:
     """Return the covariance of a signal times a periodic weight."""
-    period = lcm(covariance.period, weights.period)
-    turns = lcm(covariance.turns, period)
-    whole = covariance.tiled(period, turns)
-    sample = np.arange(period)[:, None]
+    whole = covariance.over(weights.period)
+    sample = np.arange(whole.period)[:, None]
     lags = np.arange(-whole.reach, whole.reach + 1)
     left = weights.at(sample)
-    fixed = whole.fixed * left * weights.at(sample + np.arange(turns))
+    fixed = whole.fixed * left * weights.at(sample + np.arange(whole.turns))
     excess = whole.excess * left * weights.at(sample + lags)
     # Lags that are known as averages meet the average product of the two weights.
     far = np.arange(whole.reach + 1, whole.reach + 1 + whole.far.size)[:, None]

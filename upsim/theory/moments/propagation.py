@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from math import lcm
+from operator import add
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.memory_plan import Planned, merged
+from upsim.theory.moments.merging import share
 from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
@@ -413,15 +415,12 @@ def fold(stack: Graph) -> Operator:
 
 def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
     """Return the operator of branches that meet: sum, mean or concatenation of channels."""
-    count = len(operators)
     if merging != "concatenate":
-        total = reduce(lambda first, second: first + second, operators)
-        if merging == "sum":
+        total, weight = reduce(add, operators), share(merging, len(operators))
+        if weight == 1:
             return total
-        scale = StretchFIR(
-            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
-        )
-        return total.then(scale)
+        scale = np.full((total.out_channels, 1, 1), weight)
+        return total.then(StretchFIR(scale, groups=total.out_channels))
     sizes = [operator.out_channels for operator in operators]
     widened = []
     for position, operator in enumerate(operators):
@@ -430,7 +429,7 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
         start = sum(sizes[:position])
         select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
         widened.append(operator.then(StretchFIR(select)))
-    return reduce(lambda first, second: first + second, widened)
+    return reduce(add, widened)
 
 
 def transfer(graph: Graph, count: int) -> Transfer:
