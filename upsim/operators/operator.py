@@ -9,6 +9,7 @@ in common; :class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+Whole = NDArray[np.intp]
 
 
 class Operator(ABC):
@@ -122,12 +124,29 @@ class Operator(ABC):
     def apply(self, samples: Real) -> Real:
         """Map a finite input, edges included (offset left out): (in, n) -> (out, length(n))."""
 
-    @abstractmethod
     def matrix(self, length: int) -> csr_array:
-        """Return the finite map as a banded sparse matrix (offset left out).
+        """Return the finite map as a banded sparse matrix, (out length(n), in n), offset left out.
 
         Rows and columns run through the channels first: row ``o * length(n) + n'``.
         """
+        from scipy.sparse import coo_array
+
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
+        total = self.length(length)
+        # A number, its column, and both once more while they are sorted.
+        refuse_beyond_memory(
+            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
+        )
+        shape = (self.out_channels * total, self.in_channels * length)
+        entries = list(self._entries(length))
+        if not entries:
+            return coo_array(shape, dtype=np.float64).tocsr()
+        rows, columns, values = map(np.concatenate, zip(*entries, strict=True))
+        return coo_array((values, (rows, columns)), shape=shape).tocsr()
+
+    @abstractmethod
+    def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
+        """Yield rows, columns and values of the finite map."""
 
     @abstractmethod
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

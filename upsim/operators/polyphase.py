@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import gcd, lcm
 from typing import TYPE_CHECKING
@@ -20,10 +21,9 @@ from upsim.operators.checks import (
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.folded import coprime
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import Complex, Operator, Real
+from upsim.operators.operator import Complex, Operator, Real, Whole
 from upsim.operators.repeating import Repeating
 from upsim.words.arguments import (
-    LARGEST_LENGTH,
     one_of,
     refuse_beyond_memory,
     signed_number,
@@ -32,8 +32,6 @@ from upsim.words.arguments import (
 from upsim.words.frozen import frozen
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from upsim.operators.stretch_fir import StretchFIR
 
 
@@ -387,27 +385,12 @@ class PolyphaseMatrix(Operator):
         blind = ~used.any(axis=(1, 2))
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
-    def matrix(self, length: int) -> csr_array:
-        """Return the banded finite map, offset left out: (out length(n), in n)."""
-        from scipy.sparse import coo_array
-
-        length = whole_number(length, "length", most=LARGEST_LENGTH)
+    def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
         total = self.length(length)
-        # A number, its column, and both once more while they are sorted.
-        refuse_beyond_memory(
-            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
-        )
         outputs = np.arange(total)
-        rows, columns, values = [], [], []
         for j, out, phase, inward, part in np.argwhere(self.blocks):
             hit = outputs[phase :: self.up]
             samples = (hit // self.up - self.first - j) * self.down + part
             inside, seen = extended_index(samples, length, self.padding_mode)
-            rows.append(out * total + hit[seen])
-            columns.append(inward * length + inside[seen])
-            values.append(np.full(int(seen.sum()), self.blocks[j, out, phase, inward, part]))
-        shape = (self.out_channels * total, self.in_channels * length)
-        if not rows:
-            return coo_array(shape, dtype=np.float64).tocsr()
-        entries = (np.concatenate(rows), np.concatenate(columns))
-        return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+            values = np.full(int(seen.sum()), self.blocks[j, out, phase, inward, part])
+            yield out * total + hit[seen], inward * length + inside[seen], values
