@@ -19,6 +19,7 @@ from timing import ONE_THREAD, Result, machine
 HERE = Path(__file__).parent
 SCRIPTS = (
     "melgan_lines.py",
+    "bigvgan.py",
     "linear_density.py",
     "density_growth.py",
     "recording.py",

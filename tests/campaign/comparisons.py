@@ -17,7 +17,7 @@ from upsim.errors import ShapeError, UpsimError
 from upsim.words.tolerance import rounding
 
 from .networks import Network
-from .precision import Measured, measured
+from .precision import Measured, measured, measured_each
 from .torch_run import Arithmetic, LengthError, run, steady
 
 
@@ -138,11 +138,14 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     signals, periods = _fed(network, rng)
 
     def lines(
-        arithmetic: Arithmetic, fed: Sequence[np.ndarray] = periods, only: str | None = None
+        arithmetic: Arithmetic,
+        fed: Sequence[np.ndarray] = periods,
+        only: Sequence[str] | None = None,
     ) -> torch.Tensor:
-        inputs = [arithmetic(each)[None] for each in fed]
-        made = steady(network.nodes, inputs, arithmetic, only=only)[0]
-        return torch.fft.rfft(made, norm="forward")
+        rows = 1 if only is None else len(only)
+        inputs = [arithmetic(each)[None].expand(rows, -1, -1) for each in fed]
+        made = steady(network.nodes, inputs, arithmetic, only=only)
+        return torch.fft.rfft(made[0] if only is None else made, norm="forward")
 
     seed, operations = int(rng.integers(2**31)), 8 * len(network.nodes) + 64
     truth = measured(lines, seed, operations)
@@ -202,20 +205,17 @@ def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
         fed = [*silence[:number], periods[number], *silence[number + 1 :]]
 
         def by_itself(arithmetic: Arithmetic, fed: list[np.ndarray] = fed) -> torch.Tensor:
-            return lines(arithmetic, fed, "")
+            return lines(arithmetic, fed, [""])[0]
 
         name = each.name if len(periods) > 1 else ""
         truths[name] = measured(by_itself, seed, operations)
-    for node in network.nodes:
-        if node.layer is None:
-            continue
+    names = [node.name for node in network.nodes if node.layer is not None]
 
-        def alone(arithmetic: Arithmetic, name: str = node.name) -> torch.Tensor:
-            return lines(arithmetic, silence, name)
+    def alone(arithmetic: Arithmetic) -> torch.Tensor:
+        return lines(arithmetic, silence, names)
 
-        truth = measured(alone, seed, operations)
-        if truth.values.any():
-            truths[node.name] = truth
+    rows = zip(names, measured_each(alone, seed, operations), strict=True)
+    truths |= {name: truth for name, truth in rows if truth.values.any()}
     outcomes = []
     for name, truth in truths.items():
         found = np.zeros((truth.values.shape[0], count // 2 + 1), dtype=np.complex128)

@@ -49,14 +49,26 @@ def measured(evaluation: Evaluation, seed: int, operations: int) -> Measured:
     ``operations`` along the network times the largest value bound what is left where all numbers
     are exact in single precision, too, and the runs do not differ.
     """
+    whole = measured_each(lambda arithmetic: evaluation(arithmetic)[None], seed, operations)
+    return whole[0]
+
+
+def measured_each(evaluation: Evaluation, seed: int, operations: int) -> list[Measured]:
+    """Do the same for each row of the first axis, all rows in one evaluation."""
     values = evaluation(Arithmetic(torch.float64)).numpy()
     rng = np.random.default_rng(seed)
+    rest = tuple(range(1, values.ndim))
     errors = [
-        np.abs(evaluation(Arithmetic(torch.float32, rng)).numpy() - values).max(initial=0.0)
+        np.abs(evaluation(Arithmetic(torch.float32, rng)).numpy() - values).max(
+            axis=rest, initial=0.0
+        )
         for _ in range(RUNS)
     ]
-    size = float(np.abs(values).max(initial=0.0))
-    error = float(np.sqrt(np.mean(np.square(errors))))
-    tolerance = _DEVIATIONS * error * _FINER + rounding(operations, size)
-    proportional = bool(np.isfinite(error) and error <= _PROPORTIONAL * size) or error == 0
-    return Measured(values, tolerance, proportional)
+    sizes = np.abs(values).max(axis=rest, initial=0.0)
+    found = []
+    spread = np.sqrt(np.mean(np.square(errors), axis=0))
+    for row, error, size in zip(values, spread, sizes, strict=True):
+        tolerance = _DEVIATIONS * float(error) * _FINER + rounding(operations, float(size))
+        near = bool(np.isfinite(error) and error <= _PROPORTIONAL * size) or error == 0
+        found.append(Measured(row, tolerance, near))
+    return found

@@ -82,12 +82,12 @@ def steady(
     inputs: Sequence[Tensor],
     arithmetic: Arithmetic,
     *,
-    only: str | None = None,
+    only: Sequence[str] | None = None,
 ) -> Tensor:
     """Return one period of the output for periodic inputs, each given as one period.
 
-    With ``only``, what the offset of the node of that name makes alone ("": of no node): every
-    other node does to its input what it does beyond its answer to silence.
+    With ``only``, one row for each name: what the offset of the node of that name makes alone
+    ("": of no node).  Every other node does to its input what it does beyond its answer to silence.
     """
     values = list(inputs)
     for node in nodes:
@@ -97,13 +97,15 @@ def steady(
             made = _merged([_tiled(each, whole) for each in given], node.merging)
             values.append(arithmetic.rounded(made, None))
             continue
-        if only is None or node.name == only:
+        if only is None:
             made = _steady_layer(node.layer, given[0], arithmetic)
             values.append(arithmetic.rounded(made, node.layer))
             continue
-        both = torch.cat([given[0], torch.zeros_like(given[0])])
-        made, silent = _steady_layer(node.layer, both, arithmetic).chunk(2)
-        values.append(arithmetic.rounded(made - silent, node.layer))
+        both = torch.cat([given[0], torch.zeros_like(given[0][:1])])
+        seen = _steady_layer(node.layer, both, arithmetic)
+        made, silent = seen[:-1], seen[-1:]
+        others = torch.tensor([name != node.name for name in only])[:, None, None]
+        values.append(arithmetic.rounded(torch.where(others, made - silent, made), node.layer))
     return values[-1]
 
 

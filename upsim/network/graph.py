@@ -322,6 +322,13 @@ class Graph:
             found.append(operator)
         return tuple(found)
 
+    def once(self, make: Callable[[Graph], Value]) -> Value:
+        """Return ``make(self)``, worked out once: for what follows from the nodes alone."""
+        known: dict[object, Value] = vars(self).setdefault("_once", {})
+        if make not in known:
+            known[make] = make(self)
+        return known[make]
+
     @property
     def in_channels(self) -> int:
         """Channels of the first input."""

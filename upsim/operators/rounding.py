@@ -28,7 +28,7 @@ Index = NDArray[np.intp]
 _PIECE = 2**17
 
 #: Operators of more taps are bounded by the norms of their taps, taken once.
-_FEW = 2**14
+_FEW = 2**9
 
 
 def running_error(
@@ -64,29 +64,45 @@ def running_error(
     >>> bool(0 < once[0] < 1e-13)
     True
     """
-    out = operator.out_channels
-    terms, passed = np.zeros(out), np.zeros(out)
-    for group in _norms(operator, period) if operator.terms * out > _FEW else ():
-        # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
-        sizes = np.sqrt(group.count * (size.reshape(group.groups, -1) ** 2).sum(axis=1))
-        errors = error.reshape(group.groups, -1).max(axis=1)
-        each = out // group.groups
-        np.maximum(terms, group.taps * np.repeat(sizes, each), out=terms)
-        np.maximum(passed, (group.folded * np.repeat(errors, each)) ** 2, out=passed)
-    for taps, samples in _phases(operator) if operator.terms * out <= _FEW else ():
-        groups, rows, per_group = taps.shape[:3]
-        count = samples.size
-        weights = np.repeat(size.reshape(groups, per_group, 1), count, axis=1)
-        sums = np.abs(taps).reshape(groups, rows, per_group * count) @ weights
-        squares = np.zeros((groups, rows, 1))
-        for together in _folded(taps, samples, period):
-            squares += together**2 @ error.reshape(groups, per_group, 1) ** 2
-        np.maximum(terms, sums.reshape(-1), out=terms)
-        np.maximum(passed, squares.reshape(-1), out=passed)
+    kept = _bound(operator, period)
+    if isinstance(kept, _Exact):
+        groups, _, per_group = kept.sizes.shape
+        terms = _largest_phase(kept.sizes @ size.reshape(groups, per_group, 1), kept.phases)
+        given = error.reshape(groups, per_group, 1) ** 2
+        passed = _largest_phase(kept.squares @ given, kept.phases)
+    else:
+        out = operator.out_channels
+        terms, passed = np.zeros(out), np.zeros(out)
+        for group in kept:
+            # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
+            sizes = np.sqrt(group.count * (size.reshape(group.groups, -1) ** 2).sum(axis=1))
+            errors = error.reshape(group.groups, -1).max(axis=1)
+            each = out // group.groups
+            np.maximum(terms, group.taps * np.repeat(sizes, each), out=terms)
+            np.maximum(passed, (group.folded * np.repeat(errors, each)) ** 2, out=passed)
     if operator.offset is not None:
         terms = terms + np.abs(operator.offset).max(axis=1)
     own = probable(operator.terms + 1, 1.0, dtype) * terms
     return np.asarray(np.hypot(own, np.sqrt(passed)))
+
+
+def _largest_phase(made: Real, phases: int) -> Real:
+    """Return the largest of the phases, which lie below each other in (groups, phases rows, 1)."""
+    groups = made.shape[0]
+    return np.asarray(made.reshape(groups, phases, -1).max(axis=1).reshape(-1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """What a small operator does to sizes and to variances, (groups, phases rows, in / groups).
+
+    ``sizes`` are sums of absolute taps; ``squares`` of the squares of the taps that meet one sample
+    of the period.
+    """
+
+    phases: int
+    sizes: Real
+    squares: Real
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +118,35 @@ class _Norms:
     folded: Real
 
 
-#: Norms depend on the weights alone, as an operator does: they are taken once for each period that
-#: is shorter than the taps, and once for all longer ones.
-_KNOWN: WeakKeyDictionary[Operator, dict[int | None, tuple[_Norms, ...]]] = WeakKeyDictionary()
+#: What depends on the weights alone is worked out once, for each period that is shorter than the
+#: taps, and once for all longer ones.
+_KNOWN: WeakKeyDictionary[Operator, dict[int | None, _Exact | tuple[_Norms, ...]]] = (
+    WeakKeyDictionary()
+)
+
+
+def _bound(operator: Operator, period: int | None) -> _Exact | tuple[_Norms, ...]:
+    """Return what an operator does to sizes and errors."""
+    if isinstance(operator, StretchFIR) and period is not None:
+        # No two taps of one phase meet one sample of a period that is longer than the taps.
+        period = None if -(-operator.reach // operator.factor) <= period else period
+    known = _KNOWN.setdefault(operator, {})
+    found = known.get(period)
+    if found is None:
+        few = operator.terms * operator.out_channels <= _FEW
+        found = known[period] = _exact(operator, period) if few else _norms(operator, period)
+    return found
+
+
+def _exact(operator: Operator, period: int | None) -> _Exact:
+    """Return the sums of a small operator, phase by phase."""
+    sizes, squares = [], []
+    for taps, samples in _phases(operator):
+        groups, rows, per_group = taps.shape[:3]
+        sizes.append(np.abs(taps).reshape(groups, rows, per_group, -1).sum(axis=3))
+        folded = [together**2 for together in _folded(taps, samples, period)]
+        squares.append(np.sum(folded, axis=0))
+    return _Exact(len(sizes), np.concatenate(sizes, axis=1), np.concatenate(squares, axis=1))
 
 
 def _norms(operator: Operator, period: int | None) -> tuple[_Norms, ...]:
@@ -114,18 +156,15 @@ def _norms(operator: Operator, period: int | None) -> tuple[_Norms, ...]:
         phases = list(_phases(operator))
         if all(np.unique(samples % period).size == samples.size for _, samples in phases):
             period = None
-    known = _KNOWN.setdefault(operator, {})
-    if period not in known:
-        known[period] = tuple(
-            _Norms(
-                taps.shape[0],
-                samples.size,
-                _norm([taps]),
-                _norm([taps] if period is None else _folded(taps, samples, period)),
-            )
-            for taps, samples in phases or _phases(operator)
+    return tuple(
+        _Norms(
+            taps.shape[0],
+            samples.size,
+            _norm([taps]),
+            _norm([taps] if period is None else _folded(taps, samples, period)),
         )
-    return known[period]
+        for taps, samples in phases or _phases(operator)
+    )
 
 
 def _norm(parts: Iterable[Real]) -> Real:

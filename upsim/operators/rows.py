@@ -168,7 +168,7 @@ def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
     if 2 * count * turns.size + 4 * rows.shape[0] * rows.shape[1] < (
         2 * count * rows.shape[0] * rows.shape[1]
     ):
-        return _by_frequency(rows, place, _responses(operator, taps, positions, turns), operator)
+        return _by_responses(operator, rows, place, turns)[:, None] / operator.factor
     made = [
         _by_taps(operator, taps, rows[part], _waves(frequencies[part], positions))
         for part in _parts(len(rows), 2 * rows.shape[1] * operator.in_channels * count)
@@ -218,20 +218,38 @@ def _by_taps(operator: StretchFIR, taps: Real, rows: Complex, waves: Real) -> Co
     return answer.reshape(n, m, groups * given)
 
 
-def _responses(
-    operator: StretchFIR, taps: Real, positions: Whole, turns: Real
-) -> Iterator[Complex]:
-    """Yield each frequency's matrix of each group, (1, groups, out, in), a piece at a time."""
-    groups, count = operator.groups, positions.size
+def _by_responses(operator: StretchFIR, rows: Complex, place: Whole, turns: Real) -> Complex:
+    """Return rows (n, m, out) times the response at their frequencies, (n, m, in).
+
+    Real and imaginary parts are multiplied one by one: a complex matrix would be written for each
+    frequency, and read once.
+    """
+    (n, m, _), groups = rows.shape, operator.groups
+    taps, positions = operator.taps, operator.positions
+    if taps.strides[2] < 0:
+        taps, positions = taps[:, :, ::-1], positions[::-1]
+    # The axes as they lie in memory, so that no reshape copies: (out, in, K) or (in, out, K).
     out_first = taps.strides[0] >= taps.strides[1] or groups > 1
     stored = taps if out_first else taps.swapaxes(0, 1)
     shape = (groups, stored.shape[0] // groups, stored.shape[1])
+    order = np.argsort(place, kind="stable")
+    edges = np.concatenate([[0], np.cumsum(np.bincount(place))])
+    answer = np.empty((n, m, operator.in_channels), dtype=np.complex128)
     for part in _parts(turns.size, 2 * stored.shape[0] * stored.shape[1]):
-        waves = np.moveaxis(_waves(turns[part], positions), 2, 0).reshape(-1, count)
-        real, imaginary = (waves @ stored.reshape(-1, count).T).reshape(2, -1, *shape)
-        for one, other in zip(real, imaginary, strict=True):
-            gain = (one + 1j * other)[None] / operator.factor
-            yield gain if out_first else gain.swapaxes(2, 3)
+        waves = np.moveaxis(_waves(turns[part], positions), 2, 0).reshape(-1, positions.size)
+        parts = (waves @ stored.reshape(-1, positions.size).T).reshape(2, -1, *shape)
+        for number, (real, imaginary) in enumerate(zip(*parts, strict=True), part.start):
+            chosen = order[edges[number] : edges[number + 1]]
+            given = rows[chosen].reshape(chosen.size * m, groups, -1).swapaxes(0, 1)
+            pair = np.concatenate([given.real, given.imag], axis=1)
+            count = given.shape[1]
+            by_real = pair @ (real if out_first else real.swapaxes(1, 2))
+            by_imaginary = pair @ (imaginary if out_first else imaginary.swapaxes(1, 2))
+            made = np.empty((groups, count, by_real.shape[2]), dtype=np.complex128)
+            made.real = by_real[:, :count] - by_imaginary[:, count:]
+            made.imag = by_real[:, count:] + by_imaginary[:, :count]
+            answer[chosen] = made.swapaxes(0, 1).reshape(chosen.size, m, -1)
+    return answer
 
 
 def _matrices(operator: Operator, turns: Real) -> Iterator[Complex]:

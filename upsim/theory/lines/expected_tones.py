@@ -54,7 +54,7 @@ def expected_tones(trace: Trace, signal: Signal) -> tuple[Tone, ...]:
     floor = _floor(trace, powers)
     repeats = {cause: repeat.end for cause, repeat in trace.repeats.items()}
     causes = layers_by_cause(signal, trace)
-    ladder = Ladder(graph, input_lines(graph, [signal]))
+    ladder = Ladder.of(graph, input_lines(graph, [signal]))
     listed = np.flatnonzero(powers[:, : period // 2 + 1].max(axis=0) > floor).tolist()
     refuse_too_many(len(listed))
     whole = end.by_channel(powers[:, listed])

@@ -30,6 +30,9 @@ from upsim.network.graph import Graph, Node, needs_network, walk_back
 from upsim.network.signals import Signal
 from upsim.theory.lines.distortion import Distortion, shared
 
+#: Periods up to which the origins of all lines are kept: they follow from the graph alone.
+_KEPT = 2**12
+
 #: Ways to the output that are told apart at one value; beyond, they count as one coarser way.
 _MOST_WAYS = 64
 
@@ -123,7 +126,7 @@ def families(stack: Graph, signal: Feed | None = None) -> tuple[Family, ...]:
 
 
 def _offset_families(graph: Graph) -> list[Family]:
-    ways = _ways_to_output(graph)
+    ways = graph.once(_ways_to_output)
     found = []
     for node in graph.nodes:
         if node.layer.rate.numerator > 1:
@@ -197,7 +200,7 @@ class Ladder:
         rates = graph.value_rates
         own = [frequency for _, frequency in lines]
         self._unit = lcm(*(each.denominator for each in (*rates, *own)))
-        ways = _ways_to_output(graph)
+        ways = graph.once(_ways_to_output)
         self._ways = [tuple(map(self._whole, each)) for each in ways[: len(graph.inputs)]]
         self._rate = self._whole(graph.sample_rate)
         self._stretches = [
@@ -213,6 +216,12 @@ class Ladder:
             if node.layer.rate.numerator > 1
         ]
         self._stretches.reverse()
+        self._known: dict[int, tuple[tuple[Origin, ...], ...]] = {}
+
+    @classmethod
+    def of(cls, graph: Graph, lines: frozenset[tuple[int, Fraction]]) -> Ladder:
+        """Return the ladder of a graph; that without lines of the inputs is made once."""
+        return cls(graph, lines) if lines else graph.once(cls)
 
     def _whole(self, rate: Fraction) -> int:
         return int(rate * self._unit)
@@ -248,6 +257,15 @@ class Ladder:
             raise ArgumentError(
                 "0 Hz is the offset itself, not a tone that an offset makes", given="frequency 0"
             )
+        if not self.lines and count <= _KEPT:
+            known = self._known.get(count)
+            if known is None:
+                every = self._search(range(1, count), count)
+                known = self._known[count] = ((), *every)
+            return [known[number % count] for number in numbers]
+        return self._search(numbers, count)
+
+    def _search(self, numbers: Sequence[int], count: int) -> list[tuple[Origin, ...]]:
         # Frequencies in units of 1 / (unit * count) Hz: whole numbers.
         wide = self._rate * count > 2**62
         places = np.array(

@@ -118,7 +118,9 @@ class _Rows:
         count, ways, out, channels = self.gains.shape
         places = numbers[:, None] + np.array(self.offsets)
         rows = self.gains.reshape(count * ways, out, channels)
-        moved = rows_at(operator, rows, places.reshape(-1) / self.span)
+        # Whole turns count the aliases of a decimation; beyond as many all is said again.
+        turns = places.reshape(-1) % (self.span * operator.down) / self.span
+        moved = rows_at(operator, rows, turns)
         moved = moved.reshape(count, ways, operator.down, out, operator.in_channels)
         span = self.span * operator.down // operator.up
         found: dict[int, Complex] = {}

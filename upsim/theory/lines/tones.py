@@ -167,7 +167,7 @@ def find_tones(
     else:
         sources, shares = shares_back(trace, starts, listed)
     contributions = _contributions(sources, shares, sides[listed], floor)
-    ladder = Ladder(graph, input_lines(graph, signals))
+    ladder = Ladder.of(graph, input_lines(graph, signals))
     origins = dict(
         zip(
             (number for number in listed if number),

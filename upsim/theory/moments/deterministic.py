@@ -237,7 +237,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error_of_function(activation.function, self.period, self.error, total),
+            error=error_of_function(activation, self.period, self.error, total),
         )
 
     def levels(self) -> Levels:
