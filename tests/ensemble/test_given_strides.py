@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import upsim
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channels import Channels, split_at
 from upsim.words.tolerance import rounding
@@ -38,7 +39,7 @@ def test_the_samples_of_one_phase_are_kept(stride, count, padding):
 
 def groups(*counts):
     flat = TwoTime(np.ones((1, 1)), np.zeros((1, 1)))
-    return [Channels(count, np.array([float(count)]), flat) for count in counts]
+    return [Channels(count, Repeating.constant(count), flat) for count in counts]
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,4 @@ def groups(*counts):
 )
 def test_groups_are_cut_into_parts_that_fill_them(counts, bounds, expected):
     parts = split_at(groups(*counts), bounds)
-    assert [(int(part.mean[0]), part.count) for part in parts] == expected
+    assert [(int(part.mean.samples[0]), part.count) for part in parts] == expected

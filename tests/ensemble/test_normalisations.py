@@ -9,6 +9,7 @@ import pytest
 
 import upsim
 from tests.ensemble.test_expectation import SIGNAL, compare, conv, signed_networks, transposed
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments import normalised
 from upsim.theory.moments.channels import Channels
@@ -127,8 +128,8 @@ def found_groups(stack):
 
 def test_groups_of_a_concatenation_have_levels_of_their_own():
     """A boundary inside of a group of like channels splits it: 3 weak, then 3 strong channels."""
-    weak = Channels(3, np.zeros(1), TwoTime(np.zeros((1, 1)), np.ones((1, 1))))
-    strong = Channels(3, np.zeros(1), TwoTime(np.zeros((1, 1)), 4 * np.ones((1, 1))))
+    weak = Channels(3, Repeating.constant(0.0), TwoTime(np.zeros((1, 1)), np.ones((1, 1))))
+    strong = Channels(3, Repeating.constant(0.0), TwoTime(np.zeros((1, 1)), 4 * np.ones((1, 1))))
     (first, second), gain = over_time([weak, strong], upsim.InstanceNorm(1, eps=0.5))
     assert gain == 1 / np.sqrt(2.5 + 0.5)
     assert second.covariance.variance[0] == 4 * first.covariance.variance[0]
@@ -144,7 +145,7 @@ def test_groups_of_a_concatenation_have_levels_of_their_own():
 def test_a_layer_norm_divides_by_a_periodic_level():
     fixed = TwoTime(np.array([[1.0, 0.0], [4.0, 0.0]]), np.zeros((2, 1)))
     (made,), gain = over_channels(
-        [Channels(2**60, np.zeros(1), fixed)], upsim.LayerNorm(1, eps=0.25)
+        [Channels(2**60, Repeating.constant(0.0), fixed)], upsim.LayerNorm(1, eps=0.25)
     )
     assert gain.tolist() == pytest.approx([1.25**-0.5, 4.25**-0.5], abs=rounding(8, 1.0))
     assert made.covariance.variance.tolist() == pytest.approx(

@@ -15,9 +15,9 @@ from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
 from upsim.files.signalfile import feed_from_dict, feed_to_dict
 from upsim.files.stackfile import exact_rate
-from upsim.operators.operator import frozen
 from upsim.theory.lines.tones import Contribution, Tone
 from upsim.theory.reports.replicas import Replica
+from upsim.words.frozen import frozen
 from upsim.words.units import positive_rate
 
 FORMAT, VERSION = "upsim-prediction", 1

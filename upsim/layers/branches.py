@@ -22,6 +22,7 @@ from upsim.errors import (
 from upsim.layers.base import Branch, Layer
 from upsim.layers.merging import MERGINGS
 from upsim.operators import LengthRule
+from upsim.operators.repeating import period_behind
 from upsim.words.arguments import generator, one_of, shown
 
 #: Layers in a chain; a list without end is refused there.
@@ -108,8 +109,7 @@ def chain_block(layers: tuple[Layer, ...]) -> tuple[int, int]:
     up, down = 1, 1
     for layer in layers:
         next_up, next_down = layer.block
-        common = lcm(up, next_down)
-        up, down = next_up * common // next_down, down * common // up
+        up, down = period_behind(up, next_up, next_down), period_behind(next_down, down, up)
     return up, down
 
 

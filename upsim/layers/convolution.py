@@ -23,9 +23,9 @@ from upsim.network.weights import (
 )
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.edges import PADDING_MODES
-from upsim.operators.operator import frozen
 from upsim.operators.random_taps import Part, RandomBias, RandomTaps
 from upsim.words.arguments import finite_array, one_of, whole_number
+from upsim.words.frozen import frozen
 
 Weight = Array | Initialisation | str | ArrayLike
 BiasLike = bool | Array | Initialisation | ArrayLike

@@ -34,7 +34,6 @@ from upsim.operators.kernels import (
     triangle,
     windowed_sinc,
 )
-from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, Part
 from upsim.words.arguments import (
     finite_number,
@@ -43,6 +42,7 @@ from upsim.words.arguments import (
     refuse_beyond_memory,
     whole_number,
 )
+from upsim.words.frozen import frozen
 
 
 class Interpolator(LinearLayer):

@@ -14,9 +14,9 @@ from upsim.layers.convolution import BiasLike, Conv, Weight, WeightedLayer
 from upsim.network.weights import ICNR, CheckerboardFree, TapShape
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.edges import PADDING_MODES
-from upsim.operators.operator import frozen
 from upsim.operators.random_taps import Part
 from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
+from upsim.words.frozen import frozen
 
 #: torch's pixel_shuffle: channel ``c L + i`` is phase ``i`` of channel ``c``.  TensorFlow's
 #: batch_to_space style: channel ``i C + c`` is.

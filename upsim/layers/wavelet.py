@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from upsim.errors import ShapeError
 from upsim.layers.base import LinearLayer
 from upsim.operators import LengthRule, StretchFIR
-from upsim.operators.operator import frozen
+from upsim.words.frozen import frozen
 
 
 class TwoBandSynthesis(LinearLayer):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from upsim.operators.circle import filtered
 from upsim.operators.finite import overlap_added
+from upsim.operators.repeating import Repeating, period_behind
 from upsim.words.arguments import refuse_beyond_memory
 
 if TYPE_CHECKING:
@@ -29,17 +30,15 @@ def decimated_circle(operator: StretchFIR, columns: Real) -> Real:
     """Map one period, (groups, in / groups, copies, P) to (out, copies, L lcm(P, D) / D)."""
     factor, down = operator.factor, operator.down
     copies, count = columns.shape[2:]
-    whole = lcm(count, down)
-    total = whole // down * factor
+    whole, total = lcm(count, down), period_behind(count, factor, down)
     refuse_beyond_memory(
         max(total * operator.out_channels, whole * operator.in_channels) * copies,
         "one period of the output",
         fix="use a signal with a shorter period",
     )
     if operator.by_channel:
-        samples = columns[:, 0]
-        return _by_neighbour(operator, total, lambda inputs: samples[..., inputs % count])
-    tiled = np.tile(columns, (1, 1, 1, whole // count))
+        return _by_neighbour(operator, total, Repeating(columns[:, 0]).at)
+    tiled = Repeating(columns).over(whole)
     answer = np.zeros((operator.out_channels, copies, total))
     for part, chosen, outputs in by_part(operator):
         kernels = operator.kernels()[..., chosen]

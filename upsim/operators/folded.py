@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import frozen
 from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.frozen import frozen
 
 if TYPE_CHECKING:
     from upsim.operators.stretch_fir import StretchFIR

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.operators.repeating import Repeating
 from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
@@ -59,11 +60,7 @@ def random_rows(table: Array, weights: Array, positions: Whole, factor: int) -> 
     period = len(table)
     counts = np.zeros((factor, period))
     np.add.at(counts, (positions % factor, positions // factor % period), weights)
-    shortest = next(
-        d
-        for d in range(1, period + 1)
-        if period % d == 0 and np.array_equal(counts[:, d:], counts[:, : period - d])
-    )
+    shortest = Repeating(counts).shortest().period
     folded = table.reshape(period // shortest, shortest, -1).sum(axis=0)
     answer = np.zeros((shortest * factor, table.shape[1]))
     for phase in range(factor):

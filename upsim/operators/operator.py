@@ -9,14 +9,16 @@ in common; :class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upsim.errors import ArgumentTypeError, ShapeError
 from upsim.operators.length import LengthRule
+from upsim.operators.repeating import Repeating
 from upsim.words.arguments import LARGEST_LENGTH, refuse_beyond_memory, shown, whole_number
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-
-Kind = TypeVar("Kind", bound=np.generic)
+Whole = NDArray[np.intp]
 
 
 class Operator(ABC):
@@ -123,12 +124,29 @@ class Operator(ABC):
     def apply(self, samples: Real) -> Real:
         """Map a finite input, edges included (offset left out): (in, n) -> (out, length(n))."""
 
-    @abstractmethod
     def matrix(self, length: int) -> csr_array:
-        """Return the finite map as a banded sparse matrix (offset left out).
+        """Return the finite map as a banded sparse matrix, (out length(n), in n), offset left out.
 
         Rows and columns run through the channels first: row ``o * length(n) + n'``.
         """
+        from scipy.sparse import coo_array
+
+        length = whole_number(length, "length", most=LARGEST_LENGTH)
+        total = self.length(length)
+        # A number, its column, and both once more while they are sorted.
+        refuse_beyond_memory(
+            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
+        )
+        shape = (self.out_channels * total, self.in_channels * length)
+        entries = list(self._entries(length))
+        if not entries:
+            return coo_array(shape, dtype=np.float64).tocsr()
+        rows, columns, values = map(np.concatenate, zip(*entries, strict=True))
+        return coo_array((values, (rows, columns)), shape=shape).tocsr()
+
+    @abstractmethod
+    def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
+        """Yield rows, columns and values of the finite map."""
 
     @abstractmethod
     def support(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -156,7 +174,7 @@ class Operator(ABC):
         refuse_beyond_memory(self.out_channels * length, "the offset", fix="a shorter length")
         if self.offset is None:
             return np.zeros((self.out_channels, length))
-        return self.offset[:, np.arange(length) % self.offset.shape[1]]
+        return Repeating(self.offset).run(length)
 
     def impulse_response(self) -> Real:
         """Return the responses to a unit impulse at each input phase, (out, in, down, samples).
@@ -171,6 +189,15 @@ class Operator(ABC):
     def __getstate__(self) -> dict[str, object]:
         """Return the fields: what was worked out from them is not sent along."""
         return {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
+
+    def _offset_then(self, other: Operator) -> Real | None:
+        """Return the offset behind another operator as well, which adds its own."""
+        passed = None if self.offset is None else other.periodic(self.offset)
+        return _added(passed, other.offset)
+
+    def _offset_plus(self, other: Operator) -> Real | None:
+        """Return the offset of the sum with another operator."""
+        return _added(self.offset, other.offset)
 
     def _refuse_unless_chained(self, other: Operator) -> None:
         _refuse_other_kinds(other)
@@ -219,18 +246,7 @@ def _lengths(operator: Operator) -> str:
     )
 
 
-def added_offsets(first: Real | None, second: Real | None) -> Real | None:
-    """Return the sum of two periodic offsets over their common period."""
+def _added(first: Real | None, second: Real | None) -> Real | None:
     if first is None or second is None:
         return second if first is None else first
-    period = np.lcm(first.shape[1], second.shape[1])
-    return np.asarray(
-        np.tile(first, period // first.shape[1]) + np.tile(second, period // second.shape[1])
-    )
-
-
-def frozen(array: NDArray[Kind]) -> NDArray[Kind]:
-    """Return a read-only view, so that a record that holds it cannot change."""
-    view = array.view()
-    view.setflags(write=False)
-    return view
+    return (Repeating(first) + Repeating(second)).samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import gcd, lcm
 from typing import TYPE_CHECKING
@@ -20,18 +21,17 @@ from upsim.operators.checks import (
 from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.folded import coprime
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
+from upsim.operators.operator import Complex, Operator, Real, Whole
+from upsim.operators.repeating import Repeating
 from upsim.words.arguments import (
-    LARGEST_LENGTH,
     one_of,
     refuse_beyond_memory,
     signed_number,
     whole_number,
 )
+from upsim.words.frozen import frozen
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from upsim.operators.stretch_fir import StretchFIR
 
 
@@ -271,9 +271,6 @@ class PolyphaseMatrix(Operator):
         product = np.zeros((count, right.shape[1], left.shape[2]))
         for j in range(right.shape[0]):
             product[j : j + left.shape[0]] += right[j] @ left
-        offset = second.offset
-        if self.offset is not None:
-            offset = added_offsets(second.periodic(self.offset), second.offset)
         return PolyphaseMatrix(
             frozen(
                 product.reshape(
@@ -281,7 +278,7 @@ class PolyphaseMatrix(Operator):
                 )
             ),
             first.first + second.first,
-            offset=offset,
+            offset=self._offset_then(outer),
             length=self.length.then(second.length),
         )
 
@@ -300,7 +297,7 @@ class PolyphaseMatrix(Operator):
         return PolyphaseMatrix(
             frozen(total),
             first,
-            offset=added_offsets(self.offset, second.offset),
+            offset=self._offset_plus(second),
             length=self.length,
             padding_mode=self.padding_mode if self.padding_mode == second.padding_mode else "zeros",
         )
@@ -325,9 +322,8 @@ class PolyphaseMatrix(Operator):
         """Map one period (..., in, P) to one period (..., out, up lcm(P, down) / down)."""
         period = checked_columns(period, "period", self.in_channels, axes="(..., in, P)")
         batch, inward, count = period.shape[:-2], period.shape[-2], period.shape[-1]
-        whole = lcm(count, self.down)
-        tiled = np.tile(period.reshape(-1, inward, count), (1, 1, whole // count))
-        turns = whole // self.down
+        tiled = Repeating(period.reshape(-1, inward, count)).over(lcm(count, self.down))
+        turns = tiled.shape[2] // self.down
         # Samples of a block become rows, blocks and batch become columns.
         blocked = tiled.reshape(-1, inward, turns, self.down).transpose(1, 3, 2, 0)
         rows = np.ascontiguousarray(blocked).reshape(inward * self.down, turns, -1)
@@ -389,27 +385,12 @@ class PolyphaseMatrix(Operator):
         blind = ~used.any(axis=(1, 2))
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
-    def matrix(self, length: int) -> csr_array:
-        """Return the banded finite map, offset left out: (out length(n), in n)."""
-        from scipy.sparse import coo_array
-
-        length = whole_number(length, "length", most=LARGEST_LENGTH)
+    def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
         total = self.length(length)
-        # A number, its column, and both once more while they are sorted.
-        refuse_beyond_memory(
-            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
-        )
         outputs = np.arange(total)
-        rows, columns, values = [], [], []
         for j, out, phase, inward, part in np.argwhere(self.blocks):
             hit = outputs[phase :: self.up]
             samples = (hit // self.up - self.first - j) * self.down + part
             inside, seen = extended_index(samples, length, self.padding_mode)
-            rows.append(out * total + hit[seen])
-            columns.append(inward * length + inside[seen])
-            values.append(np.full(int(seen.sum()), self.blocks[j, out, phase, inward, part]))
-        shape = (self.out_channels * total, self.in_channels * length)
-        if not rows:
-            return coo_array(shape, dtype=np.float64).tocsr()
-        entries = (np.concatenate(rows), np.concatenate(columns))
-        return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+            values = np.full(int(seen.sum()), self.blocks[j, out, phase, inward, part])
+            yield out * total + hit[seen], inward * length + inside[seen], values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
@@ -25,13 +26,12 @@ from upsim.operators.edges import PADDING_MODES, extended_index
 from upsim.operators.finite import overlap_added
 from upsim.operators.folded import coprime, folded_taps, regrouped, undilated
 from upsim.operators.length import LengthRule
-from upsim.operators.operator import Complex, Operator, Real, added_offsets, frozen
-from upsim.words.arguments import LARGEST_LENGTH, one_of, refuse_beyond_memory, whole_number
+from upsim.operators.operator import Complex, Operator, Real, Whole
+from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
+from upsim.words.frozen import frozen
 from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from upsim.operators.polyphase import PolyphaseMatrix
 
 Number = TypeVar("Number", np.float64, np.complex128)
@@ -348,15 +348,12 @@ class StretchFIR(Operator):
         if not isinstance(other, StretchFIR) or gcd(self.down, other.factor) > 1:
             return self.polyphase().then(other)
         taps, groups = folded_taps(self, other)
-        offset = other.offset
-        if self.offset is not None:
-            offset = added_offsets(other.periodic(self.offset), other.offset)
         return coprime(
             taps,
             self.factor * other.factor,
             self.down * other.down,
             groups=groups,
-            offset=offset,
+            offset=self._offset_then(other),
             left=other.factor * self.crop[0] + self.down * other.crop[0],
             length=self.length.then(other.length),
         )
@@ -383,7 +380,7 @@ class StretchFIR(Operator):
             self.factor,
             self.down,
             groups=groups,
-            offset=added_offsets(self.offset, other.offset),
+            offset=self._offset_plus(other),
             left=left,
             length=self.length,
             padding_mode=self.padding_mode if self.padding_mode == other.padding_mode else "zeros",
@@ -499,17 +496,8 @@ class StretchFIR(Operator):
         blind = last < first
         return np.where(blind, 0, first), np.where(blind, -1, last)
 
-    def matrix(self, length: int) -> csr_array:
-        """Return the banded finite map, offset left out: (out length(n), in n)."""
-        from scipy.sparse import coo_array
-
-        length = whole_number(length, "length", most=LARGEST_LENGTH)
+    def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
         total = self.length(length)
-        # A number, its column, and both once more while they are sorted.
-        refuse_beyond_memory(
-            4 * self.out_channels * total * self.terms, "the finite matrix", fix="a shorter length"
-        )
-        rows, columns, values = [], [], []
         starts = np.arange(self.out_channels) // (self.out_channels // self.groups)
         for tap, place in enumerate(self.positions):
             # The samples whose answer to this tap lies inside the output.
@@ -524,12 +512,9 @@ class StretchFIR(Operator):
             hit, inside = kept[seen], inside[seen]
             out, inward = np.nonzero(self.taps[:, :, tap])
             channels = starts[out] * self.taps.shape[1] + inward
-            rows.append((out[:, None] * total + hit).reshape(-1))
-            columns.append((channels[:, None] * length + inside).reshape(-1))
-            values.append(np.repeat(self.taps[out, inward, tap], hit.size))
-        shape = (self.out_channels * total, self.in_channels * length)
-        entries = (np.concatenate(rows), np.concatenate(columns))
-        return coo_array((np.concatenate(values), entries), shape=shape).tocsr()
+            rows = (out[:, None] * total + hit).reshape(-1)
+            columns = (channels[:, None] * length + inside).reshape(-1)
+            yield rows, columns, np.repeat(self.taps[out, inward, tap], hit.size)
 
 
 def _whole_grid(frequencies: Real) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
 from upsim.operators.lag_filter import filtered, lag_products, random_rows, tap_factors
+from upsim.operators.repeating import Repeating, divisors
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 
 Array = NDArray[np.float64]
@@ -197,12 +198,14 @@ class TwoTime:
         )
         return made.reduced()
 
-    def tiled(self, rows: int, turns: int, reach: int | None = None) -> TwoTime:
-        """Return the same with a longer period, a longer lag period, or more (zero) lags."""
+    def over(self, period: int) -> TwoTime:
+        """Return the same over the common period with another, the lag period whole ones of it."""
+        rows = lcm(self.period, period)
+        return self.tiled(rows, lcm(self.turns, rows))
+
+    def tiled(self, rows: int, turns: int) -> TwoTime:
+        """Return the same with a longer period or a longer lag period."""
         fixed, excess = self.fixed, self.excess
-        more = 0 if reach is None else reach - self.reach
-        if more:
-            excess = np.pad(excess, ((0, 0), (more, more)))
         if fixed.shape != (rows, turns):
             fixed = np.tile(fixed, (rows // self.period, turns // self.turns))
         if rows > self.period:
@@ -262,8 +265,8 @@ class TwoTime:
             The same for a signal with the average statistics: what the lags of ``far`` meet.
         """
         period, reach = self.period, self.reach
-        turns = lcm(self.turns, period)
-        before = self.tiled(period, turns).fixed
+        before = self.over(period).fixed
+        turns = before.shape[1]
         sample = np.arange(period)[:, None]
         fixed = np.empty((period, turns))
         for lags in _pieces(np.arange(turns // 2 + 1), period):
@@ -287,30 +290,27 @@ class TwoTime:
 
     def reduced(self) -> TwoTime:
         """Return the same over the shortest period and lag period, found by exact comparison."""
-        rows = self.period
-        for candidate in (d for d in range(1, rows) if rows % d == 0):
-            if _repeats(self.fixed, candidate, 0) and _repeats(self.excess, candidate, 0):
-                made = replace(self, fixed=self.fixed[:candidate], excess=self.excess[:candidate])
-                return made._shorter_lags()
-        return self._shorter_lags()
+        rows = lcm(*(Repeating(each.T).shortest().period for each in (self.fixed, self.excess)))
+        made = replace(self, fixed=self.fixed[:rows], excess=self.excess[:rows])
+        return made._shorter_lags()
 
     def _shorter_lags(self) -> TwoTime:
         made = self.averaged() if self.period == 1 and self.far.size else self
-        for candidate in (d for d in range(self.period, self.turns) if self.turns % d == 0):
-            if _repeats(self.fixed, candidate, 1):
+        fixed = Repeating(self.fixed)
+        for candidate in divisors(self.turns):
+            if candidate >= self.period and fixed.repeats_after(candidate):
                 return replace(made, fixed=self.fixed[:, :candidate])
         return made
 
-    def line_powers(self) -> Array:
-        r"""Return the expected power of each line ``k / M``, (M,).
+    def line_powers(self, whole: int | None = None) -> Array:
+        r"""Return the expected power of each line ``k / M``, (M,), or ``k / whole``.
 
         .. math:: E|a_k|^2 = \frac1{pM} \sum_{n, \delta}
                   C_{fixed}[n, n + \delta]\, e^{-j 2 \pi k \delta / M}
 
         the double DFT of the line part.
         """
-        averaged = self.fixed.mean(axis=0)
-        return np.asarray(np.fft.fft(averaged).real / averaged.size)
+        return Repeating(self.fixed.mean(axis=0)).lines(whole).real
 
     def density(self, turns: Array) -> Array:
         r"""Return the density per cycle per sample at frequencies in cycles per sample, (F,).
@@ -345,7 +345,7 @@ def _add_repeated(into: Array, terms: list[tuple[Array, float]]) -> None:
     for table, weight in terms:
         part = table if weight == 1 else weight * table
         if part.shape[1] < into.shape[1]:
-            part = np.tile(part, (1, into.shape[1] // part.shape[1]))
+            part = Repeating(part).over(into.shape[1])
         repeated = into.reshape(-1, *part.shape)
         repeated += part
 
@@ -354,14 +354,6 @@ def _pieces(lags: NDArray[np.intp], rows: int) -> list[NDArray[np.intp]]:
     """Split lags so that a table of them has about as many numbers as a cache holds."""
     size = max(1, _PIECE // rows)
     return [lags[start : start + size] for start in range(0, lags.size, size)]
-
-
-def _repeats(table: Array, period: int, axis: int) -> bool:
-    """Return True if a table repeats itself along an axis; most that do not differ at once."""
-    lines = table if axis == 0 else table.T
-    return np.array_equal(lines[0], lines[period]) and np.array_equal(
-        lines[period:], lines[:-period]
-    )
 
 
 def constant(level: float) -> TwoTime:

@@ -15,7 +15,6 @@ from upsim.network.graph import Graph, Node
 from upsim.network.signals import Signal
 from upsim.network.weights import Initialisation
 from upsim.operators import Operator
-from upsim.operators.operator import frozen
 from upsim.operators.random_taps import ApartTaps, RandomTaps
 from upsim.theory.lines.ablation import layers_by_cause, own_bias
 from upsim.theory.lines.distortion import Distortion
@@ -23,6 +22,7 @@ from upsim.theory.lines.ladder import Ladder, Origin, input_lines
 from upsim.theory.lines.tones import Contribution, Tone, refuse_too_many
 from upsim.theory.moments import EnsembleMoments
 from upsim.theory.moments.propagation import Trace
+from upsim.words.frozen import frozen
 from upsim.words.overflow import refuse_infinite
 from upsim.words.tolerance import rounding
 
@@ -132,7 +132,7 @@ def _roundings(trace: Trace, node: Node) -> int:
             isinstance(layer, Activation)
             and layer.is_homogeneous
             and isinstance(given, EnsembleMoments)
-            and not any(group.mean.any() for group in given.groups)
+            and not any(group.mean.samples.any() for group in given.groups)
         )
         return _FORMULA if closed else _SERIES
     count = 2

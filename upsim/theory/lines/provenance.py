@@ -26,9 +26,11 @@ from upsim.layers.base import Activation, Normalisation
 from upsim.layers.merging import Concatenate, Merging
 from upsim.network.graph import Graph, Node, walk_back
 from upsim.operators import Operator
+from upsim.operators.repeating import Repeating
 from upsim.operators.rows import rows_at
 from upsim.theory.moments.base import Source
-from upsim.theory.moments.deterministic import DeterministicMoments, bussgang
+from upsim.theory.moments.bussgang import bussgang
+from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.propagation import Trace
 
 Complex = NDArray[np.complex128]
@@ -144,7 +146,7 @@ class _Rows:
     def times(self, spectrum_of: Real, numbers: Whole) -> Complex:
         """Return the rows times the spectrum of a periodic source (C, p): (lines, out)."""
         count = spectrum_of.shape[1]
-        spectrum = np.fft.fft(spectrum_of, axis=1) / count
+        spectrum = Repeating(spectrum_of).lines()
         answer = np.zeros((len(self.gains), self.gains.shape[2]), dtype=np.complex128)
         for way, offset in enumerate(self.offsets):
             # Line j is at j / span here; a source of a shorter period has not all of them.

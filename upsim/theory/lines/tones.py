@@ -16,7 +16,7 @@ from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.network.graph import spoken
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
-from upsim.operators.operator import frozen
+from upsim.operators.repeating import Repeating
 from upsim.theory.lines.ladder import Ladder, Origin, input_lines
 from upsim.theory.lines.provenance import shares_back
 from upsim.theory.moments import (
@@ -28,6 +28,7 @@ from upsim.theory.moments import (
 from upsim.theory.moments.propagation import Trace
 from upsim.theory.moments.spectral_lines import SpectralLines
 from upsim.words.arguments import LARGEST_LINES
+from upsim.words.frozen import frozen
 from upsim.words.overflow import refuse_infinite
 from upsim.words.tolerance import rounding
 
@@ -387,8 +388,7 @@ class Mechanisms:
         period = lcm(*(pattern.shape[1] for pattern in patterns.values()))
         strengths = np.zeros((len(patterns), period))
         for row, pattern in zip(strengths, patterns.values(), strict=True):
-            lines = np.fft.fft(pattern, axis=1) / pattern.shape[1]
-            row[:: period // pattern.shape[1]] = np.linalg.norm(lines, axis=0)
+            row[:] = np.linalg.norm(Repeating(pattern).lines(period), axis=0)
         named = list(patterns)
         layer = self._trace.nodes[number].layer
         if isinstance(layer, LinearLayer) and layer.interleaves:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from math import lcm
+from operator import add
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators.random_taps import ApartTaps
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
 from upsim.words.arguments import refuse_beyond_memory
 from upsim.words.tolerance import rounding
@@ -33,33 +35,34 @@ class Channels:
     Parameters
     ----------
     count : int
-    mean : array (p,)
+    mean : Repeating, (p,)
         Over networks and inputs.
     covariance : TwoTime
         About the mean, of one channel.
     """
 
     count: int
-    mean: Array
+    mean: Repeating
     covariance: TwoTime
 
     def second_moment(self, *, averaged: bool) -> TwoTime:
         """Return the moment about zero, of each phase or averaged over them."""
-        if not self.mean.any():
+        if not self.mean.samples.any():
             return self.covariance.averaged() if averaged else self.covariance
         if averaged:
-            power = np.abs(np.fft.fft(self.mean)) ** 2 / self.mean.size
-            products = np.fft.ifft(power).real
+            products = np.fft.ifft(np.abs(self.mean.lines()) ** 2, norm="forward").real
             return self.covariance.averaged() + TwoTime(products[None], np.zeros((1, 1)))
         return self.covariance + of_mean(self.mean)
 
     def scaled(self, weight: float) -> Channels:
         """Return the channels times a number."""
-        return replace(self, mean=weight * self.mean, covariance=self.covariance.scaled(weight**2))
+        return replace(
+            self, mean=self.mean.scaled(weight), covariance=self.covariance.scaled(weight**2)
+        )
 
-    def moved(self, offset: Array) -> Channels:
+    def moved(self, offset: Repeating) -> Channels:
         """Return the channels with a periodic offset added to their mean."""
-        return replace(self, mean=shortest(added_means(self.mean, offset)))
+        return replace(self, mean=(self.mean + offset).shortest())
 
     def counted(self, count: int) -> Channels:
         """Return ``count`` channels of these statistics."""
@@ -69,9 +72,8 @@ class Channels:
         """Return every ``stride``-th sample."""
         if stride == 1:
             return self
-        whole = lcm(self.mean.size, stride)
-        mean = np.tile(self.mean, whole // self.mean.size)[::stride]
-        return replace(self, mean=shortest(mean), covariance=self.covariance.decimated(stride))
+        mean = self.mean.decimated(stride).shortest()
+        return replace(self, mean=mean, covariance=self.covariance.decimated(stride))
 
     def through_apart(self, taps: ApartTaps) -> Channels:
         r"""Return the channels behind random taps with a mean, each channel by its own.
@@ -83,20 +85,22 @@ class Channels:
         """
         made = self.covariance.through_taps(taps.products, taps.positions, taps.factor)
         varying = taps.products - np.outer(taps.mean, taps.mean)
-        if self.mean.any():
+        if self.mean.samples.any():
             made = made + of_mean(self.mean).through_taps(varying, taps.positions, taps.factor)
         mean = filtered_mean(self.mean, taps.mean, taps.positions, taps.factor)
         return replace(self, mean=mean, covariance=made.reduced())
 
 
-def filtered_mean(mean: Array, taps: Array, positions: NDArray[np.intp], factor: int) -> Array:
+def filtered_mean(
+    mean: Repeating, taps: Array, positions: NDArray[np.intp], factor: int
+) -> Repeating:
     """Return a periodic mean behind a stretch and taps."""
-    made = np.zeros(mean.size * factor)
-    places = np.arange(mean.size) * factor
+    made = np.zeros(mean.period * factor)
+    places = np.arange(mean.period) * factor
     for tap, position in zip(taps, positions, strict=True):
         # Samples that one tap reaches are different ones.
-        made[(places + position) % made.size] += tap * mean
-    return shortest(made)
+        made[(places + position) % made.size] += tap * mean.samples
+    return Repeating(made).shortest()
 
 
 def average(groups: Sequence[Channels], shares: Shares, *, averaged: bool = False) -> TwoTime:
@@ -108,10 +112,10 @@ def average(groups: Sequence[Channels], shares: Shares, *, averaged: bool = Fals
     return found.scaled(most / total)
 
 
-def average_mean(groups: Sequence[Channels], shares: Shares) -> Array:
+def average_mean(groups: Sequence[Channels], shares: Shares) -> Repeating:
     """Return the mean over channels, (p,)."""
     total = sum(count for _, count in shares)
-    return reduce(added_means, [groups[number].mean * (count / total) for number, count in shares])
+    return reduce(add, [groups[number].mean.scaled(count / total) for number, count in shares])
 
 
 def shares_of(groups: Sequence[Channels], first: int, count: int) -> Shares:
@@ -123,6 +127,19 @@ def shares_of(groups: Sequence[Channels], first: int, count: int) -> Shares:
             found.append((number, inside))
         start += group.count
     return tuple(found)
+
+
+def runs(count: int, *tables: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return the first and the number of neighbours that are equal in all tables.
+
+    A table has a row for each of ``count`` channels, or one row for all of them.
+    """
+    others = np.zeros(count - 1, np.bool_)
+    for table in tables:
+        if len(table) > 1:
+            others |= np.any((table[1:] != table[:-1]).reshape(count - 1, -1), axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], others]))
+    return list(zip(starts.tolist(), np.diff(starts, append=count).tolist(), strict=True))
 
 
 def split_at(groups: Sequence[Channels], bounds: set[int]) -> tuple[Channels, ...]:
@@ -143,40 +160,28 @@ def ends_of(groups: Sequence[Channels]) -> set[int]:
 
 def added(groups: Sequence[Channels]) -> Channels:
     """Return the sum of independent channels."""
-    mean = reduce(added_means, [group.mean for group in groups])
-    covariance = reduce(TwoTime.__add__, [group.covariance for group in groups])
-    return Channels(groups[0].count, shortest(mean), covariance.reduced())
+    mean = reduce(add, [group.mean for group in groups])
+    covariance = reduce(add, [group.covariance for group in groups])
+    return Channels(groups[0].count, mean.shortest(), covariance.reduced())
 
 
-def of_mean(mean: Array) -> TwoTime:
+def of_mean(mean: Repeating) -> TwoTime:
     """Return the products of a periodic mean with itself."""
     # The products, their lags, and their square and its copy while the shortest period is found.
     refuse_beyond_memory(
-        4 * mean.size**2,
-        f"the products of a mean that repeats after {mean.size} samples",
+        4 * mean.period**2,
+        f"the products of a mean that repeats after {mean.period} samples",
         fix="stack = stack.draw(seed=0), and predict that one network; or sines whose frequencies "
         "share a larger divisor with the input rate",
     )
-    lags = (np.arange(mean.size)[:, None] + np.arange(mean.size)) % mean.size
-    return TwoTime(mean[:, None] * mean[lags], np.zeros((mean.size, 1))).reduced()
+    samples, moments = mean.samples[:, None], np.arange(mean.period)
+    products = samples * mean.at(moments[:, None] + moments)
+    return TwoTime(products, np.zeros_like(samples)).reduced()
 
 
-def added_means(first: Array, second: Array) -> Array:
-    """Return the sum of two periodic means over their common period."""
-    whole = lcm(first.size, second.size)
-    return np.tile(first, whole // first.size) + np.tile(second, whole // second.size)
-
-
-def shortest(mean: Array) -> Array:
-    """Return a periodic mean over its shortest period, found by exact comparison."""
-    for period in (d for d in range(1, mean.size) if mean.size % d == 0):
-        if np.array_equal(mean, np.roll(mean, period)):
-            return mean[:period]
-    return mean
-
-
-def moving(mean: Array, level: Array) -> Array:
+def moving(mean: Repeating, level: Repeating) -> Repeating:
     """Return a mean without a level, zero where rounding alone is left."""
-    made = added_means(mean, -level)
-    floor = rounding(mean.size + level.size, float(np.abs(mean).max() + np.abs(level).max()))
-    return shortest(np.where(np.abs(made) > floor, made, 0.0))
+    made = (mean + level.scaled(-1.0)).samples
+    sizes = np.abs(mean.samples).max() + np.abs(level.samples).max()
+    floor = rounding(mean.period + level.period, float(sizes))
+    return Repeating(np.where(np.abs(made) > floor, made, 0.0)).shortest()

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import lcm
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import whole_turns
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -52,6 +53,9 @@ class Covariance:
     starts: Whole
     period: int
 
+    #: Whether each channel meets itself alone, so that the windows are (P, T, 1, C).
+    per_channel: ClassVar[bool] = False
+
     @property
     def phases(self) -> int:
         """``P``."""
@@ -72,10 +76,7 @@ class Covariance:
 
     def over(self, phases: int, period: int) -> Self:
         """Return it over the shortest span that holds whole periods of both arguments."""
-        times = 1
-        while (self.phases * times) % phases or (self.period * times) % period:
-            times += 1
-        return self.tiled(times)
+        return self.tiled(whole_turns((self.phases, phases), (self.period, period)))
 
     def through(self, operator: Operator) -> Covariance:
         r"""Return the covariance of x and ``A y``.
@@ -86,11 +87,7 @@ class Covariance:
         A row ``(p, c)`` is a finite signal over m with channels c', and the operator acts on it.
         """
         tiled = self.over(1, operator.down)
-        if (
-            isinstance(operator, StretchFIR)
-            and operator.groups == operator.out_channels
-            and operator.taps.shape[1] == 1
-        ):
+        if isinstance(operator, StretchFIR) and operator.by_channel:
             return tiled._by_channel(operator)
         return tiled._by_blocks(operator)
 
@@ -180,13 +177,14 @@ class Covariance:
         values = self.values[np.arange(self.phases)[:, None], places]
         return replace(self, values=values, starts=self.starts + first)
 
-    def scaled(self, left: Array, right: Array | None = None) -> Covariance:
+    def scaled(self, left: Array, right: Array | None = None) -> Self:
         """Multiply x by ``left[p, c]`` and y by ``right[p', c']``, both periodic."""
         found = self.over(len(left), 1 if right is None else len(right))
-        values = found.values * _tiled(left, found.phases)[:, None, :, None]
+        gains = left[np.arange(found.phases) % len(left)]
+        values = found.values * np.expand_dims(gains, (1, 2 if self.per_channel else 3))
         if right is not None:
             values *= right[found.moments() % len(right)][:, :, None, :]
-        return Covariance(values, found.starts, found.period)
+        return replace(found, values=values)
 
     def moments(self) -> Whole:
         """Return the sample of y at each place of each window, (P, T)."""
@@ -217,6 +215,18 @@ class Covariance:
         rows, places = np.nonzero(np.abs(lags) <= reach)
         values[rows, lags[rows, places] + reach] = self.values[rows, places]
         return replace(self, values=values, starts=np.arange(self.phases) - reach)
+
+    def from_later(self, later: Array, variance: Array) -> Self:
+        """Return an autocovariance in these windows from its lags 0 to D; its variances are known.
+
+        Parameters
+        ----------
+        later : array (P, D + 1, C, C) or (P, D + 1, 1, C)
+        variance : array (P, C)
+        """
+        channels = np.arange(later.shape[3])
+        later[:, 0, 0 if self.per_channel else channels, channels] = variance
+        return replace(self, values=mirrored(later, per_channel=self.per_channel))
 
     def averaged(self) -> Array:
         """Return each channel's autocovariance, averaged over time: (2 D + 1, C), lags -D to D."""
@@ -267,7 +277,7 @@ def stacked(parts: Sequence[Covariance]) -> Covariance:
 def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
     """Return parts over one period and in one window."""
     phases = lcm(*(part.phases for part in parts))
-    tiled = [part.tiled(phases // part.phases) for part in parts]
+    tiled = [part.over(phases, 1) for part in parts]
     starts = np.min([part.starts for part in tiled], axis=0)
     ends = np.max([part.starts + part.width for part in tiled], axis=0)
     width = int((ends - starts).max())
@@ -278,7 +288,3 @@ def aligned(parts: Sequence[Covariance]) -> list[Covariance]:
         values[np.arange(phases)[:, None], places] = part.values
         found.append(replace(part, values=values, starts=starts))
     return found
-
-
-def _tiled(rows: Array, count: int) -> Array:
-    return np.tile(rows, (count // len(rows), 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import cached_property
 from math import lcm
 from typing import Self
 
@@ -18,14 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ShapeError, TooLargeError
-from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors
+from upsim.operators.repeating import Repeating, period_behind, period_of_lines
 from upsim.operators.rounding import running_error
 from upsim.theory.moments.base import Levels, Moments, Source
+from upsim.theory.moments.bussgang import bussgang
+from upsim.theory.moments.merging import merged_samples
+from upsim.theory.moments.passed_error import error_of_function, largest, merged_error
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.words.tolerance import probable, rounding
@@ -92,7 +95,7 @@ class DeterministicMoments(Moments):
         sines = SpectralLines.of_signal(lines, rate) if apart else None
         if sines is not None:
             lines = tuple(line for line in lines if not line.frequency)
-        count = lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        count = period_of_lines(Fraction(line.frequency / rate) for line in lines)
         if count * channels * 8 > MEMORY_BUDGET:
             frequencies = ", ".join(format_hertz(line.frequency) for line in lines)
             raise TooLargeError(
@@ -112,8 +115,7 @@ class DeterministicMoments(Moments):
         recording = signal.recording(channels, rate)
         waveform = None
         if recording is not None:
-            index = np.arange(recording.shape[1]) % total.shape[1]
-            waveform = recording + total[:, index]
+            waveform = recording + Repeating(total).run(recording.shape[1])
             if sines is not None:
                 waveform += sines.samples(np.arange(recording.shape[1]))
         kept = np.asarray(shares) if shares else np.zeros((0, *total.shape))
@@ -153,7 +155,7 @@ class DeterministicMoments(Moments):
 
     def through_operator(self, operator: Operator, label: str) -> Self:
         """Convolve the period on a circle; a bias is a new source."""
-        after = lcm(self.period.shape[1], operator.down) // operator.down * operator.up
+        after = period_behind(self.period.shape[1], operator.up, operator.down)
         offset = operator.offset
         whole, what, fix = after, f"one period, {after} samples long,", "smaller strides"
         if offset is not None and after % offset.shape[1]:
@@ -169,17 +171,10 @@ class DeterministicMoments(Moments):
             batch = self.period[None]
             if self.sources:
                 batch = np.concatenate([batch, self.shares])
-            mapped = _tiled(operator.periodic(batch), whole)
+            mapped = Repeating(operator.periodic(batch)).over(whole)
             error = running_error(operator, self.size, self.error, period=self.period.shape[1])
         else:  # silence, as where all the input is noise
             mapped = np.zeros((1, operator.out_channels, whole))
-        total, shares, sources = mapped[0], mapped[1:], self.sources
-        if offset is not None:
-            own = offset if offset.shape[1] == 1 else _tiled(offset, whole)
-            total = total + own
-            if self.provenance:
-                shares = np.concatenate([shares, _tiled(own, whole)[None]])
-                sources = (*sources, Source("bias", label))
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -188,17 +183,40 @@ class DeterministicMoments(Moments):
                 fix="use a shorter recording",
             )
             waveform = operator.apply(self.waveform)
-            if offset is not None:
-                plain = offset.shape[1] == 1
-                waveform += offset if plain else operator.offset_samples(waveform.shape[1])
-        return replace(
+        made = replace(
             self,
-            period=total,
-            sources=sources,
-            shares=shares,
+            period=mapped[0],
+            shares=mapped[1:],
             waveform=waveform,
             error=error,
             sines=None if self.sines is None else self.sines.through(operator),
+        )
+        return made.with_offset(offset, label)
+
+    def with_offset(self, offset: Array | None, label: str) -> Self:
+        """Return the record with an offset (channels, p) added, a source of cause "bias".
+
+        Its period divides that of the record.  The error is left to the caller.
+        """
+        if offset is None:
+            return self
+        own = Repeating(offset)
+
+        def over(count: int) -> Array:
+            return offset if own.period == 1 else own.run(count)
+
+        sources, shares = self.sources, self.shares
+        if self.provenance:
+            whole = own.over(self.period.shape[1])[None]
+            shares = np.concatenate([shares, whole]) if sources else whole
+            sources = (*sources, Source("bias", label))
+        recorded = self.waveform
+        return replace(
+            self,
+            period=self.period + over(self.period.shape[1]),
+            sources=sources,
+            shares=shares,
+            waveform=None if recorded is None else recorded + over(recorded.shape[1]),
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -220,7 +238,7 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=_error_of_function(activation, self, total),
+            error=error_of_function(activation, self.period, self.error, total),
         )
 
     def levels(self) -> Levels:
@@ -250,7 +268,7 @@ class DeterministicMoments(Moments):
             moving = np.abs(centred).max(axis=-1, keepdims=True) > least[..., None]
             return np.where(moving, gains * centred, 0.0)
 
-        total, shares, sources = moved(self.period, floor), self.shares, self.sources
+        total, shares = moved(self.period, floor), self.shares
         if self.sources:
             shares = moved(shares, floor + sums * largest(shares))
         # The error passes with the gain, but for channels that were set to zero.  Independent
@@ -258,26 +276,18 @@ class DeterministicMoments(Moments):
         # at most sqrt(n) deviations: by one error of the channels that share the level.
         passed = np.abs(gains[:, 0]) * np.any(total, axis=1)
         error = passed * (floor + floor.max())
-        if bias is not None:
-            own = np.broadcast_to(bias[:, None], total.shape)
-            total = total + own
-            if self.provenance:
-                sources = (*sources, Source("bias", label))
-                shares = np.concatenate([shares, own[None]]) if shares.size else own[None]
         waveform = None
         if self.waveform is not None:
             centre = layer.centre(self.waveform.mean(axis=1))[:, None]
             waveform = gains * (self.waveform - centre)
-            waveform = waveform if bias is None else waveform + bias[:, None]
-        return replace(
+        made = replace(
             self,
             period=total,
-            sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error + rounding(2, 1.0) * largest(total),
             normalised=(*self.normalised, f"{spoken(label)} ({type(layer).__name__})"),
-        )
+        ).with_offset(None if bias is None else bias[:, None], label)
+        return replace(made, error=error + rounding(2, 1.0) * made.size)
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
@@ -294,10 +304,11 @@ class DeterministicMoments(Moments):
         )
         totals, shares = [], []
         for part in parts:
-            totals.append(_tiled(part.period, whole))
+            totals.append(Repeating(part.period).over(whole))
             rows = np.zeros((len(sources), part.channels, whole))
             if part.sources:
-                rows[[places[source] for source in part.sources]] = _tiled(part.shares, whole)
+                own = [places[source] for source in part.sources]
+                rows[own] = Repeating(part.shares).over(whole)
             shares.append(rows)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})
@@ -309,11 +320,11 @@ class DeterministicMoments(Moments):
             )
         return replace(
             parts[0],
-            period=_merge(totals, merging),
+            period=merged_samples(totals, merging),
             sources=sources,
-            shares=_merge(shares, merging),
-            waveform=_merge(recordings, merging) if recordings else None,
-            error=_merged_error([part.error for part in parts], merging),
+            shares=merged_samples(shares, merging),
+            waveform=merged_samples(recordings, merging) if recordings else None,
+            error=merged_error([part.error for part in parts], merging),
             sines=merged_lines(
                 [part.sines for part in parts], [part.channels for part in parts], merging
             ),
@@ -327,74 +338,18 @@ class DeterministicMoments(Moments):
 
     def samples(self, count: int, start: int = 0) -> Array:
         """Return ``count`` samples of the steady state from sample ``start``, (channels, count)."""
-        turned = np.roll(self.period, -start, axis=1)
-        times = -(-count // self.period.shape[1])
-        total = np.empty((self.channels, times, self.period.shape[1]))
-        total[:] = turned[:, None]
-        total = total.reshape(self.channels, -1)[:, :count]
+        total = Repeating(self.period).run(count, start)
         if self.sines is None:
             return total
         return total + self.sines.samples(np.arange(start, start + count))
 
     def amplitudes(self) -> NDArray[np.complex128]:
         """Return the coefficient of each line ``k / P`` up to 1/2, (channels, P // 2 + 1)."""
-        return np.asarray(np.fft.rfft(self.period, axis=1, norm="forward"))
+        return Repeating(self.period).half_lines()
 
     def share_amplitudes(self) -> NDArray[np.complex128]:
         """Return the Fourier coefficients source by source, (sources, channels, P // 2 + 1)."""
-        return np.asarray(np.fft.rfft(self.shares, axis=2, norm="forward"))
-
-
-def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array, Array]:
-    r"""Split what an activation made of one period into a part that passes and a rest.
-
-    The output is written as :math:`f(x) = a\,x + r`, with one gain ``a`` a channel that makes
-    :math:`f(x) - f(0)` and ``a x`` agree best over the period
-    (:math:`a = \sum x (f(x) - f(0)) / \sum x^2`; J. J. Bussgang, MIT RLE report 216, 1952).
-
-    Returns
-    -------
-    gain : array (channels, 1)
-    rest : array (channels, P)
-    """
-    carrier = activation.carrier(before)
-    silent = activation.function(np.zeros_like(before[:, :1]))
-    energy = (carrier**2).sum(axis=1, keepdims=True)
-    agreement = (carrier * (after - silent)).sum(axis=1, keepdims=True)
-    gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-    return gain, after - gain * carrier
-
-
-def _error_of_function(activation: Activation, before: DeterministicMoments, made: Array) -> Array:
-    """Return what rounding may have done to a sample behind an activation, (channels,).
-
-    The error passes with the slope there is: the function is asked again where the samples are
-    moved by the error; one that mixes channels also where the second half of them is moved the
-    other way, as a gate's halves may work against each other.
-    """
-    error = before.error[:, None]
-    moved = rounding(8, 1.0) * largest(made)
-    if not error.any():
-        return moved
-    steps = [error]
-    if isinstance(activation, Gated | ChannelNormalisation):
-        half = np.arange(before.channels)[:, None] >= before.channels // 2
-        steps.append(np.where(half, -error, error))
-    apart = [largest(activation.function(before.period + step) - made) for step in steps]
-    return np.asarray(moved + np.max(apart, axis=0))
-
-
-def _merged_error(errors: Sequence[Array], merging: str) -> Array:
-    """Return the error of values that meet; errors of different branches are independent."""
-    if merging == "concatenate":
-        return np.concatenate(errors)
-    total = np.sqrt(np.sum(np.square(errors), axis=0))
-    return np.asarray(total / len(errors) if merging == "mean" else total)
-
-
-def largest(samples: Array) -> Array:
-    """Return the largest magnitude along the last axis, 0 where there is none."""
-    return np.asarray(np.abs(samples).max(axis=-1, initial=0.0))
+        return Repeating(self.shares).half_lines()
 
 
 def _samples(line: Line, rate: Fraction, count: int) -> Array:
@@ -403,17 +358,3 @@ def _samples(line: Line, rate: Fraction, count: int) -> Array:
     wave = phasors(turns, np.arange(count))
     sides = 1 if turns in (0, Fraction(1, 2)) else 2
     return np.asarray(sides * (line.amplitude[:, None] * wave).real)
-
-
-def _tiled(samples: Array, whole: int) -> Array:
-    """Repeat a last axis up to ``whole`` samples."""
-    times = whole // samples.shape[-1]
-    return samples if times == 1 else np.tile(samples, (1,) * (samples.ndim - 1) + (times,))
-
-
-def _merge(parts: Sequence[Array], merging: str) -> Array:
-    """Merge along the channels, the second axis from the end."""
-    if merging == "concatenate":
-        return np.concatenate(parts, axis=-2)
-    total = reduce(np.add, parts)
-    return np.asarray(total / len(parts) if merging == "mean" else total)

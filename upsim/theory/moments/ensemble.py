@@ -29,6 +29,7 @@ from upsim.network.graph import spoken
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps
+from upsim.operators.repeating import Repeating
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.channelmap import channel_map
 from upsim.theory.moments.channels import (
@@ -38,12 +39,12 @@ from upsim.theory.moments.channels import (
     average,
     ends_of,
     shares_of,
-    shortest,
     split_at,
 )
 from upsim.theory.moments.closure_error import expectation_note
 from upsim.theory.moments.entrance import left_of_signal, noise_note, of_network, of_signal
 from upsim.theory.moments.fixed_weight import GivenLayer
+from upsim.theory.moments.merging import share
 from upsim.theory.moments.normalised import level_deviation, over_channels, over_time
 from upsim.words.arguments import MEMORY_BUDGET
 
@@ -231,7 +232,9 @@ class EnsembleMoments(Moments):
             given = average(self.groups, shares, averaged=self.averaged).scaled(taps.fan)
             made = given.through_taps(taps.tap_covariance, taps.positions, taps.factor)
             made = made.decimated(taps.stride)
-            return (self._kept(Channels(taps.out_channels // slices, np.zeros(1), made)),)
+            return (
+                self._kept(Channels(taps.out_channels // slices, Repeating.constant(0.0), made)),
+            )
 
         return replace(
             self,
@@ -332,11 +335,10 @@ class EnsembleMoments(Moments):
         covariance, average = group.covariance, None
         if "modulation" in self.without:
             # Noise of the same covariance at all times makes no line.
-            steady = covariance.excess.mean(axis=0)[None]
-            covariance = replace(covariance, excess=np.tile(steady, (covariance.period, 1)))
-        period = lcm(covariance.period, group.mean.size)
-        covariance = covariance.tiled(period, lcm(covariance.fixed.shape[1], period))
-        means = np.tile(group.mean, period // group.mean.size)
+            steady = np.broadcast_to(covariance.excess.mean(axis=0), covariance.excess.shape)
+            covariance = replace(covariance, excess=steady)
+        covariance = covariance.over(group.mean.period)
+        means = group.mean.over(covariance.period)
         mean, pointwise = channel_map(activation, means, covariance.variance, label)
         if covariance.far.size:
             level = covariance.variance.mean(keepdims=True)
@@ -344,7 +346,7 @@ class EnsembleMoments(Moments):
         if "activation" in self.without:
             mean = mean - _added_offset(activation, means, covariance.variance, mean)
         count = int(group.count * activation.channel_ratio)
-        return Channels(count, shortest(mean), covariance.mapped(pointwise, average))
+        return Channels(count, Repeating(mean).shortest(), covariance.mapped(pointwise, average))
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Return the record behind a normalisation over time, divided by the expected level."""
@@ -430,7 +432,7 @@ class EnsembleMoments(Moments):
             shared = len(sources) < sum(len(part.sources) for part in parts)
             common = correlated or ("branches of common weights" if shared else "")
             return replace(joined, groups=groups, correlated=common)
-        addends = _united(parts, 1 / len(parts) if merging == "mean" else 1.0)
+        addends = _united(parts, share(merging, len(parts)))
         if len(sources) < sum(len(addend.sources) for addend in addends):
             raise NotPredictableError(
                 "branches that share their random weights are correlated where they meet",
@@ -453,11 +455,8 @@ class EnsembleMoments(Moments):
     def line_powers(self) -> Array:
         """Return the expected power of each line ``k / P``, group by group, (groups, P)."""
         moments = [group.second_moment(averaged=True) for group in self.groups]
-        whole = lcm(*(moment.fixed.shape[1] for moment in moments))
-        powers = np.zeros((len(moments), whole))
-        for row, moment in zip(powers, moments, strict=True):
-            row[:: whole // moment.fixed.shape[1]] = moment.line_powers()
-        return powers
+        whole = lcm(*(moment.turns for moment in moments))
+        return np.array([moment.line_powers(whole) for moment in moments])
 
     def noise_power(self) -> Array:
         """Return the expected power of what does not repeat, averaged over time, (channels,)."""

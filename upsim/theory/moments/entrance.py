@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
 from upsim.network.signals import Signal
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.autocovariance import SEEN, cut_note, left_beyond
 from upsim.theory.moments.base import Moments
-from upsim.theory.moments.channels import Channels, shortest
+from upsim.theory.moments.channels import Channels, runs
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.per_channel import IndependentCovariance
 from upsim.theory.moments.stationary import StationaryMoments
@@ -63,7 +64,7 @@ def left_of_signal(
     period, first, found = _left(lines, without), 0, []
     for group in groups:
         noise = replace(group.covariance, most=0) if cheaply else group.covariance
-        found.append(replace(group, mean=shortest(period[first]), covariance=noise))
+        found.append(replace(group, mean=Repeating(period[first]).shortest(), covariance=noise))
         first += group.count
     return tuple(found)
 
@@ -104,14 +105,9 @@ def _left(record: DeterministicMoments, without: frozenset[str]) -> Array:
 
 def _alike(period: Array, rows: Array, noise: Callable[[int], TwoTime]) -> tuple[Channels, ...]:
     """Return channels whose period and whose noise, told by ``rows``, are equal, as groups."""
-    others = np.any(period[1:] != period[:-1], axis=1)
-    if len(rows) > 1:
-        others |= np.any(rows[1:] != rows[:-1], axis=1)
-    starts = np.flatnonzero(np.concatenate([[True], others])).tolist()
-    counts = np.diff(starts, append=len(period)).tolist()
     return tuple(
-        Channels(count, shortest(period[channel]), noise(channel))
-        for channel, count in zip(starts, counts, strict=True)
+        Channels(count, Repeating(period[channel]).shortest(), noise(channel))
+        for channel, count in runs(len(period), period, rows)
     )
 
 

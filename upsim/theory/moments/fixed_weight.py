@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError
 from upsim.network.graph import spoken
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
-from upsim.theory.moments.channels import Channels, Shares, added_means, filtered_mean, shortest
+from upsim.theory.moments.channels import Channels, Shares, filtered_mean, runs
 
 Array = NDArray[np.float64]
 
@@ -103,14 +105,14 @@ class GivenLayer:
             sizes = np.diff(starts, append=members.size)
             shares = tuple(zip(members[starts].tolist(), sizes.tolist(), strict=True))
             mean, covariance = filtered(groups, shares, key[1], fir)
-            made = Channels(1, mean, covariance.reduced()).moved(added_on)
+            made = Channels(1, mean, covariance.reduced()).moved(Repeating(added_on))
             found.append((made.decimated(self.stride), count))
         return [made.counted(count) for made, count in found]
 
 
 def filtered(
     groups: Sequence[Channels], shares: Shares, taps: Array, fir: StretchFIR
-) -> tuple[Array, TwoTime]:
+) -> tuple[Repeating, TwoTime]:
     r"""Return mean and covariance of one output of fixed taps over independent channels.
 
     With ``h_c`` the kernel of channel c, independent channels add as
@@ -133,8 +135,8 @@ def filtered(
         parts.append(group.covariance.through_taps(own.T @ own, fir.positions, fir.factor))
         means.append(filtered_mean(group.mean, own.sum(axis=0), fir.positions, fir.factor))
     if not parts:
-        return np.zeros(1), TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
-    return shortest(reduce(added_means, means)), reduce(TwoTime.__add__, parts)
+        return Repeating.constant(0.0), TwoTime(np.zeros((1, 1)), np.zeros((1, 1)))
+    return reduce(add, means).shortest(), reduce(add, parts)
 
 
 def _runs(
@@ -144,10 +146,5 @@ def _runs(
     if not fir.groups == fir.out_channels == fir.in_channels:
         return [(output, 1) for output in range(fir.out_channels)]
     taps = fir.taps[:1] if fir.taps.strides[0] == 0 else fir.taps
-    others = np.diff(group_of) != 0
-    others |= np.any(taps[1:] != taps[:-1], axis=(1, 2)) if len(taps) > 1 else False
-    if offset is not None:
-        others |= np.any(offset[1:] != offset[:-1], axis=1)
-    starts = np.flatnonzero(np.concatenate([[True], others]))
-    counts = np.diff(starts, append=fir.out_channels)
-    return list(zip(starts.tolist(), counts.tolist(), strict=True))
+    biases = np.zeros((1, 1)) if offset is None else offset
+    return runs(fir.out_channels, group_of, taps, biases)

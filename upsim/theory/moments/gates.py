@@ -31,8 +31,7 @@ from upsim.gaussian import SIGMOID, ActivationMoments, GatedMoments, ProductMome
 from upsim.gaussian.covariance import ACCURACY as SLOWEST
 from upsim.gaussian.gated import close_covariance
 from upsim.gaussian.mehler import furthest, summed, tail_shares
-from upsim.theory.moments.covariance import Covariance, aligned, mirrored
-from upsim.theory.moments.per_channel import IndependentCovariance
+from upsim.theory.moments.covariance import Covariance, aligned
 from upsim.theory.moments.pointwise import bands, pieces, reciprocal
 from upsim.theory.moments.products import products_mapped
 
@@ -130,7 +129,7 @@ def gates_mapped(
     if same:
         record = record.centred()
     start = record.width // 2 if same else 0
-    per_channel = isinstance(record, IndependentCovariance)
+    per_channel = record.per_channel
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, start:] % right.shape[0]
     values = record.values[:, start:]
@@ -150,9 +149,7 @@ def gates_mapped(
         mapped = _mapped(given, left, right, phases, moments, per_channel=per_channel)
     if not same:
         return replace(record, values=mapped)
-    channels = np.arange(left.shape[1])
-    mapped[:, 0, 0 if per_channel else channels, channels] = left.variance[phases]
-    return replace(record, values=mirrored(mapped, per_channel=per_channel))
+    return record.from_later(mapped, left.variance[phases])
 
 
 def gate_mapped(between: Covariance, gate: Gate) -> Covariance:

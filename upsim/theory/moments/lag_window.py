@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import whole_turns
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.rules import Nonlinearity, Rules
 
@@ -57,9 +58,7 @@ class LagWindow:
 
     def over(self, phases: int, period: int) -> LagWindow:
         """Return it over the shortest span that holds whole periods of both arguments."""
-        times = lcm(
-            lcm(self.phases, phases) // self.phases, lcm(self.period, period) // self.period
-        )
+        times = whole_turns((self.phases, phases), (self.period, period))
         return replace(self, phases=self.phases * times, period=self.period * times)
 
     def centred(self) -> LagWindow:

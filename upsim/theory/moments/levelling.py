@@ -19,7 +19,7 @@ What is neglected is of the size of ``sqrt(Var S) / l(E S)``; it is worked out a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,9 @@ from upsim.layers import ChannelNormalisation
 from upsim.network.graph import spoken
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
-from upsim.theory.moments.deterministic import DeterministicMoments, largest
-from upsim.theory.moments.modulation import over_one_period, split, with_bias
+from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.modulation import over_one_period, split
+from upsim.theory.moments.passed_error import largest
 from upsim.theory.moments.per_channel import IndependentCovariance
 from upsim.theory.moments.places import Place
 from upsim.words.tolerance import rounding
@@ -100,7 +101,11 @@ def levelled(
         f"{spoken(label)} ({type(layer).__name__}): wide limit, the level over {mean.channels} "
         f"channels is taken as certain; its relative standard deviation is {100 * spread:.2g} %"
     )
-    return Levelled(with_bias(after, layer.bias_array(), label), gains.T, note)
+    bias = layer.bias_array()
+    if bias is not None:
+        after = after.with_offset(bias[:, None], label)
+        after = replace(after, error=after.error + rounding(1, 1.0) * after.size)
+    return Levelled(after, gains.T, note)
 
 
 def _fluctuation(own: Covariance, means: Array) -> Array:

@@ -18,6 +18,7 @@ from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Layer, Normalisation
 from upsim.network.signals import Silence
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import period_behind
 from upsim.theory.moments.base import Moments
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.levelling import centring
@@ -48,7 +49,7 @@ class Planned:
     def after(self, layer: Layer, operator: Operator | None) -> Planned:
         """Return what comes after a layer; refuse one whose covariance does not fit."""
         if operator is not None:
-            period = lcm(self.period, operator.down) // operator.down * operator.up
+            period = period_behind(self.period, operator.up, operator.down)
             offset = 1 if operator.offset is None else operator.offset.shape[1]
             place = None if self.place is None else Filtered(self.place, operator)
             return replace(self, place=place, period=lcm(period, offset))

@@ -33,9 +33,12 @@ from upsim.gaussian import (
     product_moments,
     products,
 )
+from upsim.operators.repeating import Repeating
 from upsim.theory.moments import gates
 from upsim.theory.moments.base import Source
-from upsim.theory.moments.deterministic import DeterministicMoments, largest
+from upsim.theory.moments.bussgang import bussgang_gain
+from upsim.theory.moments.deterministic import DeterministicMoments
+from upsim.theory.moments.passed_error import largest
 from upsim.theory.moments.places import Place
 from upsim.theory.moments.pointwise import ACCURACY, ORDER
 from upsim.words.arguments import refuse_beyond_memory
@@ -83,7 +86,7 @@ def gated(
     half = mean.channels // 2
     variance, shared = place.covariance.variance().T, place.between_halves().T
     before, variance = over_one_period(mean, variance, kept=4 * gates.ORDER)
-    given = (variance[:half], variance[half:], _tiled(shared, variance.shape[1]))
+    given = (variance[:half], variance[half:], Repeating(shared).over(variance.shape[1]))
     operations = _operations(place)
     scale = np.maximum(given[0], given[1])
     steady, averages, levels = zip(
@@ -151,10 +154,8 @@ def split(
     after = replace(mean, period=total, error=error)
     if not mean.provenance:
         return after
-    energy = (before**2).sum(axis=1, keepdims=True)
-    agreement = (before * (flat - silent)).sum(axis=1, keepdims=True)
-    gain = np.divide(agreement, energy, out=np.zeros_like(energy), where=energy > 0)
-    passed = gain * _tiled(before_shares, total.shape[1])
+    gain = bussgang_gain(before, flat, silent)
+    passed = gain * Repeating(before_shares).over(total.shape[1])
     if not mean.sources:
         passed = np.zeros((0, *total.shape))
     shares, sources = [passed, (flat - gain * before)[None]], [Source("activation", label)]
@@ -163,20 +164,6 @@ def split(
         shares.append(modulation[None])
         sources.append(Source("modulation", label))
     return replace(after, shares=np.concatenate(shares), sources=(*mean.sources, *sources))
-
-
-def with_bias(mean: DeterministicMoments, bias: Array | None, label: str) -> DeterministicMoments:
-    """Return a mean with a bias (C,) added, a source of its own."""
-    if bias is None:
-        return mean
-    own = np.broadcast_to(bias[:, None], mean.period.shape)
-    total = mean.period + own
-    error = mean.error + rounding(1, 1.0) * largest(total)
-    made = replace(mean, period=total, error=error)
-    if not mean.provenance:
-        return made
-    shares = np.concatenate([mean.shares, own[None]])
-    return replace(made, shares=shares, sources=(*mean.sources, Source("bias", label)))
 
 
 def over_one_period(
@@ -189,7 +176,7 @@ def over_one_period(
         "the moments of one period",
         fix="use a signal or strides with a shorter common period",
     )
-    return _tiled(mean.period, whole), _tiled(variance, whole)
+    return Repeating(mean.period).over(whole), Repeating(variance).over(whole)
 
 
 def _operations(place: Place) -> int:
@@ -208,8 +195,3 @@ def _levelled(
     slack = rounding(operations, 1.0) * scale.max(axis=1, keepdims=True)
     equal = np.abs(values - average).max(axis=1, keepdims=True) <= slack
     return np.where(equal, average, values), average, equal
-
-
-def _tiled(samples: Array, whole: int) -> Array:
-    times = whole // samples.shape[-1]
-    return samples if times == 1 else np.tile(samples, (1,) * (samples.ndim - 1) + (times,))

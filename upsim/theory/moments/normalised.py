@@ -17,21 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers import ChannelNormalisation, TimeNormalisation
+from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime
 from upsim.theory.moments.channels import (
     Channels,
-    added_means,
     average,
     average_mean,
     moving,
     shares_of,
-    shortest,
 )
 from upsim.words.tolerance import rounding
 
@@ -55,7 +53,7 @@ def over_time(
     shares = shares_of(members, 0, count)
     centre, spread = 0.0, 0.0
     if layer.is_centred:
-        centre = float(average_mean(members, shares).mean())
+        centre = float(average_mean(members, shares).samples.mean())
         spread = sum(m.count * float(m.covariance.fixed.mean()) for m in members) / count**2
     if gain is None:
         power = float(average(members, shares, averaged=True).variance[0])
@@ -66,7 +64,7 @@ def over_time(
     made = tuple(
         replace(
             member,
-            mean=moving(member.mean, np.array([centre])),
+            mean=moving(member.mean, Repeating.constant(centre)),
             covariance=_without_centre(member.covariance, 1 / count, spread),
         ).scaled(gain)
         for member in members
@@ -101,29 +99,27 @@ def over_channels(
     count = sum(group.count for group in groups)
     shares = shares_of(groups, 0, count)
     centre = average_mean(groups, shares)
-    common = average([replace(group, mean=np.zeros(1)) for group in groups], shares)
+    common = average([replace(group, mean=Repeating.constant(0.0)) for group in groups], shares)
     if gain is None:
-        square = average(groups, shares).variance
+        square = Repeating(average(groups, shares).variance)
         if layer.is_centred:
-            square = added_means(added_means(square, -(centre**2)), -common.variance / count)
-        gain = 1 / np.sqrt(layer.level(np.maximum(square, 0.0)))
-    made = []
+            square += (centre * centre).scaled(-1.0)
+            square += Repeating(-common.variance / count)
+        gain = 1 / np.sqrt(layer.level(np.maximum(square.samples, 0.0)))
+    made, weights = [], Repeating(gain)
     for group in groups:
         covariance, mean = group.covariance, group.mean
         if layer.is_centred:
             covariance = covariance.scaled(1 - 2 / count) + common.scaled(1 / count)
             mean = moving(mean, centre)
-        whole = lcm(mean.size, gain.size)
-        weights = np.tile(gain, whole // gain.size)
-        mean = shortest(np.tile(mean, whole // mean.size) * weights)
-        made.append(replace(group, mean=mean, covariance=_weighted(covariance, shortest(gain))))
+        covariance = _weighted(covariance, weights.shortest())
+        made.append(replace(group, mean=(mean * weights).shortest(), covariance=covariance))
     return tuple(made), gain
 
 
 def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime:
-    period = covariance.period
-    turns = lcm(covariance.turns, period)
-    whole = covariance.tiled(period, turns)
+    whole = covariance.over(covariance.period)
+    period, turns = whole.period, whole.turns
     own = whole.fixed.mean(axis=1)
     partner = (np.arange(period)[:, None] + np.arange(turns)) % period
     made = whole.fixed - share * (own[:, None] + own[partner]) + spread
@@ -132,18 +128,15 @@ def _without_centre(covariance: TwoTime, share: float, spread: float) -> TwoTime
     return replace(whole, fixed=np.where(np.abs(made) > floor, made, 0.0)).reduced()
 
 
-def _weighted(covariance: TwoTime, weights: Array) -> TwoTime:
+def _weighted(covariance: TwoTime, weights: Repeating) -> TwoTime:
     """Return the covariance of a signal times a periodic weight."""
-    period = lcm(covariance.period, weights.size)
-    turns = lcm(covariance.turns, period)
-    whole = covariance.tiled(period, turns)
-    sample = np.arange(period)[:, None]
+    whole = covariance.over(weights.period)
+    sample = np.arange(whole.period)[:, None]
     lags = np.arange(-whole.reach, whole.reach + 1)
-    left = weights[sample % weights.size]
-    fixed = whole.fixed * left * weights[(sample + np.arange(turns)) % weights.size]
-    excess = whole.excess * left * weights[(sample + lags) % weights.size]
+    left = weights.at(sample)
+    fixed = whole.fixed * left * weights.at(sample + np.arange(whole.turns))
+    excess = whole.excess * left * weights.at(sample + lags)
     # Lags that are known as averages meet the average product of the two weights.
     far = np.arange(whole.reach + 1, whole.reach + 1 + whole.far.size)[:, None]
-    phase = np.arange(weights.size)
-    common = (weights * weights[(phase + far) % weights.size]).mean(axis=1)
+    common = (weights.samples * weights.at(np.arange(weights.period) + far)).mean(axis=1)
     return replace(whole, fixed=fixed, excess=excess, far=whole.far * common).reduced()

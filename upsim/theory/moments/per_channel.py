@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import lcm
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,8 @@ SHARE = 1e-4
 @dataclass(frozen=True, eq=False)
 class IndependentCovariance(Covariance):
     """Covariances of independent channels, each with its own; ``values`` is (P, T, 1, C)."""
+
+    per_channel: ClassVar[bool] = True
 
     @classmethod
     def of(cls, covariance: Covariance) -> IndependentCovariance:
@@ -54,14 +55,6 @@ class IndependentCovariance(Covariance):
         """Return the covariance of x and ``A y``, for an A that filters each channel by itself."""
         made = super().through(operator)
         return IndependentCovariance(made.values, made.starts, made.period)
-
-    def scaled(self, left: Array, right: Array | None = None) -> Self:
-        """Multiply x by ``left[p, c]`` and y by ``right[p', c]``, both periodic."""
-        found = self.over(len(left), 1 if right is None else len(right))
-        values = found.values * left[np.arange(found.phases) % len(left)][:, None, None, :]
-        if right is not None:
-            values *= right[found.moments() % len(right)][:, :, None, :]
-        return replace(found, values=values)
 
     def transposed(self) -> Self:
         """Return the same channels with the time of y first."""
@@ -112,7 +105,7 @@ class IndependentCovariance(Covariance):
         if isinstance(operator, StretchFIR) and operator.down == 1:
             return self._by_taps(operator, first, second)
         matrix = operator.polyphase()
-        tiled = self.over(1, lcm(self.period, matrix.down))
+        tiled = self.over(1, matrix.down)
         parts = [
             _filtered(tiled, matrix, matrix.blocks[:, other].swapaxes(2, 3)).transposed()
             for other in second
@@ -170,11 +163,7 @@ class IndependentCovariance(Covariance):
 
 def filters_each(operator: Operator) -> bool:
     """Return True if an operator filters each channel by itself."""
-    return (
-        isinstance(operator, StretchFIR)
-        and operator.groups == operator.out_channels
-        and operator.taps.shape[1] == 1
-    )
+    return isinstance(operator, StretchFIR) and operator.by_channel
 
 
 def independent(autocovariance: Array) -> IndependentCovariance:

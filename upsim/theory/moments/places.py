@@ -30,6 +30,7 @@ from upsim.operators import Operator, StretchFIR
 from upsim.theory.moments.autocovariance import Autocovariance, cut_autocovariance
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.lag_window import LagWindow, LagWindows, answered_samples
+from upsim.theory.moments.merging import share
 from upsim.theory.moments.per_channel import IndependentCovariance, filters_each
 from upsim.theory.moments.rules import Covariances, Nonlinearity, Rules
 from upsim.theory.moments.transfer import Rows
@@ -468,7 +469,7 @@ class Merged(Place):
     @property
     def share(self) -> float:
         """What each part is multiplied by."""
-        return 1 / len(self.parents) if self.merging == "mean" else 1.0
+        return share(self.merging, len(self.parents))
 
     def rows_back(self, rows: Rows) -> list[tuple[Place, Rows]]:
         """Give each part its rows: those of its channels where channels are stacked."""

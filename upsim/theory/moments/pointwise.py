@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from upsim.gaussian import ActivationMoments, covariance
 from upsim.gaussian.mehler import furthest, summed, tail_shares
-from upsim.theory.moments.covariance import Covariance, mirrored
-from upsim.theory.moments.per_channel import IndependentCovariance
+from upsim.theory.moments.covariance import Covariance
 
 Array = NDArray[np.float64]
 
@@ -61,13 +60,10 @@ def both_mapped(
     values = record.values[:, half:]
     phases = np.arange(record.phases) % left.shape[0]
     moments = record.moments()[:, half:] % right.shape[0]
-    per_channel = isinstance(record, IndependentCovariance)
-    mapped = _mapped(values, left, right, phases, moments, per_channel=per_channel)
+    mapped = _mapped(values, left, right, phases, moments, per_channel=record.per_channel)
     if not same:
         return replace(record, values=mapped)
-    channels = np.arange(left.shape[1])
-    mapped[:, 0, 0 if per_channel else channels, channels] = left.variance[phases]
-    return replace(record, values=mirrored(mapped, per_channel=per_channel))
+    return record.from_later(mapped, left.variance[phases])
 
 
 def left_mapped(between: Covariance, left: ActivationMoments) -> Covariance:

@@ -23,7 +23,7 @@ from upsim.errors import NotPredictableError
 from upsim.gaussian import ActivationMoments, GatedMoments, ProductMoments
 from upsim.gaussian.mehler import furthest, tail_shares
 from upsim.gaussian.products import ORDER, plane_of, product_covariance
-from upsim.theory.moments.pointwise import bands
+from upsim.theory.moments.pointwise import bands, reciprocal
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -70,8 +70,8 @@ class _Side:
             axis,
             plane,
             spread(lean),
-            spread(_inverse(carrier)),
-            spread(_inverse(opening)),
+            spread(reciprocal(carrier)),
+            spread(reciprocal(opening)),
             tail_shares(_powers(plane), moments.variance, _ORDERS),
         )
 
@@ -139,10 +139,6 @@ def _refuse_slow(reach: float, rest: float) -> None:
             fix="normalise the input of the gate, or "
             "upsim.predict(stack, upsim.Constant(1.0)) for exact lines",
         )
-
-
-def _inverse(deviation: Array) -> Array:
-    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
 def _powers(plane: Array) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from math import lcm
+from operator import add
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
 from upsim.network.signals import Line, Signal, WhiteNoise
 from upsim.operators import Operator, StretchFIR
+from upsim.operators.repeating import period_behind, period_of_lines
 from upsim.theory.moments import (
     DeterministicMoments,
     EnsembleMoments,
@@ -24,6 +26,7 @@ from upsim.theory.moments import (
     StationaryMoments,
 )
 from upsim.theory.moments.memory_plan import Planned, merged
+from upsim.theory.moments.merging import share
 from upsim.theory.moments.places import Start
 from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
@@ -111,7 +114,7 @@ def starting_moments(
     # A linear network carries each sine as one complex number an image; others need its period.
     apart = is_linear(graph) and graph.is_drawn and not several
     periods = [
-        1 if apart else lcm(*(Fraction(line.frequency / rate).denominator for line in lines), 1)
+        1 if apart else period_of_lines(Fraction(line.frequency / rate) for line in lines)
         for lines, rate in zip(own_lines(graph, signals), graph.input_rates, strict=True)
     ]
     # A period of one sample costs nothing before `propagate` looks; a longer one is looked at here,
@@ -383,8 +386,7 @@ def _refuse_long_periods(
         node: Node, given: Sequence[tuple[int, frozenset[str]]]
     ) -> tuple[int, frozenset[str]]:
         nonlocal total
-        up, down = node.layer.block
-        period = lcm(*(each for each, _ in given), down) // down * up
+        period = period_behind(lcm(*(each for each, _ in given)), *node.layer.block)
         found = given[0][1].union(*(each for _, each in given[1:]))
         if provenance and (isinstance(node.layer, Activation) or node.layer.has_bias):
             found |= {node.name}
@@ -471,15 +473,12 @@ def fold(stack: Graph) -> Operator:
 
 def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
     """Return the operator of branches that meet: sum, mean or concatenation of channels."""
-    count = len(operators)
     if merging != "concatenate":
-        total = reduce(lambda first, second: first + second, operators)
-        if merging == "sum":
+        total, weight = reduce(add, operators), share(merging, len(operators))
+        if weight == 1:
             return total
-        scale = StretchFIR(
-            np.full((total.out_channels, 1, 1), 1 / count), groups=total.out_channels
-        )
-        return total.then(scale)
+        scale = np.full((total.out_channels, 1, 1), weight)
+        return total.then(StretchFIR(scale, groups=total.out_channels))
     sizes = [operator.out_channels for operator in operators]
     widened = []
     for position, operator in enumerate(operators):
@@ -488,7 +487,7 @@ def merged_operators(operators: Sequence[Operator], merging: str) -> Operator:
         start = sum(sizes[:position])
         select[start : start + sizes[position], :, 0] = np.eye(sizes[position])
         widened.append(operator.then(StretchFIR(select)))
-    return reduce(lambda first, second: first + second, widened)
+    return reduce(add, widened)
 
 
 def transfer(graph: Graph, count: int) -> Transfer:

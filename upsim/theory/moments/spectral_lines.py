@@ -24,6 +24,7 @@ from upsim.errors import TooLargeError
 from upsim.network.signals import Line
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors
+from upsim.theory.moments.merging import share
 from upsim.words.arguments import LARGEST_LINES
 from upsim.words.tolerance import probable, rounding
 
@@ -149,12 +150,12 @@ def merged_lines(
     turns = [turn for part in parts if part is not None for turn in part.turns]
     amplitudes = np.zeros((width, len(turns)), dtype=np.complex128)
     errors = np.zeros(amplitudes.shape)
-    scale = len(parts) if merging == "mean" else 1
+    weight = share(merging, len(parts))
     row = column = 0
     for part, own in zip(parts, channels, strict=True):
         if part is not None:
             placed = slice(row, row + own), slice(column, column + len(part.turns))
-            amplitudes[placed], errors[placed] = part.amplitudes / scale, part.errors / scale
+            amplitudes[placed], errors[placed] = weight * part.amplitudes, weight * part.errors
             column += len(part.turns)
         row += own if merging == "concatenate" else 0
     return _collected(turns, amplitudes, errors)

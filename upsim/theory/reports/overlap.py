@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from upsim.layers.base import LinearLayer
 from upsim.network.graph import Graph
 from upsim.operators import StretchFIR
-from upsim.operators.operator import frozen
 from upsim.words.arguments import LARGEST_LINES, whole_number
+from upsim.words.frozen import frozen
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
 from upsim.network.graph import Graph, Node, walk, walk_back
-from upsim.operators.operator import frozen
 from upsim.theory.moments.propagation import transfer
 from upsim.theory.moments.transfer import spread
 from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.frozen import frozen
 
 #: Places in a band at which its gain is averaged.
 _POINTS = 32
