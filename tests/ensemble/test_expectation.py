@@ -23,10 +23,11 @@ SIGNAL = upsim.Constant(1.0) + upsim.WhiteNoise(2.0)
 TURNS = np.array([0.03, 0.11, 0.25, 0.4])
 
 
-class Signs:
+class Signs(np.random.Generator):
     """Stands in for a random generator: draws that were decided before."""
 
     def __init__(self, values):
+        super().__init__(np.random.PCG64(0))
         self.values = list(values)
         self.asked = 0
 

@@ -160,6 +160,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "first": lambda: BLOCKS.first,
     "period": lambda: np.ones((1, 4)),
     "factor": lambda: 2,
+    "old": lambda: 2,
+    "new": lambda: 3,
     "stride": lambda: 2,
     "kernel_size": lambda: 4,
     "in_channels": lambda: 1,
@@ -251,7 +253,7 @@ RECORDS = {
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
 #: Questions of the theory about its own nodes and arrays.
-INNER = {"placed", "before", "of_many"}
+INNER = {"placed", "before", "of_many", "once", "seen_by", "stretch_of"}
 #: To be derived from, not called.
 ABSTRACT = {"Signal", "Initialisation"}
 #: What a layer is asked by a user; the rest are rules that the theory asks it.

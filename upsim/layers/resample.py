@@ -14,7 +14,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.operators import LengthRule, StretchFIR
 from upsim.operators.resamplers import anti_aliased, julius, scipy_poly, torchaudio
-from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
+from upsim.words.arguments import finite_array, finite_number, one_of, shown, whole_number
 
 #: The parameters of each library's resampler, with the library's own defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -100,7 +100,7 @@ class Resample(LinearLayer):
             if name not in own:
                 raise ArgumentError(
                     f"the resampler of {self.like} has no {name}",
-                    given=f"like={self.like!r}, {name}={value!r:.40}",
+                    given=f"like={self.like!r}, {name}={shown(value)}",
                     expected=", ".join(own),
                     fix=next(
                         f"like={other!r}" for other, names in PARAMETERS.items() if name in names
@@ -225,7 +225,7 @@ def _window(value: Any) -> str | tuple[str, float] | Array:
     except (TypeError, ValueError) as error:
         raise ArgumentTypeError(
             "SciPy has no such window",
-            given=f"window={value!r:.40}",
+            given=f"window={shown(value)}",
             expected=f"a window of scipy.signal.get_window ({error})",
             fix='window=("kaiser", 5.0)',
         ) from None

@@ -269,7 +269,7 @@ class StretchFIR(Operator):
 
     def gains(self, frequencies: ArrayLike) -> Complex:
         """Return the gains, (F, D, out, in); for ``D = 1`` they are ``H(g) / L``."""
-        grid = np.asarray(frequencies, dtype=np.float64).reshape(-1)
+        grid = checked_grid(frequencies)
         self._refuse_large(grid.size * self.down, "the gains")
         grouped = self._grouped_gains(grid)
         dense = self._dense(grouped.reshape(*grouped.shape[:2], -1))

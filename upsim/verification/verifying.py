@@ -62,9 +62,9 @@ def verify(
     given = stack.stack if isinstance(stack, Prediction) else stack
     if not isinstance(given, Graph):
         raise ArgumentTypeError(
-            "verify needs a Stack, a Graph or a Prediction",
+            "verify needs a Stack or a Graph, or a Prediction",
             given=f"a {type(stack).__name__}",
-            fix="upsim.verify(upsim.Stack([layer, ...], sample_rate=16000).draw(0))",
+            fix="upsim.Stack([upsim.Nearest(2)], sample_rate=16000)",
         )
     if not given.is_drawn:
         raise NotPredictableError(
