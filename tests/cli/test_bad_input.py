@@ -202,7 +202,8 @@ def test_what_would_not_fit_is_refused_before_memory_is_taken(refused, tmp_path,
     refused("predict", "stack.json", what=what)  # imports are paid here
     # The widest case has described its signal by then: one complex line, one level and one wire for
     # each of 2**22 channels, and copies of them while they are made.
-    allowed = 2**28 if name == "density" else 2**25
+    # Rows of all channels of the output are there before a decimation multiplies them.
+    allowed = {"density": 2**28, "aliases of many channels": 2**29}.get(name, 2**25)
     assert peak_of(lambda: refused("predict", "stack.json", what=what)) < allowed
 
 
@@ -250,7 +251,6 @@ def test_a_sound_of_2_gib_of_nothing_is_not_read(refused, tmp_path):
         ("sine:3kHz", "the sine lies above the Nyquist frequency"),
         ("sine:-1", "frequency must not be negative"),
         ("sine:1/0", "this is not a frequency"),
-        ("sine:440.123456789", "the signal repeats only after"),
         ("gone.wav", "there is no such sound file"),
         ("gone.flac", "there is no such sound file"),
     ],

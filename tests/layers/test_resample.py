@@ -250,7 +250,7 @@ def test_an_unknown_library_is_refused():
 def test_bigvgan_has_whole_ratios_and_says_what_to_type():
     with pytest.raises(ArgumentError) as refusal:
         Resample(3, 2, "bigvgan")
-    assert refusal.value.fix == "Resample(3, 2, like='julius')"
+    assert refusal.value.fix == "upsim.Resample(3, 2, like='julius')"
 
 
 def test_the_catalogue_has_the_resampler():

@@ -101,7 +101,7 @@ def test_one_gate_is_exact():
     found = place_after(stack, SIGNAL, 2)
     assert "exact after one activation" in found.assumptions[0]
     means, products, missed = by_integrals(stack)
-    assert np.abs(found.mean.period.T - means).max() <= missed + found.mean.error
+    assert np.abs(found.mean.period.T - means).max() <= missed + found.mean.error.max()
     own, reach = found.place.covariance, products.shape[1] // 2
     for lag in range(-reach, reach + 1):
         later = means[(np.arange(2) + lag) % 2]

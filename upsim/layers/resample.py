@@ -119,7 +119,7 @@ class Resample(LinearLayer):
             raise ArgumentError(
                 "the filters of bigvgan change the rate by a whole number",
                 given=f"old={self.old}, new={self.new}",
-                fix=f"Resample({self.old}, {self.new}, like='julius')",
+                fix=f"upsim.Resample({self.old}, {self.new}, like='julius')",
             )
 
     @property
