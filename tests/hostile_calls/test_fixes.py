@@ -25,6 +25,8 @@ from upsim.errors import UpsimError
 NAMES = {
     "upsim": upsim,
     "numpy": np,
+    # A layer is named as its repr has it, to be put in the place of the one that was given.
+    **upsim.layers.CATALOGUE,
     "stack": LINEAR,
     "signal": upsim.Constant(1.0),
     "prediction": PREDICTION,
