@@ -145,7 +145,10 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
         rows = 1 if only is None else len(only)
         inputs = [arithmetic(each)[None].expand(rows, -1, -1) for each in fed]
         made = steady(network.nodes, inputs, arithmetic, only=only)
-        return torch.fft.rfft(made[0] if only is None else made, norm="forward")
+        # A copy: the transform of MKL refuses a row that is repeated in place.
+        made = made.clone(memory_format=torch.contiguous_format)
+        transform = torch.fft.rfft if only is None else torch.fft.fft
+        return transform(made[0] if only is None else made, norm="forward")
 
     seed, operations = int(rng.integers(2**31)), 8 * len(network.nodes) + 64
     truth = measured(lines, seed, operations)
@@ -223,24 +226,15 @@ def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
             for share in tone.contributions:
                 if share.layer == name:
                     found[:, int(tone.fraction * count)] += share.amplitude
-        spread = np.zeros_like(found)
-        spread[:, :: count // _period(truth, count)] = truth.values
-        whole = Measured(spread, truth.tolerance, truth.is_proportional)
+        spread = np.zeros((len(found), count), dtype=np.complex128)
+        spread[:, :: count // truth.values.shape[1]] = truth.values
+        whole = Measured(spread[:, : count // 2 + 1], truth.tolerance, truth.is_proportional)
         outcomes.append(_judged("shares", found, whole, f"source {name or 'input'},"))
     bad = [each for each in outcomes if each.verdict != "agree"] or outcomes
     worst = max(bad, key=lambda each: each.worst)
     more = f" (and {len(bad) - 1} more sources)" if worst.verdict != "agree" and bad[1:] else ""
     numbers = sum(each.numbers for each in outcomes)
     yield replace(worst, numbers=numbers, detail=worst.detail + more)
-
-
-def _period(truth: Measured, count: int) -> int:
-    """Return the period whose one-sided spectrum has this many lines and that divides another."""
-    half = truth.values.shape[1]
-    for period in (2 * half - 2, 2 * half - 1):
-        if period and count % period == 0:
-            return period
-    raise AssertionError((half, count))
 
 
 # Recordings

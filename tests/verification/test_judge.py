@@ -136,7 +136,7 @@ def test_the_power_of_a_narrow_band_is_its_integral():
 
 
 def test_what_is_no_stack_and_no_prediction_is_refused():
-    with pytest.raises(ArgumentTypeError, match="a Stack, a Graph or a Prediction"):
+    with pytest.raises(ArgumentTypeError, match="a Stack or a Graph, or a Prediction"):
         upsim.verify(Nearest(2))
     answer = upsim.predict(decoder(Nearest(2)), upsim.Constant(1.0))
     with pytest.raises(ArgumentError, match="has its signal already"):

@@ -271,11 +271,12 @@ class DeterministicMoments(Moments):
         total, shares = moved(self.period, floor), self.shares
         if self.sources:
             shares = moved(shares, floor + sums * largest(shares))
-        # The error passes with the gain, but for channels that were set to zero.  Independent
-        # errors move the level of n samples by 1 / sqrt(n) of one, and a sample moves with it by
-        # at most sqrt(n) deviations: by one error of the channels that share the level.
-        passed = np.abs(gains[:, 0]) * np.any(total, axis=1)
-        error = passed * (floor + floor.max())
+        # The error passes with the gain, but for channels that were set to zero; an error of the
+        # gain meets what is left of a channel without its centre.
+        centred = largest(self.period - layer.centre(self.period.mean(axis=1))[:, None])
+        error = np.any(total, axis=1) * (
+            np.abs(gains[:, 0]) * floor + self._error_of_gains(layer, levels) * centred
+        )
         waveform = None
         if self.waveform is not None:
             centre = layer.centre(self.waveform.mean(axis=1))[:, None]
@@ -288,6 +289,20 @@ class DeterministicMoments(Moments):
             normalised=(*self.normalised, f"{spoken(label)} ({type(layer).__name__})"),
         ).with_offset(None if bias is None else bias[:, None], label)
         return replace(made, error=error + rounding(2, 1.0) * made.size)
+
+    def _error_of_gains(self, layer: Normalisation, levels: Levels) -> Array:
+        """Return how far the gains move with the error of the levels, (channels,).
+
+        Independent errors ``e`` of ``n`` samples move their variance by ``2 s e / sqrt(n)``, with
+        ``s`` the standard deviation, and by ``e^2``.  Means move by ``e`` at most, and channels
+        that share a level by the means' distance from their centre.  A gain falls with its level,
+        so it moves furthest where the levels are lowered.
+        """
+        away = np.sign(levels.mean - layer.centre(levels.mean))
+        deviation = np.sqrt(levels.variance / self.period.shape[1])
+        variance = levels.variance - (2 * deviation + self.error) * self.error
+        moved = layer.gains(levels.mean - away * self.error, np.maximum(variance, 0.0))
+        return np.asarray(np.abs(moved - layer.gains(levels.mean, levels.variance)))
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
