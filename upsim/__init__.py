@@ -20,7 +20,8 @@ _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
     "Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid "
-    "SiLU Softplus GLU Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SiLU Softplus GLU Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm "
+    "Opaque"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,

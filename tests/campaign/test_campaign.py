@@ -25,7 +25,8 @@ def drawn():
 
 
 # Copies of libraries are compared with the libraries themselves: tests/layers/test_resample.py.
-ELSEWHERE = {"Resample"}
+# Opaque nodes are run: tests/theory/test_opaque_nodes.py.
+ELSEWHERE = {"Resample", "Opaque"}
 
 
 def test_every_layer_of_the_catalogue_is_drawn_and_run():

@@ -39,6 +39,7 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Parallel,
     PeriodicShuffle,
     PReLU,
@@ -115,6 +116,12 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(ReLU)
 def _copies(_: Layer, bound: Bound) -> Bound:
     return bound
+
+
+@through.register(Opaque)
+def _opaque(layer: Opaque, bound: Bound) -> Bound:
+    # A Leaky: a tanh of slope 1 at most, and errors that its memory keeps.
+    return bound.pointwise(1 / (1 - abs(layer.run.memory)), 1.0)
 
 
 @through.register(Conv)

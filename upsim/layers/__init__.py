@@ -13,7 +13,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.layers.branches import Parallel, Residual
 from upsim.layers.composed import Composed
 from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
@@ -30,6 +30,7 @@ from upsim.layers.interpolation import (
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.opaque import Opaque
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -77,6 +78,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         InstanceNorm,
         LayerNorm,
         WeightNorm,
+        Opaque,
     )
 }
 
@@ -113,6 +115,7 @@ __all__ = [
     "Merging",
     "Nearest",
     "Normalisation",
+    "Opaque",
     "PReLU",
     "Parallel",
     "PeriodicShuffle",
@@ -130,6 +133,7 @@ __all__ = [
     "Tanh",
     "TimeNormalisation",
     "TransposedConv",
+    "Unmodelled",
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",

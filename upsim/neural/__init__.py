@@ -19,6 +19,7 @@ from upsim.neural import (  # noqa: F401
     hold,
     interpolation,
     normalisation,
+    opaque,
     resample,
     samples,
     shuffle,
