@@ -27,10 +27,12 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.inverse_stft import InverseSTFT
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.opaque import Opaque
+from upsim.layers.pqmf import PQMF
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -54,6 +56,8 @@ CATALOGUE: dict[str, type[Layer]] = {
         PeriodicShuffle,
         HaarSynthesis,
         LazyWaveletSynthesis,
+        PQMF,
+        InverseSTFT,
         Bias,
         Hold,
         Crop,
@@ -87,6 +91,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "PQMF",
     "Activation",
     "Add",
     "Average",
@@ -105,6 +110,7 @@ __all__ = [
     "HaarSynthesis",
     "Hold",
     "InstanceNorm",
+    "InverseSTFT",
     "Layer",
     "LayerNorm",
     "LazyWaveletSynthesis",

@@ -204,10 +204,11 @@ def _checked(name: str, value: Any) -> Any:
         return one_of(value, name, PADTYPES)
     if name == "resampling_method":
         return one_of(value, name, METHODS)
-    return _window(value)
+    return checked_window(value)
 
 
-def _window(value: Any) -> str | tuple[str, float] | Array:
+def checked_window(value: Any) -> str | tuple[str, float] | Array:
+    """Return a window by a name that SciPy knows, or its samples."""
     if not isinstance(value, str) and not (
         isinstance(value, tuple | list) and value and isinstance(value[0], str)
     ):
