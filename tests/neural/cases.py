@@ -106,6 +106,8 @@ CASES = [
     (Resample(441, 480, "torchaudio"), 2),
     (Resample(3, 2, "torchaudio", resampling_method="sinc_interp_kaiser"), 2),
     (Resample(1, 2, "bigvgan"), 2),
+    (Resample(1, 2, "denoiser", zeros=7), 2),
+    (Resample(2, 1, "denoiser"), 2),
     (Resample(2, 1, "bigvgan", kernel_size=9), 2),
     (LearnedInterpolation(3), 3),
     (LearnedInterpolation(2, weight=[-30.0, 400.0]), 2),

@@ -90,6 +90,8 @@ _resamplers = st.one_of(
         beta=st.sampled_from([None, 8.0]),
     ),
     st.builds(Resample, st.just(1), st.integers(1, 3), st.just("bigvgan")),
+    st.builds(Resample, st.just(1), st.just(2), st.just("denoiser"), zeros=st.integers(1, 4)),
+    st.builds(Resample, st.just(2), st.just(1), st.just("denoiser"), zeros=st.integers(1, 4)),
     st.builds(
         Resample, st.integers(2, 3), st.just(1), st.just("bigvgan"), kernel_size=st.integers(6, 9)
     ),
