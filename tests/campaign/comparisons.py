@@ -145,8 +145,6 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
         rows = 1 if only is None else len(only)
         inputs = [arithmetic(each)[None].expand(rows, -1, -1) for each in fed]
         made = steady(network.nodes, inputs, arithmetic, only=only)
-        # A copy: the transform of MKL refuses a row that is repeated in place.
-        made = made.clone(memory_format=torch.contiguous_format)
         transform = torch.fft.rfft if only is None else torch.fft.fft
         return transform(made[0] if only is None else made, norm="forward")
 
@@ -217,8 +215,9 @@ def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
     def alone(arithmetic: Arithmetic) -> torch.Tensor:
         return lines(arithmetic, silence, names)
 
-    rows = zip(names, measured_each(alone, seed, operations), strict=True)
-    truths |= {name: truth for name, truth in rows if truth.values.any()}
+    if names:
+        rows = zip(names, measured_each(alone, seed, operations), strict=True)
+        truths |= {name: truth for name, truth in rows if truth.values.any()}
     outcomes = []
     for name, truth in truths.items():
         found = np.zeros((truth.values.shape[0], count // 2 + 1), dtype=np.complex128)
@@ -285,7 +284,8 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     # Few bits each, so that the phases of a long response are exact.
     turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
-        if weights.size**2 * blocks > 2**24:
+        # Numbers that the network makes of the impulses, at its output's rate.
+        if weights.size * blocks * up * len(network.nodes) > 2**23:
             return
         impulses = _impulses(network.channels, downs, blocks)
 
