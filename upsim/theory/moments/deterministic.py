@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import ShapeError, TooLargeError
 from upsim.layers import ChannelNormalisation
-from upsim.layers.base import Activation, Normalisation
+from upsim.layers.base import Activation, Normalisation, mean_over_time
 from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
@@ -271,7 +271,7 @@ class DeterministicMoments(Moments):
     def levels(self) -> Levels:
         """Return mean and variance of the recording if there is one, of the period if not."""
         measured = self.period if self.waveform is None else self.waveform
-        return Levels(measured.mean(axis=1), measured.var(axis=1))
+        return Levels(mean_over_time(measured), measured.var(axis=1))
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Apply the gain that the levels decide; a bias is a new source."""
@@ -291,7 +291,7 @@ class DeterministicMoments(Moments):
         gains = layer.gains(levels.mean, levels.variance)
 
         def centred(samples: Array) -> Array:
-            return samples - layer.centre(samples.mean(axis=-1))[..., None]
+            return samples - layer.centre(mean_over_time(samples))[..., None]
 
         def moved(samples: Array, least: Array) -> Array:
             left = centred(samples)
@@ -302,20 +302,23 @@ class DeterministicMoments(Moments):
         total, shares = moved(self.period, floor), self.shares
         if self.sources:
             shares = moved(shares, floor + sums * largest(shares))
+            # What was set to zero here or there must not be missing in the sum.
+            rows, largest_share = np.arange(self.channels), largest(shares).argmax(axis=0)
+            shares[largest_share, rows] += total - shares.sum(axis=0)
         # What was set to zero has no error.
         moving = np.any(total, axis=1, keepdims=True)
 
         def again(copies: Array) -> Array:
             # The levels of a recording, or with noise, are not the period's own.
             apart = given is not None or self.waveform is not None
-            own = levels if apart else Levels(copies.mean(axis=-1), copies.var(axis=-1))
+            own = levels if apart else Levels(mean_over_time(copies), copies.var(axis=-1))
             gains = layer.gains(own.mean, own.variance)[..., None]
             return np.where(moving, gains * centred(copies), 0.0)
 
         second = self.second or SecondEvaluation.of(self.period, self.error, label)
         waveform = None
         if self.waveform is not None:
-            centre = layer.centre(self.waveform.mean(axis=1))[:, None]
+            centre = layer.centre(mean_over_time(self.waveform))[:, None]
             waveform = gains[:, None] * (self.waveform - centre)
         made = replace(
             self,
