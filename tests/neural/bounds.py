@@ -39,12 +39,15 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Pad,
     Parallel,
     PeriodicShuffle,
     PReLU,
     ReLU,
     Resample,
     Residual,
+    Scale,
+    Select,
     Sigmoid,
     SiLU,
     Slice,
@@ -108,6 +111,8 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(Stretch)
 @through.register(Nearest)
 @through.register(Crop)
+@through.register(Pad)
+@through.register(Select)
 @through.register(Decimate)
 @through.register(Slice)
 @through.register(PeriodicShuffle)
@@ -211,6 +216,12 @@ def _haar(_: Layer, bound: Bound) -> Bound:
 @through.register(Bias)
 def _add(layer: Bias, bound: Bound) -> Bound:
     return bound.linear(1.0, 1, bias=float(np.abs(layer.bias).max()))
+
+
+@through.register(Scale)
+def _scale(layer: Scale, bound: Bound) -> Bound:
+    gain, bias = (float(np.abs(each).max()) for each in (layer.scale, layer.bias))
+    return bound.linear(gain, 1, bias=bias)
 
 
 @through.register(Residual)

@@ -15,6 +15,7 @@ from upsim.layers.activations import (
 )
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.branches import Parallel, Residual
+from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
 from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
 from upsim.layers.gated import GLU, Gated
@@ -31,7 +32,7 @@ from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.resample import Resample
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.layers.weight_norm import WeightNorm
@@ -54,8 +55,11 @@ CATALOGUE: dict[str, type[Layer]] = {
         HaarSynthesis,
         LazyWaveletSynthesis,
         Bias,
+        Scale,
+        Select,
         Hold,
         Crop,
+        Pad,
         Decimate,
         Slice,
         Residual,
@@ -114,11 +118,14 @@ __all__ = [
     "Nearest",
     "Normalisation",
     "PReLU",
+    "Pad",
     "Parallel",
     "PeriodicShuffle",
     "ReLU",
     "Resample",
     "Residual",
+    "Scale",
+    "Select",
     "SiLU",
     "Sigmoid",
     "Slice",

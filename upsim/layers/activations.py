@@ -11,26 +11,19 @@ from numpy.typing import ArrayLike
 from upsim.errors import ArgumentError, ShapeError
 from upsim.gaussian import ExactGELU, ExponentialLinear, Form, Quadrature, Rectifier, snake
 from upsim.layers.base import Activation, Array
-from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
+from upsim.words.arguments import (
+    finite_array,
+    finite_number,
+    number_or_vector,
+    one_of,
+    whole_number,
+)
 
 
 def as_column(value: float | Array | ArrayLike) -> float | Array:
     """Return one number, or one a channel as a column that broadcasts over time."""
     values = np.asarray(value, dtype=np.float64)
     return float(values.reshape(())) if values.size == 1 else values[:, None]
-
-
-def number_or_vector(value: object, name: str) -> float | Array:
-    """Return a finite number, or a read-only vector of them."""
-    values = finite_array(value, name)
-    if values.ndim > 1 or not values.size:
-        raise ShapeError(
-            f"{name} is a number, or one a channel",
-            given=f"shape {values.shape}",
-            expected="no axis, or shape (channels,)",
-            fix=f"{name}=1.0",
-        )
-    return values if values.ndim else float(values)
 
 
 @final
