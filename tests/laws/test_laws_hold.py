@@ -77,6 +77,8 @@ EXAMPLES = [
     upsim.ReLU(),
     upsim.LeakyReLU(0.1),
     upsim.PReLU(2),
+    upsim.Clamp(-0.5, 1.5),
+    upsim.Sin(2.0, [0.5, 1.0]),
     upsim.ELU(),
     upsim.GELU("tanh"),
     upsim.Tanh(),

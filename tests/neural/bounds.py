@@ -24,6 +24,7 @@ from upsim.layers import (
     GLU,
     BatchNorm,
     Bias,
+    Clamp,
     Conv,
     Crop,
     Cubic,
@@ -50,6 +51,7 @@ from upsim.layers import (
     Select,
     Sigmoid,
     SiLU,
+    Sin,
     Slice,
     Snake,
     SnakeBeta,
@@ -252,6 +254,20 @@ def _leaky(layer: LeakyReLU, bound: Bound) -> Bound:
 def _prelu(layer: PReLU, bound: Bound) -> Bound:
     slope = max(1.0, float(np.abs(layer.slopes()).max()))
     return bound.pointwise(slope, slope * bound.size, 2)
+
+
+@through.register(Clamp)
+def _clamp(_: Layer, bound: Bound) -> Bound:
+    return bound  # a copy, or one of two numbers that are rounded alike
+
+
+@through.register(Sin)
+def _sine(layer: Sin, bound: Bound) -> Bound:
+    height, speed, turn = (
+        float(np.abs(each).max()) for each in (layer.amplitude, layer.frequency, layer.phase)
+    )
+    # The angle is rounded in proportion to its own size.
+    return bound.pointwise(height * speed, height * (1 + speed * bound.size + turn))
 
 
 @through.register(ELU)
