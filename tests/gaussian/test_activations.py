@@ -19,6 +19,7 @@ ACTIVATIONS = [
     (layers.Clamp(-0.5, 1.0), "closed"),
     (layers.Clamp(max=0.25), "closed"),
     (layers.Clamp(-0.25), "closed"),
+    (layers.Clamp(), "closed"),
     (layers.Sin(2.0, 0.5, 1.0), "closed"),
     (layers.Sin([1.0, 3.0]), "closed"),
     (layers.ELU(0.5), "closed"),

@@ -59,7 +59,7 @@ class BentLine(Form):
         """Return f(x), each piece reckoned from its own corner, or from 0 if that lies on it."""
         corners = np.array(self.corners)
         slopes = self.line + np.cumsum([0.0, *self.bends])
-        starts = np.concatenate([corners[:1], corners])
+        starts = np.concatenate([corners[:1], corners]) if corners.size else np.zeros(1)
         starts[np.searchsorted(corners, 0.0, side="right")] = 0.0
         piece = np.searchsorted(corners, x, side="right")
         return np.asarray(self._plainly(starts)[piece] + slopes[piece] * (x - starts[piece]))

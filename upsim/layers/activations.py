@@ -136,8 +136,6 @@ class Clamp(Activation):
         for name in ("min", "max"):
             if getattr(self, name) is not None:
                 self._set(**{name: finite_number(getattr(self, name), name)})
-        if self.min is None and self.max is None:
-            raise ArgumentError("a clamp needs an end", given="none", fix="Clamp(-1.0, 1.0)")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ArgumentError(
                 "min must not be above max",
@@ -146,12 +144,11 @@ class Clamp(Activation):
             )
 
     def form(self) -> Form:
-        """Return the closed form: one bend up at ``min``, one down at ``max``."""
-        if self.min is None:
-            return BentLine((float(self.max or 0.0),), (-1.0,), line=1.0)
-        if self.max is None:
-            return BentLine((self.min,), (1.0,), offset=self.min)
-        return BentLine((self.min, self.max), (1.0, -1.0), offset=self.min)
+        """Return the closed form: a bend up at ``min``, a bend down at ``max``."""
+        up = () if self.min is None else (self.min,)
+        down = () if self.max is None else (self.max,)
+        bends = (1.0,) * len(up) + (-1.0,) * len(down)
+        return BentLine(up + down, bends, line=1.0 - len(up), offset=sum(up))
 
 
 @final

@@ -38,8 +38,6 @@ def _per_channel(channels: int) -> st.SearchStrategy[float | Array]:
 def _clamps(draw: st.DrawFn, channels: int) -> Layer:
     del channels
     low, high = draw(st.one_of(st.none(), dyadics())), draw(st.one_of(st.none(), dyadics()))
-    if low is None and high is None:
-        return Clamp(-1.0, 1.0)
     return Clamp(low, high) if low is None or high is None else Clamp(*sorted((low, high)))
 
 
