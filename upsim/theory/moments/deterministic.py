@@ -252,7 +252,7 @@ class DeterministicMoments(Moments):
         shares, sources = self.shares, self.sources
         if self.provenance:
             gain, rest = bussgang(activation, self.period, total)
-            shares = np.concatenate([gain * activation.carrier(self.shares), rest[None]])
+            shares = np.concatenate([gain * activation.passing(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
         second = self.second
         if second is None and isinstance(activation, ChannelNormalisation):
