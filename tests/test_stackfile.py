@@ -48,6 +48,7 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -131,6 +132,7 @@ EXAMPLES = [
     GroupNorm(2, 2, weight=[0.5, 1.5]),
     InstanceNorm(2, affine=True),
     LayerNorm(2, elementwise_affine=False),
+    Opaque("LSTM", 4, Fraction(1, 2), reason="it has a state"),
     WeightNorm(TransposedConv(2, 2, 4, 2, bias=False, weight="normal"), gain=[1.0, 2.0]),
 ]
 

@@ -40,6 +40,7 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -122,6 +123,12 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(ReLU)
 def _copies(_: Layer, bound: Bound) -> Bound:
     return bound
+
+
+@through.register(Opaque)
+def _opaque(layer: Opaque, bound: Bound) -> Bound:
+    # A Leaky: a tanh of slope 1 at most, and errors that its memory keeps.
+    return bound.pointwise(1 / (1 - abs(layer.run.memory)), 1.0)
 
 
 @through.register(Conv)

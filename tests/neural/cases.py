@@ -1,5 +1,7 @@
 """Every layer with every option once, small: what the witness is judged on."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from upsim.layers import (
@@ -23,6 +25,7 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -47,6 +50,7 @@ from upsim.layers import (
     WindowedSinc,
 )
 from upsim.network.weights import Normal
+from upsim.testing.strategies.opaque import Leaky
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -187,6 +191,7 @@ CASES = [
     (LayerNorm(3), 3),
     (LayerNorm(3, elementwise_affine=False), 3),
     (LayerNorm(3, 0.1, weight=[2.0, -1.0, 0.0], bias=[0.3, 0.0, 1.0]), 3),
+    (Opaque("LSTM", 3, 2, Leaky(3, Fraction(2), 0.5)), 2),
     (WeightNorm(Conv(2, 3, 3, padding=1)), 2),
     (WeightNorm(Conv(2, 3, 3, bias=False), gain=[1.0, -2.0, 0.0]), 2),
     (WeightNorm(TransposedConv(2, 3, 4, stride=2, padding=1), gain=[1.0, 3.0]), 2),

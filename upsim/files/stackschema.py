@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 from upsim.files.stackfile import FORMAT, VERSION
 from upsim.layers import CATALOGUE
+from upsim.layers.base import said_fields
 from upsim.network.weights import NAMED, NUMBERED
 
 _BRANCH_FIELDS = ("layers", "skip")
@@ -17,7 +18,7 @@ def schema() -> dict[str, Any]:
     kinds = []
     for name, kind in CATALOGUE.items():
         required, properties = ["type"], {"type": {"const": name}}
-        for item in fields(kind):  # type: ignore[arg-type]
+        for item in said_fields(kind):
             properties[item.name] = _field_schema(item.name, item.type)
             is_required = item.default is MISSING and item.default_factory is MISSING
             required += [item.name] if is_required else []
@@ -107,6 +108,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if text in ("float | None", "str | None"):
         kind = "number" if "float" in text else "string"
         return {"type": [kind, "null"]}
+    if name == "rate":
+        return {"$ref": "#/$defs/rate"}
     if text == "int":
         return {"type": "integer"}
     if text == "int | None":

@@ -15,7 +15,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.layers.branches import Parallel, Residual
 from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
@@ -33,6 +33,7 @@ from upsim.layers.interpolation import (
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.opaque import Opaque
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -85,6 +86,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         InstanceNorm,
         LayerNorm,
         WeightNorm,
+        Opaque,
     )
 }
 
@@ -122,6 +124,7 @@ __all__ = [
     "Merging",
     "Nearest",
     "Normalisation",
+    "Opaque",
     "PReLU",
     "Pad",
     "Parallel",
@@ -143,6 +146,7 @@ __all__ = [
     "Tanh",
     "TimeNormalisation",
     "TransposedConv",
+    "Unmodelled",
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",

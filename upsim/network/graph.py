@@ -85,7 +85,7 @@ class Node:
     def title(self) -> str:
         """The name with what the node does: ``layer 3.1.2 (Conv)`` or ``up1 (TransposedConv)``."""
         layer = self.layer
-        kind = layer.how if isinstance(layer, Merging) else type(layer).__name__
+        kind = layer.how if isinstance(layer, Merging) else layer.called
         return f"{spoken(self.name)} ({kind})"
 
     @property
@@ -462,6 +462,58 @@ class Graph:
             vars(made)["operators"] = tuple(self.operators[number] for number in kept)
         return made
 
+    def after(self, name: int | str) -> Graph:
+        """Return the network behind a node: its value becomes an input of the same name.
+
+        Other inputs stay where they are still needed.
+
+        Parameters
+        ----------
+        name : str or int
+            Of any node, inside a branch too; a given part also by its number from 1.
+
+        Examples
+        --------
+        >>> from upsim.layers import Nearest, Opaque
+        >>> nodes = [("lstm", Opaque("LSTM", 8), "codes"), ("up", Nearest(2), "lstm")]
+        >>> Graph(nodes, inputs={"codes": 8}, sample_rate=16000).after("lstm")
+        Graph([('up', Nearest(2), 'lstm')], inputs={'lstm': 8}, sample_rate=16000)
+        """
+        if not isinstance(name, str):
+            name = self.parts[self.place_of(name) - 1].name
+        node = self.node(name)
+        if node.output == self.end:
+            raise ArgumentError(
+                "nothing comes after the output",
+                given=repr(name),
+                expected="a node before it",
+                fix=self.before(node),
+            )
+        parts = self.parts
+        if all(part.name != name for part in parts):
+            names = [*(each.name for each in self.inputs), *(each.name for each in self.nodes)]
+            parts = tuple(
+                Part(each.name, each.layer, tuple(names[value] for value in each.inputs))
+                for each in self.nodes
+            )
+        needed, kept = {self.output}, []
+        for part in reversed(parts):
+            if part.name in needed and part.name != name:
+                kept.append(part)
+                needed.update(part.reads)
+        made = object.__new__(Graph)
+        made._fill(
+            tuple(reversed(kept)),
+            (
+                Input(name, self.value_channels[node.output]),
+                *(each for each in self.inputs if each.name in needed),
+            ),
+            self.sample_rate,
+            self.output,
+            self.name,
+        )
+        return made
+
     def values_upto(self, where: int | str) -> tuple[int, ...]:
         """Return the values of this network that :meth:`upto` keeps, in its order."""
         kept = self.upto(where)
@@ -494,7 +546,7 @@ class Graph:
     def label(self, number: int) -> str:
         """Return a given part's name as reports print it: ``layer 2 (TransposedConv)``."""
         part = self.parts[self.place_of(number) - 1]
-        return f"{spoken(part.name)} ({type(part.layer).__name__})"
+        return f"{spoken(part.name)} ({part.layer.called})"
 
     def kind(self, name: str) -> str:
         """Return what bears a name: ``2.1.2`` may be a ``TransposedConv``, ``mel`` an input."""
@@ -503,8 +555,8 @@ class Graph:
             return "input"
         for part in self.parts:
             if part.name == name:
-                return type(part.layer).__name__
-        return type(self.node(name).layer).__name__
+                return part.layer.called
+        return self.node(name).layer.called
 
     def __repr__(self) -> str:
         nodes = [
@@ -561,14 +613,14 @@ def walk(
 def walk_back(
     graph: Graph,
     at_output: Value,
-    rule: Callable[[Node, Value], Sequence[Value]],
+    rule: Callable[[Node, Value], Sequence[Value | None]],
     add: Callable[[Value, Value], Value],
 ) -> list[Value | None]:
     """Return what each value is worth to the output: from the output back.
 
-    ``rule(node, worth of its value)`` returns the worth that it hands to each value that it reads;
-    what several readers hand to one value is joined by ``add``.  None for a value that does not
-    reach the output.
+    ``rule(node, worth of its value)`` returns the worth that it hands to each value that it reads,
+    None for a value that it passes nothing of; what several readers hand to one value is joined by
+    ``add``.  None for a value that does not reach the output.
     """
     found: list[Value | None] = [None] * (len(graph.inputs) + len(graph.nodes))
     found[graph.end] = at_output
@@ -579,7 +631,8 @@ def walk_back(
         with graph.placed(node):
             for value, handed in zip(node.inputs, rule(node, worth), strict=True):
                 known = found[value]
-                found[value] = handed if known is None else add(known, handed)
+                if handed is not None:
+                    found[value] = handed if known is None else add(known, handed)
     return found
 
 

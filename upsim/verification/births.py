@@ -174,6 +174,8 @@ class _Patterns:
         Of three strengths the largest decides; those within rounding of it count too.  None behind
         a decimation, where the line has several places at the layer's output.
         """
+        if self.stack.operators[number] is None:  # an opaque node
+            return None
         if number not in self._known:
             self._known[number] = self._strengths(number)
         strengths, floor = self._known[number]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from upsim.layers import CATALOGUE
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer
-from upsim.testing.strategies import branches, normalisations, plain, pointwise, weighted
+from upsim.testing.strategies import branches, normalisations, opaque, plain, pointwise, weighted
 
 #: For each layer of the catalogue, a function from input channels to a strategy of such layers.
 STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
@@ -21,6 +21,7 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     **normalisations.STRATEGIES,
     "Residual": branches.residuals,
     "Parallel": branches.parallels,
+    "Opaque": opaque.opaques,
 }
 
 #: Input channels must be a multiple of this.
