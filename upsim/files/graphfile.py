@@ -20,7 +20,7 @@ from upsim.network.stack import Stack
 
 FORMAT = "upsim-graph"
 
-_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output"}
+_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output", "notes"}
 
 
 def network_to_dict(graph: Graph) -> dict[str, Any]:
@@ -50,6 +50,7 @@ def network_to_dict(graph: Graph) -> dict[str, Any]:
         "inputs": {each.name: each.channels for each in graph.inputs},
         "nodes": nodes,
         "output": graph.output,
+        **({"notes": list(graph.notes)} if graph.notes else {}),
     }
 
 
@@ -89,4 +90,5 @@ def network_from_dict(content: object) -> Graph:
         exact_rate(content["sample_rate"]),
         output=content.get("output"),
         name=content.get("name", ""),
+        notes=content.get("notes", ()),
     )
