@@ -20,6 +20,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNa
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.branches import finite_list, refuse_deep_nesting
 from upsim.layers.merging import MERGINGS, Merging
+from upsim.network.signal import Signal
 from upsim.operators import Operator
 from upsim.words.arguments import (
     LARGEST_LENGTH,
@@ -46,12 +47,43 @@ class Part(NamedTuple):
     reads: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Input:
-    """An input of a graph: its name and its channels.  Its rate follows from the graph."""
+    """An input of a graph: its name and its channels.  Its rate follows from the graph.
+
+    Parameters
+    ----------
+    name : str
+    channels : int
+    signal : Signal, optional
+        What the network itself feeds there, as noise inside a decoder; nobody needs to give it.
+        Another one that is given for this input by name takes its place.
+
+    Examples
+    --------
+    >>> from upsim.network.signals import WhiteNoise
+    >>> Input("noise", 1, WhiteNoise(0.01))
+    Input('noise', 1, WhiteNoise(power=0.01))
+    """
 
     name: str
     channels: int
+    signal: Signal | None = None
+
+    def __post_init__(self) -> None:
+        name = checked_name(self.name)
+        object.__setattr__(self, "channels", whole_number(self.channels, f"channels of {name!r}"))
+        if self.signal is not None and not isinstance(self.signal, Signal):
+            raise ArgumentTypeError(
+                "the signal of an input must be an upsim signal",
+                given=f"{shown(self.signal)} for {name!r}",
+                expected="Silence, Constant, WhiteNoise, Sine, Density, Recorded, or None",
+                fix=f"upsim.Input({name!r}, {self.channels}, upsim.WhiteNoise(1.0))",
+            )
+
+    def __repr__(self) -> str:
+        own = "" if self.signal is None else f", {self.signal!r}"
+        return f"Input({self.name!r}, {self.channels}{own})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +150,8 @@ class Graph:
         several for a merging (:class:`upsim.Add`, :class:`upsim.Average`,
         :class:`upsim.Concatenate`).  A ``Residual`` or ``Parallel`` becomes the nodes of its
         branches and a merging.
-    inputs : mapping of str to int
-        The channels of each input, by name.
+    inputs : mapping of str to int, or iterable of Input
+        The channels of each input, by name.  An :class:`Input` may have a signal of its own.
     sample_rate : number
         Of the OUTPUT, in Hz; kept as an exact fraction.  The rates of the inputs follow from it.
     output : str, optional
@@ -155,7 +187,7 @@ class Graph:
     def __init__(
         self,
         nodes: Iterable[tuple[str, Layer, str | Iterable[str]]],
-        inputs: Mapping[str, int],
+        inputs: Mapping[str, int] | Iterable[Input],
         sample_rate: object,
         *,
         output: str | None = None,
@@ -443,7 +475,7 @@ class Graph:
         """Return a graph with some of its arguments changed."""
         fields: dict[str, object] = {
             "nodes": self.parts,
-            "inputs": {each.name: each.channels for each in self.inputs},
+            "inputs": self.inputs,
             "sample_rate": self.sample_rate,
             "output": self.output,
             "name": self.name,
@@ -572,7 +604,9 @@ class Graph:
             (part.name, part.layer, part.reads[0] if len(part.reads) == 1 else part.reads)
             for part in self.parts
         ]
-        inputs = {each.name: each.channels for each in self.inputs}
+        inputs: object = {each.name: each.channels for each in self.inputs}
+        if any(each.signal is not None for each in self.inputs):
+            inputs = list(self.inputs)
         words = [repr(nodes), f"inputs={inputs!r}", f"sample_rate={rate_text(self.sample_rate)}"]
         words += [f"output={self.output!r}"] if self.output != self.parts[-1].name else []
         words += [f"name={self.name!r}"] if self.name else []
@@ -804,16 +838,24 @@ def _checked_notes(notes: object) -> tuple[str, ...]:
 
 
 def _checked_inputs(inputs: object) -> tuple[Input, ...]:
-    if not isinstance(inputs, Mapping) or not inputs:
+    listed: Iterable[object] = ()
+    if isinstance(inputs, Mapping):
+        listed = [Input(name, channels) for name, channels in inputs.items()]
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes):
+        listed = finite_list(inputs, "inputs")
+    found = tuple(each for each in listed if isinstance(each, Input))
+    if not found or len(found) < len(tuple(listed)):
         raise ArgumentTypeError(
             "inputs must map each input's name to its channels",
-            given=shown(inputs),
+            given=f"inputs={shown(inputs)}",
+            expected="a dict, or a list of upsim.Input",
             fix='inputs={"input": 1}',
         )
-    return tuple(
-        Input(checked_name(name), whole_number(channels, f"inputs[{name!r}]"))
-        for name, channels in inputs.items()
-    )
+    names = [each.name for each in found]
+    again = next((name for name in names if names.count(name) > 1), None)
+    if again is not None:
+        raise ArgumentError("two inputs have one name", given=repr(again), fix="another name")
+    return found
 
 
 def _value_of(values: Mapping[str, int], name: str, part: Part) -> int:
