@@ -30,6 +30,13 @@ TAPS = upsim.StretchFIR(np.ones((1, 1, 3)), 2)
 BLOCKS = TAPS.polyphase()
 PREDICTION = upsim.predict(LINEAR, upsim.Constant(1.0) + upsim.WhiteNoise(1.0), frequencies=33)
 
+CONFIG = {
+    "upsample_rates": [2],
+    "upsample_kernel_sizes": [4],
+    "upsample_initial_channel": 4,
+    "num_mels": 3,
+}
+
 
 class Raises:
     """What NumPy and ``float`` trip over, each in the method that it calls."""
@@ -155,6 +162,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "after.name": lambda: 1,
     "content": PREDICTION.to_dict,
     "path": lambda: "/nowhere/at/all",
+    "config": lambda: dict(CONFIG),
+    "notes": lambda: ["noise is off"],
     "number": lambda: 1,
     "label": lambda: "1",
     "radius": lambda: 2,

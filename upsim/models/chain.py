@@ -8,7 +8,7 @@ in which every node bears the name of its module.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from upsim.layers import Add, Layer, Merging, Parallel, Residual
@@ -48,6 +48,21 @@ Chain = Sequence[Link]
 def residual(name: str, body: Chain, skip: Chain = ()) -> Branches:
     """Return ``body(x) + skip(x)``."""
     return Branches(name, Add(), (tuple(body), tuple(skip)))
+
+
+def prefixed(chain: Chain, prefix: str) -> list[Link]:
+    """Return a chain whose modules stand inside another one; inputs keep their names."""
+
+    def renamed(link: Link) -> Link:
+        name = prefix + link.name
+        if isinstance(link, Named):
+            return link._replace(name=name)
+        if isinstance(link, Branches):
+            chains = tuple(tuple(map(renamed, each)) for each in link.chains)
+            return replace(link, name=name, chains=chains)
+        return replace(link, name=name, chain=tuple(map(renamed, link.chain)))
+
+    return [renamed(link) for link in chain]
 
 
 def as_stack(chain: Chain, sample_rate: object, name: str) -> Stack:

@@ -10,6 +10,8 @@ from upsim.layers import ELU, Conv, Crop, GroupNorm, Layer, Snake, Tanh, Transpo
 from upsim.models.chain import Chain, Link, Named, as_stack, residual
 from upsim.network.stack import Stack
 
+_SNAKE, _TANH = Snake(), Tanh()
+
 
 def encodec_24k() -> Stack:
     """EnCodec at 24 kHz, decoder without its LSTM: 128 latents, causal, ELU.
@@ -125,10 +127,7 @@ def _norm(config: SeanetConfig, name: str, channels: int) -> list[Link]:
 
 def _widened(config: SeanetConfig, name: str, width: int, stride: int) -> list[Link]:
     """Return a transposed convolution whose surplus of one stride is cut off."""
-    if config.is_causal:
-        right = ceil(stride * config.trim_right)
-    else:
-        right = stride // 2
+    right = ceil(stride * config.trim_right) if config.is_causal else stride // 2
     layer = TransposedConv(width, width // 2, 2 * stride, stride)
     return [
         Named(f"{name}.conv", layer),
@@ -214,8 +213,8 @@ class DacConfig:
     keeps_odd: bool = False
     is_depthwise: bool = False
     first: Chain = ()
-    activation: Layer = Snake()
-    ending: Layer = Tanh()
+    activation: Layer = _SNAKE
+    ending: Layer = _TANH
     names: DacNames = DacNames()
     offset: int = 1
 
@@ -283,4 +282,4 @@ def _dac_unit(config: DacConfig, name: str, width: int, dilation: int) -> Link:
         Named(between, config.activation),
         *_convolution(config, second, width, width, 1),
     ]
-    return residual(f"{name}.sum", body)
+    return residual(name, body)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from upsim.layers import Average, Conv, LeakyReLU, Tanh, TransposedConv
+from upsim.layers import Average, Conv, LeakyReLU, Pad, Tanh, TransposedConv
 from upsim.models.chain import Branches, Chain, Entrance, Link, Named, as_stack, residual
 from upsim.network.stack import Stack
 
@@ -136,8 +136,6 @@ def generator_chain(config: GeneratorConfig) -> list[Link]:
         chain += activations.before_up(up, before)
         chain.append(Named(up, TransposedConv(before, channels, kernel_size, stride, padding)))
         if config.padded_at_the_end and stage == len(stages) - 1:
-            from upsim.layers import Pad
-
             chain.append(Named("reflection_pad", Pad(1, 0, "reflect")))
         if config.source is not None:
             chain.append(Entrance(f"sum.{stage}", "source", config.source(stage, channels)))

@@ -1,0 +1,77 @@
+"""MelGAN with one band or several, and generators of its time that are refused by name."""
+
+from __future__ import annotations
+
+from upsim.errors import NotPredictableError
+from upsim.importers.families.family import Family, Model, halved
+from upsim.importers.fields import Fields
+from upsim.models.chain import Link
+from upsim.models.melgan_generator import MelganConfig, melgan_chain
+
+
+def _melgan(fields: Fields, sample_rate: object) -> Model:
+    scales = fields.wholes("upsample_scales")
+    width = fields.whole("channels", default=512)
+    halved(width, len(scales), "channels")
+    bands = fields.whole("out_channels", default=1)
+    if fields.flag("use_causal_conv", default=False):
+        raise NotPredictableError(
+            "causal MelGAN is not read",
+            given="use_causal_conv=true",
+            expected="use_causal_conv=false",
+            fix="upsim.from_torch(generator, ...)",
+        )
+    fields.word("nonlinear_activation", choices=("LeakyReLU",), default="LeakyReLU")
+    fields.word("pad", choices=("ReflectionPad1d",), default="ReflectionPad1d")
+    slope = fields.inside("nonlinear_activation_params").number("negative_slope", default=0.2)
+    config = MelganConfig(
+        upsample_scales=scales,
+        in_channels=fields.whole("in_channels", default=80),
+        out_channels=bands,
+        channels=width,
+        kernel_size=fields.whole("kernel_size", default=7),
+        stacks=fields.whole("stacks", default=3, least=0),
+        stack_kernel_size=fields.whole("stack_kernel_size", default=3),
+        slope=slope,
+        bias=fields.flag("bias", default=True),
+        is_bounded=fields.flag("use_final_nonlinear_activation", default=True),
+    )
+    chain: list[Link] = melgan_chain(config)
+    factors = [(str(scale), scale) for scale in scales]
+    if bands > 1:
+        raise NotPredictableError(
+            "the synthesis of several bands (PQMF) is not read yet", given=f"out_channels={bands}"
+        )
+    return Model(
+        chain=chain,
+        inputs={"mel": config.in_channels},
+        factors=factors,
+        rate=fields.rate(sample_rate),
+    )
+
+
+FAMILIES = (
+    Family(
+        title="StyleMelGAN",
+        types=("stylemelgangenerator",),
+        keys=("noise_upsample_scales upsample_scales", "gated_function upsample_scales"),
+        refusal="its layers are modulated by the mel bands, through gates with a softmax over "
+        "channels (TADE)",
+    ),
+    Family(
+        title="MelGAN",
+        types=("melgangenerator",),
+        keys=("upsample_scales stacks", "upsample_scales stack_kernel_size"),
+        read=_melgan,
+    ),
+    Family(
+        title="UnivNet",
+        types=("univnet", "univnetmodel", "univnetgenerator"),
+        keys=(
+            "channel_size strides",
+            "resblock_stride_sizes kernel_predictor_hidden_channels",
+            "kpnet_conv_size",
+        ),
+        refusal="its kernels are predicted from the mel bands (location-variable convolutions)",
+    ),
+)
