@@ -164,6 +164,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "path": lambda: "/nowhere/at/all",
     "config": lambda: dict(CONFIG),
     "notes": lambda: ["noise is off"],
+    "from_keras.model": lambda: None,  # Keras may be missing; every call is refused either way
     "number": lambda: 1,
     "label": lambda: "1",
     "radius": lambda: 2,
