@@ -31,6 +31,7 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    PQMF,
     BatchNorm,
     Bias,
     Clamp,
@@ -43,6 +44,7 @@ from upsim.layers import (
     HaarSynthesis,
     Hold,
     InstanceNorm,
+    InverseSTFT,
     LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
@@ -105,6 +107,8 @@ EXAMPLES = [
     PeriodicShuffle(2, order="tensorflow"),
     HaarSynthesis(),
     LazyWaveletSynthesis(),
+    PQMF(2, 16, 0.25, 6.0),
+    InverseSTFT(2, 1, 2, [0.5, 1.0], center=False, normalized=True, trim=1),
     Bias([1.0, -1.0]),
     Hold(2, order=2),
     Scale([2.0, -0.5], bias=0.25),
@@ -143,7 +147,8 @@ EXAMPLES = [
 
 
 def of(layer):
-    return upsim.Stack([layer], Fraction(44100, 7), in_channels=2, name="one")
+    channels = layer.channels_in or 2
+    return upsim.Stack([layer], Fraction(44100, 7), in_channels=channels, name="one")
 
 
 def test_there_is_an_example_of_every_layer():

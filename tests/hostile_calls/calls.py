@@ -195,6 +195,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "kind": lambda: upsim.Nearest,
     "Opaque.kind": lambda: "LSTM",
     "ratio": lambda: 2,
+    "n_fft": lambda: 8,
     "filters": lambda: 2,
 }
 

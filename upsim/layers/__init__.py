@@ -30,10 +30,12 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.inverse_stft import InverseSTFT
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.opaque import Opaque
+from upsim.layers.pqmf import PQMF
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -57,6 +59,8 @@ CATALOGUE: dict[str, type[Layer]] = {
         PeriodicShuffle,
         HaarSynthesis,
         LazyWaveletSynthesis,
+        PQMF,
+        InverseSTFT,
         Bias,
         Scale,
         Select,
@@ -97,6 +101,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "PQMF",
     "Activation",
     "Add",
     "Average",
@@ -118,6 +123,7 @@ __all__ = [
     "HaarSynthesis",
     "Hold",
     "InstanceNorm",
+    "InverseSTFT",
     "Layer",
     "LayerNorm",
     "LazyWaveletSynthesis",

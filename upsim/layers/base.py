@@ -221,7 +221,10 @@ class LinearLayer(Layer):
 
     @property
     def interleaves(self) -> bool:
-        """Whether the phases of an output are different input channels, as in a shuffle."""
+        """Whether the phases of an output are different input channels, as in a shuffle.
+
+        Of a fixed bank, too: what lines it makes is in how its channels' offsets differ.
+        """
         return False
 
     def taps_by_phase(self, operator: StretchFIR) -> tuple[int, int]:

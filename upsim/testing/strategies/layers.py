@@ -25,7 +25,10 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
 }
 
 #: Input channels must be a multiple of this.
-_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate"})
+_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate", "InverseSTFT"})
+
+#: The fewest channels, where one or two are not enough.
+_FEWEST = {"InverseSTFT": 4}
 
 #: Layers that make more samples of fewer.
 _UPSAMPLERS = (
@@ -45,7 +48,7 @@ _UPSAMPLERS = (
 
 def _channels(name: str) -> st.SearchStrategy[int]:
     if name in _EVEN:
-        return st.sampled_from([2, 4])
+        return st.sampled_from([2, 4]).map(lambda count: max(count, _FEWEST.get(name, 1)))
     return st.sampled_from([1, 2, 4]) if name == "PeriodicShuffle" else st.integers(1, 2)
 
 
@@ -68,6 +71,8 @@ def layers_with_channels(
     wanted = sorted(STRATEGIES if names is None else names)
     if channels is not None and channels % 2:
         wanted = [name for name in wanted if name not in _EVEN]
+    if channels is not None:
+        wanted = [name for name in wanted if channels >= _FEWEST.get(name, 1)]
     name = draw(st.sampled_from(wanted))
     count = draw(_channels(name)) if channels is None else channels
     return draw(STRATEGIES[name](count)), count
