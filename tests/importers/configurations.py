@@ -385,6 +385,18 @@ ROWS = {
         ],
         ["decoder.model.0", "decoder.model.1", "decoder.model.5.block.5.block.3"],
     ),
+    "MelGAN of four bands": Row(
+        MULTIBAND_MELGAN,
+        22050,
+        {"mel": 80},
+        256,
+        [
+            ("melgan.3", 8, 16, Fraction(22050, 256)),
+            ("melgan.9", 4, 8, Fraction(22050, 32)),
+            ("melgan.15", 2, 4, Fraction(22050, 8)),
+        ],
+        ["melgan.1", "melgan.19.stack.4", "melgan.19.skip_layer", "melgan.22", "pqmf"],
+    ),
     "Firefly": Row(
         FIREFLY,
         44100,

@@ -9,7 +9,7 @@ import pytest
 import upsim
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
-from upsim.layers import TransposedConv
+from upsim.layers import PQMF, TransposedConv
 
 from .configurations import (
     BIGVGAN_24K,
@@ -114,6 +114,23 @@ class TestLengths:
         assert upsim.from_config(SNAC).output_length(3) == 3 * 441
 
 
+class TestBands:
+    """mozilla/TTS issue 532: a constant tone at fs / 4 (what makes it: tests/layers/test_heads)."""
+
+    def test_the_bank_is_the_published_one_and_can_make_a_quarter_of_the_rate(self):
+        graph = upsim.from_config(MULTIBAND_MELGAN)
+        assert graph.node("pqmf").layer == PQMF(4)
+        assert upsim.explain(graph, 5512.5).layer == "pqmf"
+
+    def test_its_parameters_may_be_given(self):
+        given = MULTIBAND_MELGAN | {"pqmf_params": {"taps": 46, "cutoff_ratio": 0.2, "beta": 8.0}}
+        assert upsim.from_config(given).node("pqmf").layer == PQMF(4, 46, 0.2, 8.0)
+
+    def test_one_band_needs_no_bank(self):
+        given = changed(MULTIBAND_MELGAN, generator_params__out_channels=1, hop_size=64)
+        assert "pqmf" not in {node.name for node in upsim.from_config(given).nodes}
+
+
 class TestNesting:
     def test_dotted_keys_are_nested_ones(self):
         nested = {"DAC": {}}
@@ -181,6 +198,7 @@ REFUSED = [
         changed(HIFIGAN_V1, hop_size=512),
         r"strides do not multiply.*given: 8 × 8 × 2 × 2 = 256, hop_size 512",
     ),
+    (changed(MULTIBAND_MELGAN, hop_size=300), r"8 × 4 × 2 × 4 bands = 256, hop_size 300"),
     (changed(RVC_40K, data__hop_length=320), r"10 × 10 × 2 × 2 = 400, data.hop_length 320"),
     (
         changed(DAC_44K, **{"DAC.encoder_rates": [2, 4, 8, 4]}),

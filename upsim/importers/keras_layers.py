@@ -23,6 +23,7 @@ from upsim.layers import (
     Layer,
     LayerNorm,
     LeakyReLU,
+    Multiply,
     Nearest,
     Pad,
     PeriodicShuffle,
@@ -31,6 +32,7 @@ from upsim.layers import (
     Sigmoid,
     SiLU,
     Softplus,
+    Subtract,
     Tanh,
     TransposedConv,
 )
@@ -367,7 +369,12 @@ def _wire(_layer: Any, _read: Read) -> Parts:
 
 
 #: What merges several values, as a layer or as an operation.
-MERGINGS: dict[str, Callable[[], Layer]] = {"Add": Add, "Average": Average}
+MERGINGS: dict[str, Callable[[], Layer]] = {
+    "Add": Add,
+    "Average": Average,
+    "Multiply": Multiply,
+    "Subtract": Subtract,
+}
 
 #: Keras' layers by the names of their classes.
 LAYERS: dict[str, Callable[[Any, Read], Parts]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from upsim.errors import NotPredictableError
 from upsim.importers.families.family import Family, Model, halved
 from upsim.importers.fields import Fields
-from upsim.models.chain import Link
+from upsim.layers import PQMF
+from upsim.models.chain import Link, Named
 from upsim.models.melgan_generator import MelganConfig, melgan_chain
 
 
@@ -39,9 +40,11 @@ def _melgan(fields: Fields, sample_rate: object) -> Model:
     chain: list[Link] = melgan_chain(config)
     factors = [(str(scale), scale) for scale in scales]
     if bands > 1:
-        raise NotPredictableError(
-            "the synthesis of several bands (PQMF) is not read yet", given=f"out_channels={bands}"
-        )
+        bank = fields.at("pqmf_params")
+        taps, beta = bank.whole("taps", default=62), bank.number("beta", default=9.0)
+        cutoff = bank.number("cutoff_ratio", default=0.142)
+        chain.append(Named("pqmf", PQMF(bands, taps, cutoff, beta)))
+        factors.append((f"{bands} bands", bands))
     return Model(
         chain=chain,
         inputs={"mel": config.in_channels},
