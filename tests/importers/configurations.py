@@ -242,6 +242,65 @@ QWEN3_TTS = {
     },
 }
 
+PARALLEL_WAVEGAN_HIFIGAN = {
+    "sampling_rate": 24000,
+    "hop_size": 300,
+    "generator_type": "HiFiGANGenerator",
+    "generator_params": {
+        "in_channels": 80,
+        "out_channels": 1,
+        "channels": 512,
+        "kernel_size": 7,
+        "upsample_scales": [5, 5, 4, 3],
+        "upsample_kernel_sizes": [10, 10, 8, 6],
+        "resblock_kernel_sizes": [3, 7, 11],
+        "resblock_dilations": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+        "use_additional_convs": True,
+        "bias": True,
+        "nonlinear_activation": "LeakyReLU",
+        "nonlinear_activation_params": {"negative_slope": 0.1},
+        "use_weight_norm": True,
+    },
+    "discriminator_type": "HiFiGANMultiScaleMultiPeriodDiscriminator",
+    "discriminator_params": {"scales": 3, "periods": [2, 3, 5, 7, 11]},
+}
+
+COQUI_HIFIGAN = {
+    "audio": {"sample_rate": 22050, "hop_length": 256, "num_mels": 80, "fft_size": 1024},
+    "generator_model": "hifigan_generator",
+    "generator_model_params": {
+        "upsample_factors": [8, 8, 2, 2],
+        "upsample_kernel_sizes": [16, 16, 4, 4],
+        "upsample_initial_channel": 512,
+        **_BLOCKS,
+        "resblock_type": "1",
+    },
+}
+
+AUDIOCRAFT = {
+    "sample_rate": 32000,
+    "channels": 1,
+    "seanet": {
+        "dimension": 128,
+        "channels": 1,
+        "causal": False,
+        "n_filters": 64,
+        "n_residual_layers": 1,
+        "ratios": [8, 5, 4, 4],
+        "activation": "ELU",
+        "activation_params": {"alpha": 1.0},
+        "norm": "weight_norm",
+        "kernel_size": 7,
+        "residual_kernel_size": 3,
+        "last_kernel_size": 7,
+        "dilation_base": 2,
+        "pad_mode": "constant",
+        "true_skip": True,
+        "compress": 2,
+        "lstm": 2,
+    },
+}
+
 UNIVNET = {
     "audio": {"n_mel_channels": 100, "sampling_rate": 24000, "hop_length": 256},
     "gen": {
@@ -396,6 +455,45 @@ ROWS = {
             ("melgan.15", 2, 4, Fraction(22050, 8)),
         ],
         ["melgan.1", "melgan.19.stack.4", "melgan.19.skip_layer", "melgan.22", "pqmf"],
+    ),
+    "HiFi-GAN of ParallelWaveGAN": Row(
+        PARALLEL_WAVEGAN_HIFIGAN,
+        24000,
+        {"mel": 80},
+        300,
+        [
+            ("upsamples.0.1", 5, 10, 80),
+            ("upsamples.1.1", 5, 10, 400),
+            ("upsamples.2.1", 4, 8, 2000),
+            ("upsamples.3.1", 3, 6, 8000),
+        ],
+        ["input_conv", "blocks.11.convs1.2.1", "blocks.0.convs2.0.1", "output_conv.1"],
+    ),
+    "HiFi-GAN of Coqui": Row(
+        COQUI_HIFIGAN,
+        22050,
+        {"mel": 80},
+        256,
+        [
+            ("ups.0", 8, 16, Fraction(22050, 256)),
+            ("ups.1", 8, 16, Fraction(22050, 32)),
+            ("ups.2", 2, 4, Fraction(22050, 4)),
+            ("ups.3", 2, 4, 11025),
+        ],
+        ["conv_pre", "resblocks.11.convs1.2"],
+    ),
+    "EnCodec of AudioCraft": Row(
+        AUDIOCRAFT,
+        32000,
+        {"z": 128},
+        640,
+        [
+            ("decoder.model.3.convtr.convtr", 8, 16, 50),
+            ("decoder.model.6.convtr.convtr", 5, 10, 400),
+            ("decoder.model.9.convtr.convtr", 4, 8, 2000),
+            ("decoder.model.12.convtr.convtr", 4, 8, 8000),
+        ],
+        ["decoder.model.0.conv.conv", "decoder.model.1", "decoder.model.4.block.3.conv.conv"],
     ),
     "Firefly": Row(
         FIREFLY,

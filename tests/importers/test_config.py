@@ -101,7 +101,19 @@ class TestParameters:
 
 
 class TestLengths:
-    @pytest.mark.parametrize("name", ["HiFi-GAN V1", "RVC 40k", "SNAC", "EnCodec", "Mimi"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "HiFi-GAN V1",
+            "RVC 40k",
+            "SNAC",
+            "EnCodec",
+            "Mimi",
+            "MelGAN of four bands",
+            "HiFi-GAN of ParallelWaveGAN",
+            "EnCodec of AudioCraft",
+        ],
+    )
     def test_frames_become_whole_hops(self, name):
         row = ROWS[name]
         assert upsim.from_config(row.config).output_length(20) == 20 * row.hop
@@ -165,6 +177,12 @@ class TestWords:
         for each in (graph, graph.draw(0)):
             prediction = upsim.predict(each, upsim.Constant(1.0))
             assert prediction.assumptions[: len(graph.notes)] == graph.notes
+
+    def test_implied_kernels_are_twice_the_strides_and_said(self):
+        config = {key: value for key, value in HIFIGAN_V1.items() if "upsample_kernel" not in key}
+        graph = upsim.from_config(config)
+        assert graph.notes == ("kernels of the upsampling are not given: twice the strides",)
+        assert graph.parts == upsim.from_config(HIFIGAN_V1).parts
 
     def test_what_is_left_out_is_said(self):
         notes = " ".join(upsim.from_config(RVC_40K).notes)

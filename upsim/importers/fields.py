@@ -38,7 +38,9 @@ _BESIDE_WORDS = (
     "_name_or_path auto_map initializer_range use_weight_norm use_spectral_norm p_dropout dropout "
     "discriminator_periods resolutions mpd_reshapes discriminator_channel_mult "
     "mrd_use_spectral_norm mpd_use_spectral_norm cqtd_filters cqtd_max_filters lambda_melloss "
-    "clip_grad_norm window format use_cuda_kernel use_causal_conv freq_mode save_every"
+    "clip_grad_norm output_hidden_states return_dict output_attentions problem_type "
+    "id2label label2id chunk_size_feed_forward is_encoder_decoder tie_word_embeddings "
+    "pad_token_id window format use_cuda_kernel use_causal_conv freq_mode save_every"
 )
 _BESIDE = frozenset(_BESIDE_WORDS.split())
 

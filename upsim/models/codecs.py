@@ -57,6 +57,8 @@ class SeanetConfig:
         Whether a group norm over all channels follows each convolution.
     middle : chain
         What stands behind the first convolution: an LSTM.
+    modules, conv, up : str
+        What a source calls its list of modules, and a convolution and a transposed one in them.
     """
 
     ratios: Sequence[int]
@@ -75,26 +77,31 @@ class SeanetConfig:
     has_shortcut: bool = True
     has_norm: bool = False
     middle: Chain = ()
+    modules: str = "layers"
+    conv: str = "conv"
+    up: str = "conv"
 
 
 def encodec_chain(config: SeanetConfig) -> list[Link]:
     """Return the decoder; modules are numbered as in ``transformers``."""
     width = config.filters * 2 ** len(config.ratios)
-    layer = 1 + len(config.middle)
+    layer, modules = 1 + len(config.middle), config.modules
     chain = [
-        *_padded(config, "layers.0", config.hidden, width, config.kernel_size),
+        *_padded(config, f"{modules}.0", config.hidden, width, config.kernel_size),
         *config.middle,
     ]
     for stride in config.ratios:
-        chain.append(Named(f"layers.{layer}", ELU()))
-        chain += _widened(config, f"layers.{layer + 1}", width, stride)
+        chain.append(Named(f"{modules}.{layer}", ELU()))
+        chain += _widened(config, f"{modules}.{layer + 1}", width, stride)
         width //= 2
         for number in range(config.residual_layers):
-            block = f"layers.{layer + 2 + number}"
+            block = f"{modules}.{layer + 2 + number}"
             chain.append(_seanet_block(config, block, width, config.dilation_base**number))
         layer += 2 + config.residual_layers
-    chain.append(Named(f"layers.{layer}", ELU()))
-    last = _padded(config, f"layers.{layer + 1}", width, config.channels, config.last_kernel_size)
+    chain.append(Named(f"{modules}.{layer}", ELU()))
+    last = _padded(
+        config, f"{modules}.{layer + 1}", width, config.channels, config.last_kernel_size
+    )
     return [*chain, *last]
 
 
@@ -104,7 +111,7 @@ def _padded(
     """Return a convolution that keeps the length."""
     reach = dilation * (kernel_size - 1)
     mode = config.padding_mode if reach else "zeros"
-    conv = f"{name}.conv"
+    conv = f"{name}.{config.conv}"
     made: list[Link]
     if not config.is_causal or reach == 0:
         padding = reach // 2
@@ -130,7 +137,7 @@ def _widened(config: SeanetConfig, name: str, width: int, stride: int) -> list[L
     right = ceil(stride * config.trim_right) if config.is_causal else stride // 2
     layer = TransposedConv(width, width // 2, 2 * stride, stride)
     return [
-        Named(f"{name}.conv", layer),
+        Named(f"{name}.{config.up}", layer),
         *_norm(config, name, width // 2),
         Named(f"{name}.crop", Crop(stride - right, right)),
     ]

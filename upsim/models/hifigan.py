@@ -55,12 +55,16 @@ class Leaky:
 class ModuleNames:
     """What a source calls its modules; ``{stage}``, ``{kernel}`` and ``{flat}`` count from 0.
 
-    ``flat`` counts the residual blocks of all stages.
+    ``flat`` counts the residual blocks of all stages; ``conv`` is a convolution of a block, by its
+    list, "convs1", and its step.
     """
 
+    pre: str = "conv_pre"
     up: str = "ups.{stage}"
     block: str = "resblocks.{flat}"
+    conv: str = "{block}.{list}.{step}"
     mean: str = "mean.{stage}"
+    post: str = "conv_post"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,10 @@ class GeneratorConfig:
     resblock_dilation_sizes : sequence of sequence of int
     bias_at_final : bool
         Whether the last convolution has a bias.
+    has_pre : bool
+        Whether there is a first convolution.
+    keeps_odd : bool
+        Whether odd strides get ``output_padding`` 1, the padding being half the stride, rounded up.
     pre_conv_kernel_size, post_conv_kernel_size : int
         Of the first and the last convolution.
     out_channels : int
@@ -105,6 +113,7 @@ class GeneratorConfig:
     resblock_dilation_sizes: Sequence[Sequence[int]] = ((1, 3, 5),) * 3
     bias_at_final: bool = True
     has_pre: bool = True
+    keeps_odd: bool = False
     pre_conv_kernel_size: int = 7
     post_conv_kernel_size: int = 7
     out_channels: int = 1
@@ -126,15 +135,17 @@ def generator_chain(config: GeneratorConfig) -> list[Link]:
     chain: list[Link] = []
     if config.has_pre:
         pre = same_length(config.num_mels, width, config.pre_conv_kernel_size)
-        chain.append(Named("conv_pre", pre))
+        chain.append(Named(config.names.pre, pre))
     channels = width
     stages = list(zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True))
     for stage, (stride, kernel_size) in enumerate(stages):
         before, channels = channels, width // 2 ** (stage + 1)
         up = config.names.up.format(stage=stage)
-        padding = (kernel_size - stride) // 2
-        chain += activations.before_up(up, before)
-        chain.append(Named(up, TransposedConv(before, channels, kernel_size, stride, padding)))
+        padding, extra = (kernel_size - stride) // 2, 0
+        if config.keeps_odd:
+            padding, extra = stride // 2 + stride % 2, stride % 2
+        layer = TransposedConv(before, channels, kernel_size, stride, padding, extra)
+        chain += [*activations.before_up(up, before), Named(up, layer)]
         if config.padded_at_the_end and stage == len(stages) - 1:
             chain.append(Named("reflection_pad", Pad(1, 0, "reflect")))
         if config.source is not None:
@@ -143,8 +154,9 @@ def generator_chain(config: GeneratorConfig) -> list[Link]:
     post = same_length(
         channels, config.out_channels, config.post_conv_kernel_size, bias=config.bias_at_final
     )
-    chain += activations.before_post("conv_post", channels)
-    return [*chain, Named("conv_post", post), *config.ending]
+    name = config.names.post
+    chain += activations.before_post(name, channels)
+    return [*chain, Named(name, post), *config.ending]
 
 
 def same_length(
@@ -165,7 +177,13 @@ def _fusion(config: GeneratorConfig, stage: int, channels: int) -> Branches:
         block = config.names.block.format(**where)
         blocks.append(
             residual_block(
-                block, channels, kernel_size, dilations, config.activations, config.resblock
+                block,
+                channels,
+                kernel_size,
+                dilations,
+                config.activations,
+                config.resblock,
+                config.names.conv,
             )
         )
     return Branches(config.names.mean.format(stage=stage), Average(), tuple(blocks))
@@ -178,14 +196,16 @@ def residual_block(
     dilations: Sequence[int],
     activations: Activations,
     kind: str = "1",
+    name: str = ModuleNames.conv,
 ) -> Chain:
     """Return residual steps one after another, one a dilation."""
+    lists = ("convs1", "convs2") if kind == "1" else ("convs",)
     steps = []
     for step, dilation in enumerate(dilations):
-        if kind == "1":
-            convs = [(f"{block}.convs1.{step}", dilation), (f"{block}.convs2.{step}", 1)]
-        else:
-            convs = [(f"{block}.convs.{step}", dilation)]
+        convs = [
+            (name.format(block=block, list=each, step=step), 1 if each == "convs2" else dilation)
+            for each in lists
+        ]
         body: list[Link] = []
         for half, (conv, spread) in enumerate(convs):
             number = step * len(convs) + half

@@ -3,6 +3,10 @@
 from upsim.importers.families import codecs, hifigan, melgan
 from upsim.importers.families.family import Family
 
-FAMILIES: tuple[Family, ...] = (*codecs.FAMILIES, *melgan.FAMILIES, *hifigan.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *codecs.FAMILIES,
+    *melgan.FAMILIES,
+    *hifigan.FAMILIES,
+)
 
 __all__ = ["FAMILIES", "Family"]

@@ -157,25 +157,64 @@ def _encodec(fields: Fields, sample_rate: object) -> Model:
     )
 
 
+def _audiocraft(fields: Fields, sample_rate: object) -> Model:
+    """Return the decoder of AudioCraft's own EnCodec, whose defaults are others."""
+    ratios, hidden = fields.wholes("ratios"), fields.whole("dimension", default=128)
+    filters = fields.whole("n_filters", default=32)
+    modes = ("reflect", "constant", "replicate")
+    padding = fields.word("pad_mode", choices=modes, default="reflect")
+    width = filters * 2 ** len(ratios)
+    reason = "it has a state"
+    has_state = fields.whole("lstm", default=0, least=0) > 0
+    middle = [Named("model.1", Opaque("LSTM", width, reason=reason))] if has_state else []
+    norms = ("weight_norm", "time_group_norm", "none")
+    norm = fields.word("norm", choices=norms, default="none")
+    config = SeanetConfig(
+        ratios=ratios,
+        hidden=hidden,
+        filters=filters,
+        channels=fields.whole("channels", default=1),
+        kernel_size=fields.whole("kernel_size", default=7),
+        last_kernel_size=fields.whole("last_kernel_size", default=7),
+        residual_kernel_size=fields.whole("residual_kernel_size", default=3),
+        dilation_base=fields.whole("dilation_base", default=2),
+        residual_layers=fields.whole("n_residual_layers", default=3, least=0),
+        compress=fields.whole("compress", default=2),
+        is_causal=fields.flag("causal", default=False),
+        padding_mode="zeros" if padding == "constant" else padding,
+        has_shortcut=not fields.flag("true_skip", default=True),
+        has_norm=norm == "time_group_norm",
+        middle=middle,
+        modules="model",
+        conv="conv.conv",
+        up="convtr.convtr",
+    )
+    fields.word("activation", choices=("ELU",), default="ELU")
+    return Model(
+        chain=prefixed(encodec_chain(config), "decoder."),
+        inputs={"z": hidden},
+        factors=_strides(ratios),
+        rate=fields.rate(sample_rate),
+    )
+
+
 def _mimi(fields: Fields, sample_rate: object) -> Model:
     hidden = fields.whole("hidden_size", default=512)
     config = _seanet(fields, hidden=hidden, last_kernel_size=3, shortcut=False)
     rate = fields.rate(sample_rate)
     product = prod(config.ratios)
-    frames = positive_rate(fields.number("frame_rate", "_frame_rate"), "frame_rate")
-    encodec = ceil(rate / product)
+    before = Fraction(ceil(rate / product))  # the frame rate of the convolutions
+    frames = before / 2
+    if fields.has("frame_rate", "_frame_rate"):
+        frames = positive_rate(fields.number("frame_rate", "_frame_rate"), "frame_rate")
     chain: list[Link] = []
     factors = _strides(config.ratios)
-    if encodec != frames:
-        # The code has stride 2; its kernel is twice the ratio of the two frame rates.
-        kernel_size = 2 * int(encodec / frames)
+    stride = int(before / frames)
+    if stride > 1:
         groups = fields.whole("upsample_groups", default=hidden)
-        up = TransposedConv(hidden, hidden, kernel_size, 2, groups=groups, bias=False)
-        chain = [
-            Named("upsample.conv", up),
-            Named("upsample.crop", Crop(0, kernel_size - 2)),
-        ]
-        factors = [("2", 2), *factors]
+        up = TransposedConv(hidden, hidden, 2 * stride, stride, groups=groups, bias=False)
+        chain = [Named("upsample.conv", up), Named("upsample.crop", Crop(0, stride))]
+        factors = [(str(stride), stride), *factors]
     chain.append(Named("decoder_transformer", Opaque("Transformer", hidden, reason="attention")))
     return Model(
         chain=[*chain, *prefixed(encodec_chain(config), "decoder.")],
@@ -236,6 +275,12 @@ _TRANSFORMER_WORDS = (
 _TRANSFORMER = _TRANSFORMER_WORDS.split()
 
 FAMILIES = (
+    Family(
+        title="EnCodec of AudioCraft",
+        keys=("ratios n_filters",),
+        read=_audiocraft,
+        beside=_TRANSFORMER,
+    ),
     Family(
         title="Qwen3-TTS tokenizer",
         types=("qwen3_tts_tokenizer_12hz", "qwen3ttstokenizerv2model"),

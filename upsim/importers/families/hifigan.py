@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from upsim.errors import ArgumentError, NotPredictableError
 from upsim.importers.families.family import (
     Family,
     Model,
+    doubled,
     equally_long,
     halved,
     no_shorter,
     odd,
 )
 from upsim.importers.fields import Fields
-from upsim.layers import Conv, Layer, SiLU, Snake, SnakeBeta, Tanh
+from upsim.layers import Conv, Layer, LeakyReLU, SiLU, Snake, SnakeBeta, Tanh
 from upsim.models.bigvgan_generator import NAMES as BIGVGAN_NAMES
 from upsim.models.bigvgan_generator import AntiAliased
 from upsim.models.chain import Chain, Link, Named, prefixed
@@ -25,8 +27,13 @@ from upsim.models.hifigan import (
     ModuleNames,
     generator_chain,
 )
+from upsim.words.arguments import whole_number
 
 _KERNELS, _DILATIONS = (3, 7, 11), ((1, 3, 5),) * 3
+
+#: What strides and kernels of generators of this kind are called.
+STRIDES = ("upsample_rates", "upsample_factors", "upsample_scales")
+KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes")
 
 
 def generator_config(
@@ -37,28 +44,41 @@ def generator_config(
     ``channels`` are those of the input, where the family has another word for them; ``usual`` is
     the sample rate of a family whose configurations do not have it.
     """
-    strides = fields.wholes("upsample_rates")
-    kernels = fields.wholes("upsample_kernel_sizes")
+    strides = fields.wholes(*STRIDES)
+    kernels = fields.wholes(*KERNELS, default=doubled(strides))
+    if not fields.has(*KERNELS):
+        fields.notes.append("kernels of the upsampling are not given: twice the strides")
     equally_long(strides, kernels, "upsample_rates and upsample_kernel_sizes")
     no_shorter(kernels, strides, "upsample_kernel_sizes")
-    width = fields.whole("upsample_initial_channel", "base_channels")
+    width = fields.whole("upsample_initial_channel", "base_channels", "channels")
     halved(width, len(strides), "upsample_initial_channel")
     block_kernels = fields.wholes("resblock_kernel_sizes", default=_KERNELS)
-    dilations = fields.lists("resblock_dilation_sizes", default=_DILATIONS)
+    dilations = fields.lists("resblock_dilation_sizes", "resblock_dilations", default=_DILATIONS)
     equally_long(block_kernels, dilations, "resblock_kernel_sizes and resblock_dilation_sizes")
     odd(block_kernels, "resblock_kernel_sizes")
     if channels is None:
-        channels = fields.whole("num_mels", "in_channels", "model_in_dim", default=80)
+        channels = _mels(fields)
     return GeneratorConfig(
         sampling_rate=fields.rate(sample_rate, usual),
         num_mels=channels,
         upsample_rates=strides,
         upsample_kernel_sizes=kernels,
         upsample_initial_channel=width,
-        resblock=fields.word("resblock", choices=("1", "2"), default="1"),
+        resblock=fields.word("resblock", "resblock_type", choices=("1", "2"), default="1"),
         resblock_kernel_sizes=block_kernels,
         resblock_dilation_sizes=dilations,
     )
+
+
+def _mels(fields: Fields) -> int:
+    """Return the mel bands: at home, or of the features beside."""
+    if fields.has("num_mels", "in_channels", "model_in_dim"):
+        return fields.whole("num_mels", "in_channels", "model_in_dim")
+    beside = fields.anywhere(("num_mels",))
+    if not beside:
+        fields.notes.append("the channels of the input are not given: 80 mel bands")
+        return 80
+    return whole_number(beside[0].value, beside[0].path)
 
 
 def model_of(
@@ -82,8 +102,69 @@ def _hifigan(fields: Fields, sample_rate: object) -> Model:
     names = ModuleNames()
     if fields.has("model_in_dim"):
         names = ModuleNames(up="upsampler.{stage}")
-        fields.notes.append("the normalisation of the mel bands before conv_pre is left out")
+        if fields.flag("normalize_before", default=True):
+            fields.notes.append("the normalisation of the mel bands before conv_pre is left out")
     return model_of(replace(config, activations=Leaky(slope), names=names), "mel")
+
+
+class _Sequential(Leaky):
+    """ParallelWaveGAN's: each activation stands before its convolution in a sequence of modules."""
+
+    def before_up(self, conv: str, channels: int) -> Chain:
+        """Return the activation."""
+        return [Named(_first_of(conv), LeakyReLU(self.slope))]
+
+    def before_post(self, conv: str, channels: int) -> Chain:
+        """Return the activation."""
+        return [Named(_first_of(conv), LeakyReLU(self.last))]
+
+
+def _first_of(conv: str) -> str:
+    """Return the name of the first module of a sequence by that of its second."""
+    return f"{conv.rpartition('.')[0]}.0"
+
+
+_SEQUENCES = ModuleNames(
+    pre="input_conv",
+    up="upsamples.{stage}.1",
+    block="blocks.{flat}",
+    conv="{block}.{list}.{step}.1",
+    post="output_conv.1",
+)
+
+
+def _parallel_wavegan(fields: Fields, sample_rate: object) -> Model:
+    fields.word("nonlinear_activation", choices=("LeakyReLU",), default="LeakyReLU")
+    slope = fields.inside("nonlinear_activation_params").number("negative_slope", default=0.1)
+    if not fields.flag("bias", default=True):
+        raise NotPredictableError(
+            "this generator is not read without biases", given="bias=false", expected="bias=true"
+        )
+    config = generator_config(fields, sample_rate)
+    for number, (stride, taps) in enumerate(
+        zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True)
+    ):
+        if taps != 2 * stride:
+            raise ArgumentError(
+                "the kernels of this generator are twice the strides",
+                given=f"upsample_kernel_sizes[{number}]={taps}, stride {stride}",
+                expected=str(2 * stride),
+            )
+    paired = fields.flag("use_additional_convs", default=True)
+    kernel_size = fields.whole("kernel_size", default=7)
+    names = _SEQUENCES if paired else replace(_SEQUENCES, conv="{block}.convs1.{step}.1")
+    config = replace(
+        config,
+        resblock="1" if paired else "2",
+        keeps_odd=True,
+        pre_conv_kernel_size=kernel_size,
+        post_conv_kernel_size=kernel_size,
+        out_channels=fields.whole("out_channels", default=1),
+        activations=_Sequential(slope),
+        names=names,
+        ending=(Named("output_conv.2", Tanh()),),
+    )
+    return model_of(config, "mel")
 
 
 def _vits(fields: Fields, sample_rate: object) -> Model:
@@ -186,7 +267,15 @@ def _firefly(fields: Fields, sample_rate: object) -> Model:
 
 _TEXT_WORDS = (
     "hidden_channels filter_channels n_heads n_layers n_layers_q kernel_size spk_embed_dim "
-    "use_spectral_norm gin_channels ssl_dim use_sdp segment_size"
+    "use_spectral_norm gin_channels ssl_dim use_sdp segment_size hidden_size num_hidden_layers "
+    "num_attention_heads window_size use_bias ffn_dim ffn_kernel_size layerdrop hidden_act "
+    "hidden_dropout attention_dropout activation_dropout layer_norm_eps vocab_size "
+    "use_stochastic_duration_prediction num_speakers speaker_embedding_size spectrogram_bins "
+    "noise_scale noise_scale_duration speaking_rate wavenet_kernel_size wavenet_dilation_rate "
+    "wavenet_dropout posterior_encoder_num_wavenet_layers prior_encoder_num_flows "
+    "prior_encoder_num_wavenet_layers depth_separable_channels depth_separable_num_layers "
+    "duration_predictor_flow_bins duration_predictor_tail_bound duration_predictor_kernel_size "
+    "duration_predictor_dropout duration_predictor_num_flows duration_predictor_filter_channels"
 )
 _TEXT = _TEXT_WORDS.split()
 
@@ -220,9 +309,16 @@ FAMILIES = (
         read=_firefly,
     ),
     Family(
+        title="HiFi-GAN of ParallelWaveGAN",
+        types=("hifigangenerator",),
+        keys=("upsample_scales upsample_kernel_sizes resblock_kernel_sizes",),
+        read=_parallel_wavegan,
+        beside=("use_weight_norm", "global_channels"),
+    ),
+    Family(
         title="HiFi-GAN",
         types=("hifigan", "speecht5hifigan", "hifigangenerator"),
-        keys=("upsample_rates upsample_kernel_sizes upsample_initial_channel",),
+        keys=tuple(f"{each} upsample_initial_channel" for each in STRIDES),
         read=_hifigan,
     ),
 )
