@@ -4,12 +4,15 @@ import json
 from copy import deepcopy
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import upsim
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
 from upsim.layers import PQMF, TransposedConv
+from upsim.neural.run import run_graph
+from upsim.words.tolerance import rounding
 
 from .configurations import (
     BIGVGAN_24K,
@@ -141,6 +144,73 @@ class TestBands:
     def test_one_band_needs_no_bank(self):
         given = changed(MULTIBAND_MELGAN, generator_params__out_channels=1, hop_size=64)
         assert "pqmf" not in {node.name for node in upsim.from_config(given).nodes}
+
+
+class TestStyleMelGAN:
+    def graph(self, **fields):
+        return upsim.from_config(changed(STYLEMELGAN, **fields), sample_rate=22050)
+
+    def test_the_rate_is_open_in_the_configuration(self):
+        with pytest.raises(FileFormatError, match=r"does not say its sample rate"):
+            upsim.from_config(STYLEMELGAN)
+
+    def test_mel_frames_of_256_samples_and_noise_of_88_frames(self):
+        graph = self.graph()
+        assert {each.name: each.channels for each in graph.inputs} == {"mel": 80, "z": 128}
+        rate = Fraction(22050)
+        assert graph.input_rates == (rate / 256, rate / 256 / 88)
+        assert graph.output_length(88) == 88 * 256
+
+    def test_each_stage_doubles_by_nearest_neighbours(self):
+        graph = self.graph()
+        for stage in range(8):
+            spacing = Fraction(22050, 256) * 2**stage
+            assert upsim.explain(graph, spacing).layer == f"blocks.{stage}.upsample"
+        assert "blocks.8.upsample" not in {node.name for node in graph.nodes}
+
+    def test_parameters(self):
+        total = conv(128, 64, 22) + 3 * conv(64, 64, 4) + conv(64, 1, 9)
+        for given in (80, *[64] * 8):
+            total += conv(given, 64, 9) + conv(64, 64, 9) + 4 * conv(64, 128, 9)
+        assert upsim.cost(self.graph()).parameters == total
+
+    def test_a_small_one_makes_what_its_definition_says(self):
+        """Two stages, of factors 2 and 1, against the definition in NumPy."""
+        graph = self.graph(
+            generator_params__channels=3,
+            generator_params__aux_channels=2,
+            generator_params__in_channels=2,
+            generator_params__kernel_size=3,
+            generator_params__noise_upsample_scales=[2],
+            generator_params__upsample_scales=[2, 1],
+        ).draw(0)
+        layers = {node.name: node.layer for node in graph.nodes}
+        generator = np.random.default_rng(0)
+        mel, z = generator.standard_normal((2, 12)), generator.standard_normal((2, 6))
+
+        def do(name, value):
+            return upsim.neural.run(layers[name], value)
+
+        def tade(name, x, c, factor):
+            x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+            c = do(f"{name}.aux_conv.0", np.repeat(c, factor, axis=1))
+            gain, offset = np.split(do(f"{name}.gated_conv.0", c), 2)
+            return gain * np.repeat(x, factor, axis=1) + offset, c
+
+        def gated(name, x):
+            a, b = np.split(do(name, x), 2)
+            return np.exp(a) / np.exp(a).sum(0) * np.tanh(b)
+
+        x, c = do("noise_upsample.0", z), mel
+        x = np.where(x > 0, x, 0.2 * x)
+        for number, factor in enumerate((2, 1)):
+            block = f"blocks.{number}"
+            y, c = tade(f"{block}.tade1", x, c, 1)
+            y, c = tade(f"{block}.tade2", gated(f"{block}.gated_conv1", y), c, factor)
+            x = np.repeat(x, factor, axis=1) + gated(f"{block}.gated_conv2", y)
+        expected = np.tanh(do("output_conv.0", x))
+        made = run_graph(graph, [mel[None], z[None]])[graph.end][0]
+        assert np.abs(made - expected).max() <= rounding(40 * 27, 4.0)
 
 
 class TestNesting:
@@ -285,7 +355,6 @@ def test_what_cannot_be_read_is_refused_in_words(config, message):
     ("config", "message"),
     [
         (UNIVNET, r"UnivNet cannot be said.*location-variable convolutions"),
-        (STYLEMELGAN, r"StyleMelGAN cannot be said.*softmax over channels"),
         (changed(MULTIBAND_MELGAN, generator_params__use_causal_conv=True), r"causal MelGAN"),
     ],
 )

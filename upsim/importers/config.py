@@ -19,7 +19,6 @@ from upsim.importers.configfile import read_config
 from upsim.importers.families import FAMILIES
 from upsim.importers.families.family import Family, Model
 from upsim.importers.fields import HOPS, Fields, listed_paths
-from upsim.models.chain import as_graph
 from upsim.network.graph import Graph
 from upsim.words.arguments import shown
 from upsim.words.units import exact
@@ -101,7 +100,7 @@ def _graph(config: Mapping[str, object], sample_rate: object) -> Graph:
         model = family.read(fields, sample_rate)
         _check_frames(fields, model)
         notes = [*fields.notes, *_unread(fields, family)]
-        return as_graph(model.chain, model.inputs, model.rate, family.title, notes)
+        return model.graph(family.title, notes)
     except UpsimError as error:
         raise error.at(f"read as {family.title}") from None
 

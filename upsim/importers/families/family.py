@@ -8,7 +8,9 @@ from fractions import Fraction
 
 from upsim.errors import ArgumentError, ShapeError
 from upsim.importers.fields import Fields
-from upsim.models.chain import Chain
+from upsim.layers import Layer
+from upsim.models.chain import Chain, as_graph
+from upsim.network.graph import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,7 @@ class Model:
     Parameters
     ----------
     chain : chain
-        Its modules.
+        Its modules, or else ``nodes``, where two values go side by side.
     inputs : mapping of str to int
         Channels of each input; the chain reads the first.
     factors : sequence of (str, int)
@@ -29,11 +31,18 @@ class Model:
         Samples of a frame as other fields have them.
     """
 
-    chain: Chain
+    chain: Chain = ()
+    nodes: Sequence[tuple[str, Layer, tuple[str, ...]]] = ()
     inputs: Mapping[str, int]
     factors: Sequence[tuple[str, int]]
     rate: Fraction
     frames: Sequence[tuple[str, Fraction]] = ()
+
+    def graph(self, name: str, notes: Sequence[str]) -> Graph:
+        """Return the generator as a graph."""
+        if self.nodes:
+            return Graph(self.nodes, self.inputs, self.rate, name=name, notes=notes)
+        return as_graph(self.chain, self.inputs, self.rate, name, notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,14 @@
-"""MelGAN with one band or several, and generators of its time that are refused by name."""
+"""MelGAN with one band or several, StyleMelGAN, and UnivNet, which is refused by name."""
 
 from __future__ import annotations
 
 from upsim.errors import NotPredictableError
-from upsim.importers.families.family import Family, Model, halved
+from upsim.importers.families.family import Family, Model, halved, odd
 from upsim.importers.fields import Fields
-from upsim.layers import PQMF
+from upsim.layers import PQMF, Sigmoid, Softmax
 from upsim.models.chain import Link, Named
 from upsim.models.melgan_generator import MelganConfig, melgan_chain
+from upsim.models.stylemelgan_generator import StyleMelganConfig, stylemelgan_nodes
 
 
 def _melgan(fields: Fields, sample_rate: object) -> Model:
@@ -53,13 +54,42 @@ def _melgan(fields: Fields, sample_rate: object) -> Model:
     )
 
 
+def _stylemelgan(fields: Fields, sample_rate: object) -> Model:
+    scales = fields.wholes("upsample_scales", default=(2,) * 8 + (1,))
+    noise = fields.wholes("noise_upsample_scales", default=(11, 2, 2, 2))
+    fields.word("upsample_mode", choices=("nearest",), default="nearest")
+    leaky = ("LeakyReLU",)
+    fields.word("noise_upsample_activation", choices=leaky, default="LeakyReLU")
+    slopes = fields.inside("noise_upsample_activation_params")
+    gate = fields.word("gated_function", choices=("softmax", "sigmoid"), default="softmax")
+    config = StyleMelganConfig(
+        in_channels=fields.whole("in_channels", default=128),
+        aux_channels=fields.whole("aux_channels", default=80),
+        channels=fields.whole("channels", default=64),
+        out_channels=fields.whole("out_channels", default=1),
+        kernel_size=fields.whole("kernel_size", default=9),
+        dilation=fields.whole("dilation", default=2),
+        bias=fields.flag("bias", default=True),
+        noise_upsample_scales=noise,
+        noise_slope=slopes.number("negative_slope", default=0.2),
+        upsample_scales=scales,
+        opening=Softmax() if gate == "softmax" else Sigmoid(),
+    )
+    odd((config.kernel_size,), "kernel_size")
+    return Model(
+        nodes=stylemelgan_nodes(config),
+        inputs={"mel": config.aux_channels, "z": config.in_channels},
+        factors=[(str(scale), scale) for scale in scales],
+        rate=fields.rate(sample_rate),
+    )
+
+
 FAMILIES = (
     Family(
         title="StyleMelGAN",
         types=("stylemelgangenerator",),
         keys=("noise_upsample_scales upsample_scales", "gated_function upsample_scales"),
-        refusal="its layers are modulated by the mel bands, through gates with a softmax over "
-        "channels (TADE)",
+        read=_stylemelgan,
     ),
     Family(
         title="MelGAN",
