@@ -17,6 +17,7 @@ from upsim.words.tolerance import rounding
 from .configurations import (
     BIGVGAN_24K,
     DAC_44K,
+    ENCODEC,
     HIFIGAN_V1,
     MULTIBAND_MELGAN,
     QWEN3_TTS,
@@ -338,6 +339,10 @@ REFUSED = [
     (changed(VITS, data__sampling_rate=float("nan")), r"data.sampling_rate"),
     (changed(BIGVGAN_24K, activation="relu"), r"activation is not known"),
     (changed(SNAC, noise="yes"), r"noise is on or off"),
+    (
+        changed(ENCODEC, num_residual_layers=10**6, dilation_growth_rate=1),
+        r"num_residual_layers is too large",
+    ),
     # Something else entirely.
     ({}, r"no family that upsim knows. given: no fields"),
     ({"vocab": {"a": 1}, "model_max_length": 512}, r"no family.*given: vocab.a, model_max_length"),

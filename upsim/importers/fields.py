@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from upsim.errors import ArgumentError, ArgumentTypeError, FileFormatError, TooLargeError
-from upsim.words.arguments import finite_number, shown, whole_number
+from upsim.words.arguments import LARGEST_COUNT, finite_number, shown, whole_number
 from upsim.words.units import format_hertz, positive_rate
 
 #: What a sample rate is called, the output's own first.
@@ -161,10 +161,16 @@ class Fields:
     def _spoken(self, key: str) -> str:
         return f"{self.home}.{key}" if self.home else key
 
-    def whole(self, *names: str, default: int | None = None, least: int = 1) -> int:
-        """Return a whole number."""
+    def whole(
+        self,
+        *names: str,
+        default: int | None = None,
+        least: int = 1,
+        most: int = LARGEST_COUNT,
+    ) -> int:
+        """Return a whole number; ``most`` bounds what counts modules."""
         field = self._needed(names, default)
-        return whole_number(field.value, field.path, least=least)
+        return whole_number(field.value, field.path, least=least, most=most)
 
     def wholes(self, *names: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return a list of positive whole numbers."""

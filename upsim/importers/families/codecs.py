@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
-from upsim.importers.families.family import Family, Model, halved
+from upsim.importers.families.family import MOST_MODULES, Family, Model, halved
 from upsim.importers.fields import Fields
 from upsim.layers import Clamp, Conv, Crop, Opaque, SnakeBeta, TransposedConv
 from upsim.models.chain import Link, Named, prefixed
@@ -126,7 +126,7 @@ def _seanet(fields: Fields, *, hidden: int, last_kernel_size: int, shortcut: boo
         last_kernel_size=fields.whole("last_kernel_size", default=last_kernel_size),
         residual_kernel_size=fields.whole("residual_kernel_size", default=3),
         dilation_base=fields.whole("dilation_growth_rate", default=2),
-        residual_layers=fields.whole("num_residual_layers", default=1, least=0),
+        residual_layers=fields.whole("num_residual_layers", default=1, least=0, most=MOST_MODULES),
         compress=compress,
         is_causal=fields.flag("use_causal_conv", default=True),
         trim_right=_share(fields.number("trim_right_ratio", default=1.0)),
@@ -178,7 +178,7 @@ def _audiocraft(fields: Fields, sample_rate: object) -> Model:
         last_kernel_size=fields.whole("last_kernel_size", default=7),
         residual_kernel_size=fields.whole("residual_kernel_size", default=3),
         dilation_base=fields.whole("dilation_base", default=2),
-        residual_layers=fields.whole("n_residual_layers", default=3, least=0),
+        residual_layers=fields.whole("n_residual_layers", default=3, least=0, most=MOST_MODULES),
         compress=fields.whole("compress", default=2),
         is_causal=fields.flag("causal", default=False),
         padding_mode="zeros" if padding == "constant" else padding,

@@ -12,6 +12,9 @@ from upsim.layers import Layer
 from upsim.models.chain import Chain, as_graph
 from upsim.network.graph import Graph
 
+#: Modules of one kind that a field may ask for in a row.
+MOST_MODULES = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:

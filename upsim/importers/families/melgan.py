@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from upsim.errors import NotPredictableError
-from upsim.importers.families.family import Family, Model, halved, odd
+from upsim.importers.families.family import MOST_MODULES, Family, Model, halved, odd
 from upsim.importers.fields import Fields
 from upsim.layers import PQMF, Sigmoid, Softmax
 from upsim.models.chain import Link, Named
@@ -32,7 +32,7 @@ def _melgan(fields: Fields, sample_rate: object) -> Model:
         out_channels=bands,
         channels=width,
         kernel_size=fields.whole("kernel_size", default=7),
-        stacks=fields.whole("stacks", default=3, least=0),
+        stacks=fields.whole("stacks", default=3, least=0, most=MOST_MODULES),
         stack_kernel_size=fields.whole("stack_kernel_size", default=3),
         slope=slope,
         bias=fields.flag("bias", default=True),
