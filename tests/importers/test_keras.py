@@ -238,6 +238,24 @@ class TestGraphs:
             assert layer.weight[into, out, tap] == kernel[tap, out, into]
 
 
+class TestRecurrentLayers:
+    @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+    def test_they_are_opaque_nodes_that_keras_runs(self, kind):
+        layer = getattr(layers, kind)(4, return_sequences=True, name="state")
+        model = chain(layer, layers.Conv1DTranspose(1, 4, strides=2, padding="same", name="up"))
+        graph = upsim.from_keras(model, sample_rate=8000)
+        assert graph.node("state").layer == upsim.Opaque(kind, 4, reason="it has a state")
+        assert agrees(model, graph, 12, operations=3 * 4 * 12)
+        assert upsim.explain(graph, 4000).layer == "up"
+
+    def test_both_directions(self):
+        layer = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="state")
+        model = chain(layer)
+        graph = upsim.from_keras(model, sample_rate=8000)
+        assert graph.node("state").layer.channels == 6
+        assert agrees(model, graph, 12, operations=3 * 4 * 12)
+
+
 class Failing(keras.Layer):
     def call(self, inputs):
         if isinstance(inputs, keras.KerasTensor):
@@ -253,7 +271,7 @@ def refused():
     return [
         (chain(layers.Flatten(), time=8), r"Keras layer Flatten is not read.*flatten"),
         (chain(layers.Reshape((4, 6)), time=8), r"Keras layer Reshape is not read"),
-        (chain(layers.LSTM(3, return_sequences=True)), r"Keras layer LSTM is not read"),
+        (chain(layers.LSTM(3), time=8), r"LSTM that returns its last state only"),
         (chain(layers.Activation("softmax")), r"the activation softmax is not read"),
         (chain(layers.Conv1D(2, 3, activation=lambda x: x)), r"the activation <lambda>"),
         (chain(layers.PReLU(), time=8), r"a PReLU with a slope for each moment"),

@@ -16,6 +16,7 @@ from upsim.layers import (
     Add,
     Average,
     BatchNorm,
+    Bias,
     Clamp,
     Concatenate,
     Conv,
@@ -25,6 +26,7 @@ from upsim.layers import (
     LeakyReLU,
     Multiply,
     Nearest,
+    Opaque,
     Pad,
     PeriodicShuffle,
     PReLU,
@@ -239,6 +241,20 @@ def _transposed(layer: Any, read: Read) -> Parts:
     left, right = crops(reach, stride, layer.padding, extra)
     # What the right end gets back is output_padding; what it loses more is cropped.
     back = max(0, left - right)
+    bias = _bias_of(layer)
+    if back >= max(stride, dilation):
+        # More than output_padding can say: the zeros beyond the response, before the bias.
+        plain = TransposedConv(
+            read.channels,
+            weight.shape[1],
+            weight.shape[2],
+            stride,
+            bias=False,
+            dilation=dilation,
+            weight=weight,
+        )
+        offset: Parts = [] if bias is False else [("bias", Bias(bias))]
+        return [("", plain), ("crop", Crop(left, right)), *offset, *_activated(layer.activation)]
     conv = TransposedConv(
         read.channels,
         weight.shape[1],
@@ -247,7 +263,7 @@ def _transposed(layer: Any, read: Read) -> Parts:
         left,
         back,
         1,
-        _bias_of(layer),
+        bias,
         dilation,
         weight=weight,
     )
@@ -352,6 +368,31 @@ def _refuse_axis(layer: Any) -> None:
         )
 
 
+# ---------------------------------------------------------------------- layers with a state
+
+
+def _recurrent(layer: Any, read: Read) -> Parts:
+    """Return a recurrent layer as an opaque node that is run by Keras."""
+    import keras
+
+    length = 8
+    shape = tuple(layer.compute_output_shape((1, length, read.channels)))
+    if len(shape) != 3 or shape[1] != length:
+        raise NotPredictableError(
+            f"a {type(layer).__name__} that returns its last state only makes no signal",
+            given="return_sequences=False",
+            expected="return_sequences=True",
+        )
+
+    def run_by_keras(samples: Array) -> Array:
+        given = keras.ops.convert_to_tensor(samples.T[None].astype(np.float32))
+        made: Array = numbers(layer(given, training=False))[0]
+        return made.T
+
+    node = Opaque(type(layer).__name__, int(shape[2]), run=run_by_keras, reason="it has a state")
+    return [("", node)]
+
+
 # ---------------------------------------------------------------------- several values
 
 
@@ -389,6 +430,7 @@ LAYERS: dict[str, Callable[[Any, Read], Parts]] = {
     "LeakyReLU": _leaky_relu,
     "ELU": _elu,
     "PReLU": _prelu,
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "Bidirectional"), _recurrent),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     **{name: _merging(made) for name, made in MERGINGS.items()},
