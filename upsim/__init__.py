@@ -18,14 +18,14 @@ __version__ = "0.1.0"
 
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
-    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
-    "Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract Multiply Divide ReLU "
-    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Sin Snake "
-    "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis PQMF InverseSTFT Bias Scale "
+    "Select Hold Crop Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract "
+    "Multiply Divide Opaque ReLU LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU "
+    "Gate Softmax Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
-    "upsim.network.graph": "Graph",
+    "upsim.network.graph": "Graph Input",
     "upsim.network.stack": "Stack",
     "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.network.weights": "Initialisation Normal Rescaled",
@@ -46,6 +46,8 @@ _HOMES = {
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
+    "upsim.importers.config": "from_config",
+    "upsim.importers.keras_model": "from_keras",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -59,8 +61,10 @@ if TYPE_CHECKING:
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
+    from upsim.importers.config import from_config
+    from upsim.importers.keras_model import from_keras
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
-    from upsim.network.graph import Graph
+    from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled

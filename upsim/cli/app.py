@@ -53,7 +53,8 @@ def upsim_command(
 ) -> None:
     """Predict in closed form what the upsampling layers of a neural audio network do to a spectrum.
 
-    STACK is the name of a model (see: upsim models) or the path of a JSON stack file.
+    STACK is the name of a model (see: upsim models), or the path of a stack file or of a model's
+    configuration.
 
     \b
     Examples:

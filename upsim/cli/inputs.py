@@ -17,13 +17,27 @@ _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a 
 
 def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
-    from upsim.files.networkfile import load_stack
     from upsim.models import NAMES
 
     known = text.strip().lower().replace("_", "-") in NAMES
     if not known and (Path(text).suffix or Path(text).exists() or "/" in text):
-        return load_stack(text)
+        return _read_file(text)
     return named_model(text, "there is neither a model nor a file of this name")
+
+
+def _read_file(text: str) -> Graph:
+    """Return what a file holds, told by its content: a network, or a model's configuration."""
+    from upsim.files.networkfile import load_stack
+    from upsim.importers.configfile import is_config
+
+    if not is_config(text):
+        return load_stack(text)
+    from upsim.importers.config import from_config
+
+    found = from_config(text)
+    for each in found.notes:
+        note(each)
+    return found
 
 
 def named_model(text: str, otherwise: str) -> Graph:
@@ -36,7 +50,7 @@ def named_model(text: str, otherwise: str) -> Graph:
         raise UnknownNameError(
             otherwise,
             given=error.given,
-            expected="a name that `upsim models` lists, or a JSON stack file",
+            expected="a name that `upsim models` lists, a stack file, or a configuration",
             fix=", ".join(near_models(text)) or "upsim models",
         ) from None
 
