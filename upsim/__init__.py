@@ -18,9 +18,10 @@ __version__ = "0.1.0"
 
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
-    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
-    "Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid "
-    "SiLU Softplus GLU Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
+    "Pad Decimate Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU Clamp ELU "
+    "GELU Tanh Sigmoid SiLU Softplus GLU Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm "
+    "LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,

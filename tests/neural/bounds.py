@@ -24,6 +24,7 @@ from upsim.layers import (
     GLU,
     BatchNorm,
     Bias,
+    Clamp,
     Conv,
     Crop,
     Cubic,
@@ -39,14 +40,18 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Pad,
     Parallel,
     PeriodicShuffle,
     PReLU,
     ReLU,
     Resample,
     Residual,
+    Scale,
+    Select,
     Sigmoid,
     SiLU,
+    Sin,
     Slice,
     Snake,
     SnakeBeta,
@@ -108,6 +113,8 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(Stretch)
 @through.register(Nearest)
 @through.register(Crop)
+@through.register(Pad)
+@through.register(Select)
 @through.register(Decimate)
 @through.register(Slice)
 @through.register(PeriodicShuffle)
@@ -213,6 +220,12 @@ def _add(layer: Bias, bound: Bound) -> Bound:
     return bound.linear(1.0, 1, bias=float(np.abs(layer.bias).max()))
 
 
+@through.register(Scale)
+def _scale(layer: Scale, bound: Bound) -> Bound:
+    gain, bias = (float(np.abs(each).max()) for each in (layer.scale, layer.bias))
+    return bound.linear(gain, 1, bias=bias)
+
+
 @through.register(Residual)
 @through.register(Parallel)
 def _branches(layer: Residual, bound: Bound) -> Bound:
@@ -241,6 +254,20 @@ def _leaky(layer: LeakyReLU, bound: Bound) -> Bound:
 def _prelu(layer: PReLU, bound: Bound) -> Bound:
     slope = max(1.0, float(np.abs(layer.slopes()).max()))
     return bound.pointwise(slope, slope * bound.size, 2)
+
+
+@through.register(Clamp)
+def _clamp(_: Layer, bound: Bound) -> Bound:
+    return bound  # a copy, or one of two numbers that are rounded alike
+
+
+@through.register(Sin)
+def _sine(layer: Sin, bound: Bound) -> Bound:
+    height, speed, turn = (
+        float(np.abs(each).max()) for each in (layer.amplitude, layer.frequency, layer.phase)
+    )
+    # The angle is rounded in proportion to its own size.
+    return bound.pointwise(height * speed, height * (1 + speed * bound.size + turn))
 
 
 @through.register(ELU)

@@ -99,6 +99,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     text = str(annotation)
     if "tuple[str, float]" in text:
         return {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/array"}]}
+    if text.startswith("tuple[int, ...]"):
+        return {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
     if any(kind in text for kind in ("Weight", "BiasLike", "Array", "Vector")):
         choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}

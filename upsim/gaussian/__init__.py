@@ -5,6 +5,7 @@ slope and Hermite coefficients for any means and deviations, each with the bound
 :func:`covariance` the covariances of two functions of correlated samples.
 """
 
+from upsim.gaussian.bent import BentLine
 from upsim.gaussian.confirm import confirmed
 from upsim.gaussian.covariance import Covariance, covariance, series
 from upsim.gaussian.elu import ExponentialLinear
@@ -25,6 +26,7 @@ __all__ = [
     "DEFAULT_ORDER",
     "SIGMOID",
     "ActivationMoments",
+    "BentLine",
     "Covariance",
     "ExactGELU",
     "Exponential",

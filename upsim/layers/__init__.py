@@ -3,11 +3,13 @@
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
@@ -15,6 +17,7 @@ from upsim.layers.activations import (
 )
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.branches import Parallel, Residual
+from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
 from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
 from upsim.layers.gated import GLU, Gated
@@ -31,7 +34,7 @@ from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Merging
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.resample import Resample
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.layers.weight_norm import WeightNorm
@@ -54,8 +57,11 @@ CATALOGUE: dict[str, type[Layer]] = {
         HaarSynthesis,
         LazyWaveletSynthesis,
         Bias,
+        Scale,
+        Select,
         Hold,
         Crop,
+        Pad,
         Decimate,
         Slice,
         Residual,
@@ -63,6 +69,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         ReLU,
         LeakyReLU,
         PReLU,
+        Clamp,
         ELU,
         GELU,
         Tanh,
@@ -70,6 +77,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         SiLU,
         Softplus,
         GLU,
+        Sin,
         Snake,
         SnakeBeta,
         BatchNorm,
@@ -92,6 +100,7 @@ __all__ = [
     "Bias",
     "Branch",
     "ChannelNormalisation",
+    "Clamp",
     "Composed",
     "Concatenate",
     "Conv",
@@ -114,13 +123,17 @@ __all__ = [
     "Nearest",
     "Normalisation",
     "PReLU",
+    "Pad",
     "Parallel",
     "PeriodicShuffle",
     "ReLU",
     "Resample",
     "Residual",
+    "Scale",
+    "Select",
     "SiLU",
     "Sigmoid",
+    "Sin",
     "Slice",
     "Snake",
     "SnakeBeta",

@@ -129,6 +129,11 @@ class Layer(ABC):
         return Fraction(1)
 
     @property
+    def least_channels(self) -> int:
+        """The fewest input channels, for a layer that takes any number."""
+        return self.channel_ratio.denominator
+
+    @property
     def is_drawn(self) -> bool:
         """Whether all weights are numbers, or an initialisation that is not random ("ones")."""
         return True

@@ -8,11 +8,13 @@ from upsim.errors import ShapeError
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
@@ -65,6 +67,22 @@ def prelu(layer: PReLU, samples: Signal) -> Signal:
     if layer.weight is None:
         return hinge(samples, layer.init)
     return hinge(samples, per_channel(samples, layer.weight, "weight"))
+
+
+@register(Clamp)
+def clamp(layer: Clamp, samples: Signal) -> Signal:
+    """Not below ``min``, not above ``max``."""
+    if layer.min is not None:
+        samples = np.maximum(samples, like(samples, layer.min))
+    return samples if layer.max is None else np.minimum(samples, like(samples, layer.max))
+
+
+@register(Sin)
+def sine(layer: Sin, samples: Signal) -> Signal:
+    """``amplitude sin(frequency x + phase)``."""
+    angle = per_channel(samples, layer.frequency, "frequency") * samples
+    angle = angle + per_channel(samples, layer.phase, "phase")
+    return per_channel(samples, layer.amplitude, "amplitude") * np.sin(angle)
 
 
 @register(ELU)

@@ -9,11 +9,13 @@ import numpy as np
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
@@ -40,6 +42,23 @@ def _prelu(layer: PReLU, torch: Any) -> Any:
     if layer.weight is not None:
         module.weight = torch.nn.Parameter(tensor(torch, layer.weight))
     return module
+
+
+@register_torch(Clamp)
+def _clamp(layer: Clamp, torch: Any) -> Any:
+    return tensor_layer(torch, layer, lambda x: torch.clamp(x, layer.min, layer.max))
+
+
+@register_torch(Sin)
+def _sin(layer: Sin, torch: Any) -> Any:
+    return tensor_layer(
+        torch,
+        layer,
+        lambda x, frequency, amplitude, phase: amplitude * torch.sin(frequency * x + phase),
+        frequency=np.reshape(layer.frequency, (-1, 1)),
+        amplitude=np.reshape(layer.amplitude, (-1, 1)),
+        phase=np.reshape(layer.phase, (-1, 1)),
+    )
 
 
 @register_torch(ELU)

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
@@ -22,7 +24,7 @@ from upsim.layers.activations import (
 )
 from upsim.layers.base import Layer
 from upsim.layers.gated import GLU
-from upsim.testing.strategies.values import Array, arrays
+from upsim.testing.strategies.values import Array, arrays, dyadics
 
 _positive = st.sampled_from([0.5, 1.0, 2.0])
 
@@ -30,6 +32,13 @@ _positive = st.sampled_from([0.5, 1.0, 2.0])
 def _per_channel(channels: int) -> st.SearchStrategy[float | Array]:
     vectors = st.lists(_positive, min_size=channels, max_size=channels).map(np.array)
     return st.one_of(_positive, vectors)
+
+
+@st.composite
+def _clamps(draw: st.DrawFn, channels: int) -> Layer:
+    del channels
+    low, high = draw(st.one_of(st.none(), dyadics())), draw(st.one_of(st.none(), dyadics()))
+    return Clamp(low, high) if low is None or high is None else Clamp(*sorted((low, high)))
 
 
 @st.composite
@@ -59,6 +68,10 @@ def _any_channels(strategy: st.SearchStrategy[Layer]) -> Callable[[int], st.Sear
 STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     **{name: _any_channels(strategy) for name, strategy in _plain.items()},
     "PReLU": _prelus,
+    "Clamp": _clamps,
+    "Sin": lambda channels: st.builds(
+        Sin, _per_channel(channels), _per_channel(channels), _per_channel(channels)
+    ),
     "Snake": lambda channels: st.builds(Snake, _per_channel(channels)),
     "SnakeBeta": lambda channels: st.builds(
         SnakeBeta, _per_channel(channels), _per_channel(channels)
