@@ -19,9 +19,9 @@ __version__ = "0.1.0"
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
-    "Pad Decimate Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU Clamp ELU "
-    "GELU Tanh Sigmoid SiLU Softplus GLU Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm "
-    "LayerNorm WeightNorm"
+    "Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract Multiply Divide ReLU "
+    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Sin Snake "
+    "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,

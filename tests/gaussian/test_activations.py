@@ -39,7 +39,8 @@ def test_the_whole_catalogue_is_here():
     from upsim.layers import CATALOGUE
 
     known = {name for name, kind in CATALOGUE.items() if issubclass(kind, Activation)}
-    assert known - {type(layer).__name__ for layer, _ in ACTIVATIONS} == {"GLU", "LayerNorm"}
+    of_several = {"GLU", "Gate", "LayerNorm", "Softmax"}
+    assert known - {type(layer).__name__ for layer, _ in ACTIVATIONS} == of_several
 
 
 @pytest.mark.parametrize(("layer", "method"), ACTIVATIONS, ids=repr)

@@ -29,6 +29,7 @@ from upsim.layers import (
     Crop,
     Cubic,
     Decimate,
+    Gate,
     GroupNorm,
     HaarSynthesis,
     Hold,
@@ -55,6 +56,7 @@ from upsim.layers import (
     Slice,
     Snake,
     SnakeBeta,
+    Softmax,
     Softplus,
     Stretch,
     SubpixelConv,
@@ -298,6 +300,25 @@ def _softplus(layer: Softplus, bound: Bound) -> Bound:
 def _glu(_: Layer, bound: Bound) -> Bound:
     # d(x s(y)) <= |dx| + |x| |dy| / 4.
     return bound.pointwise(1 + bound.size / 4, bound.size)
+
+
+@through.register(Gate)
+def _gate(layer: Gate, bound: Bound) -> Bound:
+    # d(f g) <= |df| |g| + |f| |dg|.
+    one, other = (
+        bound if part is None else through(part, bound) for part in (layer.carrier, layer.opening)
+    )
+    size = one.size * other.size
+    distance = one.distance * other.size + one.size * other.distance
+    made = distance + rounding(2, size, bound.dtype)
+    return Bound(size, made, bound.dtype, bound.length)
+
+
+@through.register(Softmax)
+def _softmax(_: Layer, bound: Bound) -> Bound:
+    # y = e^x / sum: moves by at most y (1 - y) + y (1 - y) <= 1/2 of what x moves by; the largest
+    # is taken out, which rounds the exponents, and the sum has as many terms as channels.
+    return bound.pointwise(0.5, 1.0 + 2 * bound.size, 2 * ELEMENTARY)
 
 
 @through.register(Snake)

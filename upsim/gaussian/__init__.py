@@ -21,6 +21,7 @@ from upsim.gaussian.products import GatePair, ProductMoments, product_moments
 from upsim.gaussian.quadrature import Quadrature
 from upsim.gaussian.rectifier import Rectifier
 from upsim.gaussian.sinusoid import Sinusoid, snake
+from upsim.gaussian.unclosed import Unclosed
 
 __all__ = [
     "DEFAULT_ORDER",
@@ -41,6 +42,7 @@ __all__ = [
     "Quadrature",
     "Rectifier",
     "Sinusoid",
+    "Unclosed",
     "confirmed",
     "covariance",
     "erf",

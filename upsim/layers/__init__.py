@@ -20,7 +20,7 @@ from upsim.layers.branches import Parallel, Residual
 from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
 from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
-from upsim.layers.gated import GLU, Gated
+from upsim.layers.gated import GLU, Gate, Gated, Softmax
 from upsim.layers.interpolation import (
     Cubic,
     Hold,
@@ -31,7 +31,7 @@ from upsim.layers.interpolation import (
     WindowedSinc,
 )
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
-from upsim.layers.merging import Add, Average, Concatenate, Merging
+from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
@@ -77,6 +77,8 @@ CATALOGUE: dict[str, type[Layer]] = {
         SiLU,
         Softplus,
         GLU,
+        Gate,
+        Softmax,
         Sin,
         Snake,
         SnakeBeta,
@@ -107,6 +109,8 @@ __all__ = [
     "Crop",
     "Cubic",
     "Decimate",
+    "Divide",
+    "Gate",
     "Gated",
     "GroupNorm",
     "HaarSynthesis",
@@ -120,6 +124,7 @@ __all__ = [
     "Linear",
     "LinearLayer",
     "Merging",
+    "Multiply",
     "Nearest",
     "Normalisation",
     "PReLU",
@@ -137,9 +142,11 @@ __all__ = [
     "Slice",
     "Snake",
     "SnakeBeta",
+    "Softmax",
     "Softplus",
     "Stretch",
     "SubpixelConv",
+    "Subtract",
     "Tanh",
     "TimeNormalisation",
     "TransposedConv",

@@ -129,6 +129,14 @@ class Layer(ABC):
         return Fraction(1)
 
     @property
+    def values_read(self) -> int:
+        """Values of equal channels that the layer reads side by side: 2 for a gate, 1 for most.
+
+        A node may read as many values; their channels are then put one after another.
+        """
+        return 1
+
+    @property
     def least_channels(self) -> int:
         """The fewest input channels, for a layer that takes any number."""
         return self.channel_ratio.denominator
@@ -273,6 +281,15 @@ class Activation(Layer):
             self.channels_out(samples.shape[-2])
         return self._form.function(samples)
 
+    def at_rest(self, channels: int) -> Array:
+        """Return what becomes of silence in so many channels, (channels out, 1)."""
+        return self.function(np.zeros((channels, 1)))
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether an output depends on more than one channel."""
+        return False
+
     @property
     def is_homogeneous(self) -> bool:
         """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
@@ -304,7 +321,7 @@ class Activation(Layer):
         """
         return self.pointwise.moments(mean, deviation, order=order)
 
-    def carrier(self, samples: Array) -> Array:
+    def passing(self, samples: Array) -> Array:
         """Return the part of the input that passes through: all of it, save for gates."""
         return samples
 

@@ -20,9 +20,10 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
-from upsim.layers.gated import GLU
+from upsim.layers.base import Activation
+from upsim.layers.gated import GLU, Gate, Reciprocal, Softmax
 from upsim.neural.precision import Signal, like
-from upsim.neural.registry import register
+from upsim.neural.registry import forward, register
 
 
 def per_channel(samples: Signal, values: object, name: str) -> Signal:
@@ -142,6 +143,30 @@ def glu(layer: GLU, samples: Signal) -> Signal:  # noqa: ARG001
     """Return the first half of the channels times the sigmoid of the second."""
     carried, gate = np.split(samples, 2, axis=1)
     return carried * sigmoid(gate)
+
+
+@register(Gate)
+def gate(layer: Gate, samples: Signal) -> Signal:
+    """Return what the carrier makes of the first half times what opens it makes of the second."""
+
+    def made(part: Activation | None, half: Signal) -> Signal:
+        return half if part is None else forward(part, half)
+
+    carried, opening = np.split(samples, 2, axis=1)
+    return made(layer.carrier, carried) * made(layer.opening, opening)
+
+
+@register(Reciprocal)
+def reciprocal(layer: Reciprocal, samples: Signal) -> Signal:  # noqa: ARG001
+    """``1 / x``."""
+    return 1 / samples
+
+
+@register(Softmax)
+def softmax(layer: Softmax, samples: Signal) -> Signal:  # noqa: ARG001
+    """Return the exponentials over their sum, the largest taken out of both."""
+    powers: Signal = np.exp(samples - np.max(samples, axis=1, keepdims=True))
+    return np.asarray(powers / np.sum(powers, axis=1, keepdims=True))
 
 
 @register(Snake)

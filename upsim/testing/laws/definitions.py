@@ -10,8 +10,6 @@ import numpy as np
 
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import Conv
-from upsim.layers.gated import Gated
-from upsim.layers.levels import ChannelNormalisation
 from upsim.layers.samples import Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.operators import Operator
@@ -149,7 +147,7 @@ def pointwise(layer: Layer, channels: int) -> None:
     alone = [layer.function(samples[:, n : n + 1]) for n in range(12)]
     agree(np.concatenate(alone, axis=1), output, within=0.0, what="sample by sample")
     agree(layer.function(samples[None])[0], output, within=0.0, what="in a batch of one")
-    if not isinstance(layer, Gated | ChannelNormalisation):
+    if not layer.mixes_channels:
         _refuse_mixing(layer, channels)
 
 

@@ -24,7 +24,7 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
 }
 
 #: Input channels must be a multiple of this.
-_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU"})
+_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate"})
 
 #: Layers that make more samples of fewer.
 _UPSAMPLERS = (

@@ -23,7 +23,7 @@ from upsim.layers.activations import (
     Tanh,
 )
 from upsim.layers.base import Layer
-from upsim.layers.gated import GLU
+from upsim.layers.gated import GLU, Gate, Softmax
 from upsim.testing.strategies.values import Array, arrays, dyadics
 
 _positive = st.sampled_from([0.5, 1.0, 2.0])
@@ -48,6 +48,8 @@ def _prelus(draw: st.DrawFn, channels: int) -> Layer:
     return PReLU(count, draw(st.sampled_from([0.0, 0.25])), weight=weight)
 
 
+_halves = st.sampled_from([None, Tanh(), Sigmoid(), LeakyReLU(0.25), GELU(), Clamp(-1.0, 1.0)])
+
 _plain: dict[str, st.SearchStrategy[Layer]] = {
     "ReLU": st.builds(ReLU),
     "LeakyReLU": st.builds(LeakyReLU, st.sampled_from([0.01, 0.1, 0.25])),
@@ -58,6 +60,8 @@ _plain: dict[str, st.SearchStrategy[Layer]] = {
     "SiLU": st.builds(SiLU),
     "Softplus": st.builds(Softplus, _positive, st.sampled_from([1.0, 20.0])),
     "GLU": st.builds(GLU),
+    "Gate": st.builds(Gate, _halves, _halves),
+    "Softmax": st.builds(Softmax),
 }
 
 

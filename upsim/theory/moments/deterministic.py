@@ -229,7 +229,7 @@ class DeterministicMoments(Moments):
         shares, sources = self.shares, self.sources
         if self.provenance:
             gain, rest = bussgang(activation, self.period, total)
-            shares = np.concatenate([gain * activation.carrier(self.shares), rest[None]])
+            shares = np.concatenate([gain * activation.passing(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
         waveform = None if self.waveform is None else activation.function(self.waveform)
         return replace(
