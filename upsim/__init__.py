@@ -18,14 +18,14 @@ __version__ = "0.1.0"
 
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
-    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
-    "Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract Multiply Divide ReLU "
-    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Sin Snake "
-    "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis PQMF InverseSTFT Bias Scale "
+    "Select Hold Crop Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract "
+    "Multiply Divide Opaque ReLU LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU "
+    "Gate Softmax Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
-    "upsim.network.graph": "Graph",
+    "upsim.network.graph": "Graph Input",
     "upsim.network.stack": "Stack",
     "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.network.weights": "Initialisation Normal Rescaled",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
-    from upsim.network.graph import Graph
+    from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled

@@ -26,7 +26,21 @@ def drawn():
 
 # Copies of libraries are compared with the libraries themselves: tests/layers/test_resample.py.
 # Small words are compared with torch one by one: tests/layers.
-ELSEWHERE = {"Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax"}
+# Opaque nodes are run: tests/theory/test_opaque_nodes.py.
+# Heads are compared with torch's own: tests/layers/test_heads.py.
+ELSEWHERE = {
+    "Resample",
+    "Scale",
+    "Select",
+    "Pad",
+    "Clamp",
+    "Sin",
+    "Gate",
+    "Softmax",
+    "Opaque",
+    "PQMF",
+    "InverseSTFT",
+}
 
 
 def test_every_layer_of_the_catalogue_is_drawn_and_run():

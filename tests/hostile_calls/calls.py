@@ -152,6 +152,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "rng": lambda: np.random.default_rng(0),
     "name": lambda: "fig7",
     "Stack.name": lambda: "mine",
+    "after.name": lambda: 1,
     "content": PREDICTION.to_dict,
     "path": lambda: "/nowhere/at/all",
     "number": lambda: 1,
@@ -182,7 +183,9 @@ GOOD: dict[str, Callable[[], object]] = {
     "reference": lambda: 0.1,
     "steps": lambda: ((2, 1, 0),),
     "kind": lambda: upsim.Nearest,
+    "Opaque.kind": lambda: "LSTM",
     "ratio": lambda: 2,
+    "n_fft": lambda: 8,
     "filters": lambda: 2,
 }
 

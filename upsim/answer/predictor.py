@@ -74,6 +74,7 @@ def predict(
         are.
     signal : Signal, or dict of input name to Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.  Inputs are independent.
+        An input with a signal of its own needs none; one that is given by its name replaces it.
         Recordings at several inputs are equally long in seconds; what is no recording goes on for
         as long.
     frequencies : int or array, optional

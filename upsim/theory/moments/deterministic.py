@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ShapeError, TooLargeError
-from upsim.layers.base import Activation, Normalisation
+from upsim.layers.base import Activation, Normalisation, Unmodelled
 from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
@@ -29,6 +29,7 @@ from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.theory.moments.bussgang import bussgang
 from upsim.theory.moments.merging import merged_samples
 from upsim.theory.moments.passed_error import error_of_function, largest, merged_error
+from upsim.theory.moments.settling import settled
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.words.tolerance import probable, rounding
@@ -58,6 +59,8 @@ class DeterministicMoments(Moments):
         Whether shares are carried.
     normalised : tuple of str
         Names of the normalisations on the way.
+    run : tuple of str
+        Names of the nodes on the way that were run, as they have no formula.
     sines : SpectralLines or None
         The images of the input's sines, where they are kept apart from the period; their source is
         the input.
@@ -70,6 +73,7 @@ class DeterministicMoments(Moments):
     error: Array = field(default_factory=lambda: np.zeros(0))
     provenance: bool = True
     normalised: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     sines: SpectralLines | None = None
 
     def __post_init__(self) -> None:
@@ -149,6 +153,9 @@ class DeterministicMoments(Moments):
         if self.normalised and self.waveform is not None:
             listed = ", ".join(self.normalised)
             found.append(f"{listed}: statistics of the recording, edges included")
+        if self.run:
+            listed = ", ".join(self.run)
+            found.append(f"{listed}: run until settled; what it passes and makes is one share")
         if self.waveform is not None:
             found.append("recording: carried exactly, edges included")
         return tuple(found)
@@ -239,6 +246,22 @@ class DeterministicMoments(Moments):
             shares=shares,
             waveform=waveform,
             error=error_of_function(activation, self.period, self.error, total),
+        )
+
+    def through_unmodelled(self, layer: Unmodelled, label: str) -> Self:
+        """Run the node: on a period until it has settled, on a recording as it is.
+
+        What passed it and what it made cannot be told apart: all of it is one source.
+        """
+        total, error = settled(layer, self.period, self.error)
+        return replace(
+            self,
+            period=total,
+            sources=(Source("opaque", label),) if self.provenance else (),
+            shares=total[None] if self.provenance else np.zeros((0, *total.shape)),
+            waveform=None if self.waveform is None else layer.function(self.waveform),
+            error=error,
+            run=(*self.run, f"{spoken(label)} ({layer.called})"),
         )
 
     def levels(self) -> Levels:
@@ -344,6 +367,7 @@ class DeterministicMoments(Moments):
                 [part.sines for part in parts], [part.channels for part in parts], merging
             ),
             normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
+            run=tuple(dict.fromkeys(name for part in parts for name in part.run)),
         )
 
     def without_shares(self) -> Self:

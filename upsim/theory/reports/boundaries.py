@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError, NotPredictableError
-from upsim.layers.base import LinearLayer
+from upsim.layers.base import LinearLayer, Unmodelled
 from upsim.network.graph import Graph, Node, needs_network, walk
 from upsim.operators import StretchFIR
 from upsim.operators.random_taps import ApartTaps, RandomBias, RandomTaps
@@ -80,6 +80,8 @@ def boundary_report(graph: Graph, input_length: int) -> Boundaries:
             refuse_beyond_memory(8 * made, f"the output of {node.title}", fix="a shorter input")
             sight = _sight(node.layer, graph.value_channels[node.inputs[0]])
             edges = _reach(sight, lengths[node.inputs[0]], made, edges)
+        if isinstance(node.layer, Unmodelled):  # how far it sees is not known
+            edges = (lengths[node.output], lengths[node.output])
         rate = graph.value_rates[node.output]
         seconds = (float(edges[0] / rate), float(edges[1] / rate))
         found.append(Transient(node.name, node.title, *edges, *seconds))
