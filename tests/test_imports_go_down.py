@@ -51,7 +51,7 @@ CIRCLES = [
 ]
 
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]
-EXTRAS = {"torch", "safetensors", "soundfile", "pandas"}
+EXTRAS = {"torch", "safetensors", "soundfile", "pandas", "onnx"}
 
 
 class Module(NamedTuple):

@@ -46,6 +46,7 @@ _HOMES = {
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
+    "upsim.importers.onnx_file": "from_onnx",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
+    from upsim.importers.onnx_file import from_onnx
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise

@@ -9,7 +9,8 @@ import typer
 StackArgument = Annotated[
     str,
     typer.Argument(
-        metavar="STACK", help="Name of a model (upsim models), or path of a JSON stack file."
+        metavar="STACK",
+        help="Name of a model (upsim models), or path of a JSON stack file or an ONNX file.",
     ),
 ]
 SignalOption = Annotated[
