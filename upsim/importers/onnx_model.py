@@ -1,12 +1,11 @@
 """An ONNX file as a checked model: nothing in it is believed before it is looked at.
 
-The file's outline is walked in place before anything is parsed, sizes are compared before memory is
-taken, and external data is read from the file's own folder only.
+Sizes are compared before memory is taken, weights are read when they are needed, and external data
+comes from the file's own folder only.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,11 +23,8 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.files.paths import existing_file
+from upsim.importers.onnx_outline import read_outline
 from upsim.words.arguments import MEMORY_BUDGET, path_of, shown
-
-#: Fields of ONNX's ModelProto, by number; number 7 is the graph.
-_MODEL_FIELDS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26))
-_GRAPH_FIELD = 7
 
 #: Nodes of a graph; the largest exports hold some ten thousand.
 _MOST_NODES = 2**18
@@ -58,21 +54,24 @@ class OnnxModel:
     Parameters
     ----------
     proto : ModelProto
-    folder : Path
-        Where its external data may lie.
+    place : Path
+        Of the file.  Its external data lies beside it.
     opset : int
         Version of ONNX's own operators.
     tensors : mapping
         The initialisers, by name, not read yet.
     makers : mapping of str to int
         The number of the node that makes each value.
+    stored : mapping of str to (offset, length)
+        Where the bytes of large initialisers stand in the file.
     """
 
     proto: Any
-    folder: Path
+    place: Path
     opset: int
     tensors: Mapping[str, Any]
     makers: Mapping[str, int]
+    stored: Mapping[str, tuple[int, int]]
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
@@ -93,8 +92,20 @@ class OnnxModel:
     def array(self, name: str) -> NDArray[Any]:
         """Return an initialiser as an array."""
         if name not in self._arrays:
-            self._arrays[name] = tensor_array(self.tensors[name], self.folder)
+            tensor = self.tensors[name]
+            if name in self.stored:
+                offset, length = self.stored[name]
+                whole = onnx_package().TensorProto()
+                whole.CopyFrom(tensor)
+                whole.raw_data = _bytes(self.place, offset, length).tobytes()
+                tensor = whole
+            self._arrays[name] = tensor_array(tensor, self.folder)
         return self._arrays[name]
+
+    @property
+    def folder(self) -> Path:
+        """Where external data may lie."""
+        return self.place.parent
 
 
 def read_model(path: object) -> OnnxModel:
@@ -104,8 +115,8 @@ def read_model(path: object) -> OnnxModel:
     try:
         proto = onnx.ModelProto()
         try:
-            _refuse_foreign(place)
-            proto.ParseFromString(place.read_bytes())
+            outline = read_outline(place)
+            proto.ParseFromString(outline.model)
         except UpsimError:
             raise
         except OSError as error:
@@ -116,75 +127,12 @@ def read_model(path: object) -> OnnxModel:
             raise FileFormatError(
                 "this is no ONNX model", given=f"{type(error).__name__}: {shown(str(error))}"
             ) from None
-        return checked_model(proto, place.parent)
+        return checked_model(proto, place, outline.weights)
     except UpsimError as error:
         raise error.at(place.name) from None
 
 
-def _refuse_foreign(place: Path) -> None:
-    """Refuse what is no ONNX file, before it is read: its outline is walked in place."""
-    size = place.stat().st_size
-    if size > MEMORY_BUDGET:
-        raise TooLargeError(
-            "the file is larger than an ONNX file can be",
-            given=f"{size / 2**30:.1f} GiB",
-            expected="less than 2 GiB, larger weights as external data",
-        )
-    if not size:
-        raise FileFormatError("the file is empty", expected="an ONNX model")
-    with place.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        found = set()
-        position = 0
-        while position < size:
-            tag, position = _varint(raw, position)
-            number, wire = tag >> 3, tag & 7
-            if number not in _MODEL_FIELDS:
-                raise _no_model(f"field {number} at byte {position}")
-            found.add(number)
-            position = _skipped(raw, position, wire)
-        if position != size or _GRAPH_FIELD not in found:
-            what = "the file ends in the middle of a field" if position > size else "no graph"
-            raise _no_model(what)
-
-
-def _no_model(given: str) -> FileFormatError:
-    return FileFormatError(
-        "this is no ONNX model, or a part of one",
-        given=given,
-        expected="a whole file, as an exporter writes it",
-        fix="export the model again",
-    )
-
-
-def _varint(raw: mmap.mmap, position: int) -> tuple[int, int]:
-    """Return protobuf's number of variable length at a place, and the place behind it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(raw):
-            raise _no_model("the file ends in the middle of a number")
-        byte = raw[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-    raise _no_model(f"a number without end at byte {position}")
-
-
-def _skipped(raw: mmap.mmap, position: int, wire: int) -> int:
-    """Return the place behind a field's value."""
-    if wire == 0:
-        return _varint(raw, position)[1]
-    if wire == 1:
-        return position + 8
-    if wire == 2:
-        length, position = _varint(raw, position)
-        return position + length
-    if wire == 5:
-        return position + 4
-    raise _no_model(f"wire type {wire} at byte {position}")
-
-
-def checked_model(proto: Any, folder: Path) -> OnnxModel:
+def checked_model(proto: Any, place: Path, weights: Mapping[int, tuple[int, int]]) -> OnnxModel:
     """Return a parsed model as one whose nodes hang together, or refuse it."""
     onnx = onnx_package()
     graph = proto.graph
@@ -204,7 +152,9 @@ def checked_model(proto: Any, folder: Path) -> OnnxModel:
     for each in graph.output:
         if each.name not in known and each.name not in makers:
             raise FileFormatError("an output is made by no node", given=shown(each.name))
-    return OnnxModel(proto, folder, opset, tensors, makers)
+    names = [each.name for each in graph.initializer]
+    stored = {names[number]: found for number, found in weights.items()}
+    return OnnxModel(proto, place, opset, tensors, makers, stored)
 
 
 def _once(items: Any, what: str) -> dict[str, Any]:
@@ -239,9 +189,15 @@ def _makers(graph: Any, given: Collection[str]) -> dict[str, int]:
     return makers
 
 
+#: Operators with graphs inside them.
+_FLOW = frozenset(("If", "Loop", "Scan", "SequenceMap"))
+
+
 def read_names(node: Any) -> list[str]:
     """Return the values that a node reads, those of the graphs inside it included."""
     names = [name for name in node.input if name]
+    if node.op_type not in _FLOW:
+        return names
     for each in node.attribute:
         if not each.HasField("g"):
             continue
@@ -376,5 +332,16 @@ def _external(
             expected=f"{size} bytes",
             where=where,
         )
-    raw = np.fromfile(found, dtype=np.uint8, count=length, offset=offset)
+    raw = _bytes(found, offset, length)
     return raw.view(kind.newbyteorder("<")).astype(kind, copy=False).reshape(shape)
+
+
+def _bytes(path: Path, offset: int, length: int) -> NDArray[np.uint8]:
+    """Return some bytes of a file."""
+    try:
+        found = np.fromfile(path, dtype=np.uint8, count=length, offset=offset)
+    except OSError as error:
+        raise FileFormatError("a file cannot be read", given=f"{path}: {error.strerror}") from None
+    if found.size != length:
+        raise FileFormatError("a file has become shorter", given=str(path))
+    return found

@@ -139,6 +139,10 @@ def declared_sizes(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
         sizes = _sizes(info)
         if info.name in names and sizes is not None:
             found[info.name] = sizes
+    for name in names:
+        sizes = found.get(name) or _from_reader(model, name)
+        if sizes is not None:
+            found[name] = sizes
     if any(name not in found for name in names):
         found = _inferred(model, names) | found
     return found
@@ -205,9 +209,7 @@ def input_shapes(
     for name in names:
         written = given.get(name)
         sizes: Sizes | None = tuple(written) if written else declared.get(name)
-        if sizes is None:
-            sizes = _from_reader(model, name)
-        if sizes is None or not sizes:
+        if not sizes:
             raise ShapeError(
                 "the shape of an input is not known",
                 given=name,
