@@ -93,7 +93,7 @@ def _on_samples(
     them, and a crop takes them away.
     """
     pairs = zip(views, wires, strict=True)
-    layouts = [(view.shapes[0], view.axis, wire.channels) for view, wire in pairs]
+    layouts = [(view.shapes[0], view.latest.axis, wire.channels) for view, wire in pairs]
 
     def function(samples: Tensor) -> Tensor:
         tensors, first = [], 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,19 @@ def time_axis(shapes: Sequence[Shape]) -> int | None:
     return growing[0] if growing else None
 
 
+#: Movements that are read off together.
+_DEEPEST = 50
+
+
+class Origin(NamedTuple):
+    """A movement of one value: its step, what it read, all shapes it makes, and which is meant."""
+
+    step: Step
+    view: View
+    shapes: Sequence[Shapes]
+    number: int
+
+
 class View:
     """A recorded value, seen as numbers of one value of the graph.
 
@@ -71,6 +85,8 @@ class View:
     constants : array, optional
     name : str
         The step that moved the numbers last.
+    origin : Origin, optional
+        The movement and what it read.
     """
 
     def __init__(
@@ -82,10 +98,17 @@ class View:
         places: Callable[[], tuple[Places, ...]] | None = None,
         constants: Constants = _ZERO,
         name: str = "",
+        origin: Origin | None = None,
     ) -> None:
         self.base, self.shapes, self.axis = base, shapes, axis
         self.constants, self.name = constants, name
-        self._make = places
+        self._make, self._origin = places, origin
+        self._settled: View | None = None
+        self.depth: int = 0 if origin is None else origin.view.depth + 1
+        if self.depth >= _DEEPEST:
+            # No chain of movements is followed through more calls than that.
+            self._origin, self.depth = None, 0
+            _ = self.places
 
     @property
     def is_plain(self) -> bool:
@@ -104,7 +127,7 @@ class View:
 
     def moved(self, step: Step, shapes: Sequence[Shapes]) -> list[View]:
         """Return the views of what a movement of this value alone makes."""
-        return _moved(step, [self], shapes)
+        return _moved(step, [self.latest], shapes)
 
     def spread(self, shapes: Shapes, name: str) -> View:
         """Return the value broadcast to other shapes, as NumPy broadcasts."""
@@ -125,6 +148,8 @@ class View:
         name : str
             Of the step that asks, for nodes that no movement made.
         """
+        if self._settled is not None:
+            return self._settled.base
         found = time_axis(self.shapes) if len(self.shapes) > 1 else None
         axis = axis if found is None else found
         if axis is None:
@@ -134,14 +159,37 @@ class View:
             axis = int(np.argmax(self.shapes[0]))
         if self.is_plain and (axis == self.axis or self.base.is_still):
             return self.base
+        try:
+            made = self._made(wiring, axis, name)
+        except NotPredictableError:
+            if self._origin is None or self._origin.view.is_plain:
+                raise
+            made = self._step_by_step(wiring, axis, name)
+        self._settled = View(made, self.shapes, axis)
+        return made
+
+    @property
+    def latest(self) -> View:
+        """The view of the node that the movements became, once there is one."""
+        return self if self._settled is None else self._settled
+
+    def _made(self, wiring: Wiring, axis: int | None, name: str) -> Wire:
         flat = [_channels_and_time(places, axis) for places in self.places]
         lengths = tuple(places.shape[1] for places in flat)
         layers = self._layers(flat, lengths)
         made = wiring.chain(self.name or name, layers, self.base) if layers else self.base
-        made = made._replace(lengths=lengths)
-        self.base, self.axis, self.constants, self._make = made, axis, _ZERO, None
-        vars(self).pop("places", None)
-        return made
+        return made._replace(lengths=lengths)
+
+    def _step_by_step(self, wiring: Wiring, axis: int | None, name: str) -> Wire:
+        """Return the value as a node of the last movement alone, behind nodes of those before it.
+
+        A reflection of what was cut before has no map of its own.
+        """
+        assert self._origin is not None
+        step, view, shapes, number = self._origin
+        view.wire(wiring, name=name)
+        again = _moved(step, [view.latest], shapes)[number]
+        return again._made(wiring, axis, name)
 
     def _layers(self, flat: Sequence[Places], lengths: tuple[int, ...]) -> list[Layer]:
         base = self.base
@@ -188,13 +236,15 @@ def joined_views(
     wiring: Wiring,
 ) -> list[View]:
     """Return what a movement makes of several values and constants."""
+    reads = [read.latest if isinstance(read, View) else read for read in reads]
     views = [read for read in reads if isinstance(read, View)]
     if len({view.base.name for view in views}) <= 1:
         return _moved(step, reads, shapes)
     wires = [view.wire(wiring, name=step.name) for view in views]
+    settled = [view.latest for view in views]
     base = wiring.node(step.name, Concatenate(), *wires)
     before, together = 0, []
-    for view, wire in zip(views, wires, strict=True):
+    for view, wire in zip(settled, wires, strict=True):
         shift = before
 
         def places(view: View = view, shift: int = shift) -> tuple[Places, ...]:
@@ -211,6 +261,7 @@ def _moved(
     step: Step, reads: Sequence[View | NDArray[np.float64]], shapes: Sequence[Shapes]
 ) -> list[View]:
     """Return the views of a movement whose values all lie in one value of the graph."""
+    alone = reads[0] if len(reads) == 1 else None
     views = [read for read in reads if isinstance(read, View)]
     base = views[0].base
     numbered: list[View | Places] = []
@@ -262,6 +313,7 @@ def _moved(
             places=lambda each=each: places_of(each),  # type: ignore[misc]
             constants=constants,
             name=step.name,
+            origin=Origin(step, alone, shapes, each) if isinstance(alone, View) else None,
         )
         for each in range(len(shapes))
     ]
