@@ -168,7 +168,76 @@ def test_two_axes_that_grow_are_refused_with_their_place():
     shapes = {"x": lambda n: (1, 2, n), "a": lambda n: (1, n, n), "y": lambda n: (1, n, n)}
     with pytest.raises(NotPredictableError, match="two axes") as caught:
         lowered(recording(steps, shapes), 16000)
-    assert "scores" in caught.value.where
+    assert "act" in caught.value.where
+
+
+def test_attention_is_one_opaque_node():
+    def scores(queries, keys):
+        return queries @ keys.transpose(0, 2, 1)
+
+    def mixed(weights, values):
+        return weights @ values
+
+    query, key, value = (RNG.normal(size=(2, 3)) for _ in range(3))
+    steps = [
+        conv("pre", "x", "h", RNG.normal(size=(3, 2, 1))),
+        Step("turn", "movement", ("h",), ("t",), {"function": "transpose", "axes": (0, 2, 1)}),
+        *(
+            Step(f"{name}_proj", "matmul", ("t", matrix), (name,))
+            for name, matrix in (("q", query), ("k", key), ("v", value))
+        ),
+        Step(
+            "scores", "opaque", ("q", "k"), ("s",), {"type": "MatMul", "reason": "", "run": scores}
+        ),
+        apply("scale", "multiply", ("s", np.array(0.5)), "r"),
+        Step("softmax", "softmax", ("r",), ("p",), {"axis": -1}),
+        Step("mix", "opaque", ("p", "v"), ("o",), {"type": "MatMul", "reason": "", "run": mixed}),
+        Step("back", "movement", ("o",), ("y",), {"function": "transpose", "axes": (0, 2, 1)}),
+    ]
+    square = lambda n: (1, n, n)  # noqa: E731
+    shapes = {
+        "x": lambda n: (1, 2, n),
+        "h": lambda n: (1, 3, n),
+        "t": lambda n: (1, n, 3),
+        "s": square,
+        "r": square,
+        "p": square,
+        "y": lambda n: (1, 2, n),
+    }
+    shapes |= dict.fromkeys("qkvo", lambda n: (1, n, 2))
+    graph = lowered(recording(steps, shapes), 16000)
+    assert graph.kind("mix") == "attention"
+    assert [part.name for part in graph.parts if "proj" in part.name] == [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+    ]
+    samples = RNG.normal(size=(1, 2, 29))
+    hidden = (np.asarray(steps[0].reads[1])[:, :, 0] @ samples[0]).T
+    powers = np.exp(0.5 * (hidden @ query.T) @ (hidden @ key.T).T)
+    want = (powers / powers.sum(axis=1, keepdims=True)) @ (hidden @ value.T)
+    close(run_graph(graph, [samples])[graph.end][0], want.T, operations=4096)
+
+
+def test_a_gain_from_a_mean_over_time_is_one_opaque_node():
+    weight = RNG.normal(size=(2, 2, 1))
+    steps = [
+        Step(
+            "pool", "reduce", ("x",), ("m",), {"function": "mean", "axes": (2,), "keepdims": True}
+        ),
+        conv("squeeze", "m", "a", weight),
+        apply("open", "sigmoid", ("a",), "g"),
+        apply("gain", "multiply", ("x", "g"), "y"),
+    ]
+    shapes = {"x": lambda n: (1, 2, n), "y": lambda n: (1, 2, n)}
+    shapes |= dict.fromkeys("mag", lambda _: (1, 2, 1))
+    graph = lowered(recording(steps, shapes), 16000)
+    assert [part.name for part in graph.parts] == ["gain"]
+    assert "all samples of time" in graph.node("gain").layer.reason
+    samples = RNG.normal(size=(1, 2, 31))
+    opened = weight[:, :, 0] @ samples[0].mean(axis=1, keepdims=True)
+    want = samples[0] / (1 + np.exp(-opened))
+    close(run_graph(graph, [samples])[graph.end][0], want, operations=256)
 
 
 def test_values_of_different_lengths_name_the_step():

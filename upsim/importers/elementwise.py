@@ -157,7 +157,8 @@ class Elementwise:
         if found is not None:
             view = work.views[found.leaf]
             wire = view.wire(work.wiring, name=step.name)
-            made = work.wiring.chain(step.name, self._layers(found, wire.channels), wire)
+            layers = self._layers(found, wire.channels, view.latest)
+            made = work.wiring.chain(step.name, layers, wire)
             return work.plain(made, step.makes[0])
         return self._alone(work, step)
 
@@ -215,12 +216,13 @@ class Elementwise:
 
     def _activation(self, region: Region) -> Activation | None:
         shapes = tuple(tuple(each[region.leaf]) for each in self.producers.shapes)
-        return recognised(*in_columns(region, shapes))
+        # One length does not show the time; the last axis is the best that is known here.
+        axis = time_axis(shapes) if len(shapes) > 1 else len(shapes[0]) - 1
+        return recognised(*in_columns(region, shapes, axis))
 
-    def _layers(self, region: Region, made: int) -> list[Layer]:
+    def _layers(self, region: Region, made: int, leaf: View) -> list[Layer]:
         """Return the layers of a region: an activation of the catalogue, a program, or its run."""
-        shapes = tuple(tuple(each[region.leaf]) for each in self.producers.shapes)
-        columns, channels = in_columns(region, shapes)
+        columns, channels = in_columns(region, leaf.shapes, leaf.axis)
         known = recognised(columns, channels)
         if known is not None:
             return [known]
@@ -235,12 +237,16 @@ class Elementwise:
         made = step.makes[0]
         shapes = work.shapes(made)
         function = str(step.fields["function"])
-        axis = time_axis(shapes) if len(shapes) > 1 else None
+        views: dict[str, View] = {}
+        axis: int | None = None
+        for value in step.values:
+            views[value] = work.views[value].spread(shapes, f"{step.name}.spread")
+            views[value].wire(work.wiring, axis, step.name)
+            axis = views[value].latest.axis if axis is None else axis
         wires: list[Wire | Numbers] = []
         for read in step.reads:
             if isinstance(read, str):
-                view = work.views[read].spread(shapes, f"{step.name}.spread")
-                wires.append(view.wire(work.wiring, axis, step.name))
+                wires.append(views[read].latest.base)
             elif read is not None:
                 wires.append(channel_numbers(read, shapes, axis))
         values = [wire for wire in wires if isinstance(wire, Wire)]
@@ -286,9 +292,8 @@ def _is_direct(step: Step) -> bool:
     return constant_layers(function, 2.0, first=first, channels=1) is not None
 
 
-def in_columns(region: Region, shapes: Shapes) -> tuple[Region, int]:
+def in_columns(region: Region, shapes: Shapes, axis: int | None) -> tuple[Region, int]:
     """Return a region of samples (channels, time), and the channels."""
-    axis = time_axis(shapes) if len(shapes) > 1 else None
     channels = prod(size for place, size in enumerate(shapes[-1]) if place != axis)
 
     def column(read: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from upsim.errors import UpsimError
 from upsim.importers.convolutions import convolution_layers
@@ -17,6 +17,7 @@ from upsim.importers.opaque_steps import opaque_node
 from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.regions import Producers
 from upsim.importers.resizing import resize_layers
+from upsim.importers.time_mixing import softmax, without_time_mixing
 from upsim.importers.views import Shapes, View, joined_views, time_axis
 from upsim.importers.wiring import Wire, Wiring
 from upsim.layers import Conv, Softmax
@@ -90,9 +91,10 @@ class _Lowering:
         for step in reversed(self.recording.steps):
             if needed.isdisjoint(step.makes):
                 continue
-            kept.append(step)
-            needed.update(self.elementwise.plan(step))
-        return kept[::-1]
+            values = self.elementwise.plan(step)
+            kept.append((step, values))
+            needed.update(values)
+        return without_time_mixing(self.recording, kept[::-1])
 
     def _lower(self, step: Step) -> None:
         made = _LOWERINGS[step.kind](self, step)
@@ -198,11 +200,7 @@ def _softmax(work: _Lowering, step: Step) -> list[View]:
     if {axis} == channel_axes(view.shapes):
         wire = view.wire(work.wiring, name=step.name)
         return [work.plain(work.wiring.node(step.name, Softmax(), wire), step.makes[0])]
-
-    def run(tensor: NDArray[np.float64]) -> NDArray[np.float64]:
-        powers = np.exp(tensor - tensor.max(axis=axis, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
-
+    run = partial(softmax, axis=axis)
     return [opaque_node(work, step, "each output depends on all of an axis", run=run)]
 
 
