@@ -88,7 +88,7 @@ def test_the_rate_comes_from_the_file_or_from_the_caller(tmp_path):
     assert from_onnx(path, sample_rate=16000).input_rate == 4000
 
 
-def test_several_inputs_at_one_rate(tmp_path):
+def test_several_inputs_at_several_rates(tmp_path):
     nodes = [
         node("ConvTranspose", ["x", "w"], ["a"], strides=[2]),
         node("Add", ["a", "z"]),
@@ -102,6 +102,11 @@ def test_several_inputs_at_one_rate(tmp_path):
         imported(proto, tmp_path)
     graph = imported(proto, tmp_path, inputs=["a", "z"])
     assert [each.name for each in graph.inputs] == ["a", "z"]
+    graph = imported(proto, tmp_path, inputs={"x": None, "z": (1, 3, "2*T")})
+    assert graph.input_rates == (8000, 16000)
+    # Newer exporters write the factor into the name of the dimension.
+    proto.graph.input[1].type.tensor_type.shape.dim[2].dim_param = "2*s0"
+    assert imported(proto, tmp_path).input_rates == (8000, 16000)
 
 
 def test_a_condition_that_is_a_constant_is_folded(tmp_path):

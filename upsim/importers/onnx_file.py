@@ -9,7 +9,13 @@ from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimEr
 from upsim.importers.lowering import lowered
 from upsim.importers.onnx_model import OnnxModel, read_model
 from upsim.importers.onnx_operators import CONVERTERS
-from upsim.importers.onnx_part import chosen_tensors, input_shapes, parts, sample_rate_of
+from upsim.importers.onnx_part import (
+    Sizes,
+    chosen_tensors,
+    input_shapes,
+    parts,
+    sample_rate_of,
+)
 from upsim.importers.onnx_recorder import OnnxRecorder
 from upsim.network.graph import Graph
 from upsim.words.arguments import path_of, whole_number
@@ -19,7 +25,7 @@ from upsim.words.units import positive_rate
 #: for a model that shortens its input a lot.
 _LENGTHS = ((48, 72), (1920, 2880))
 
-Inputs = str | Iterable[str] | Mapping[str, Sequence[int | None] | None]
+Inputs = str | Iterable[str] | Mapping[str, Sequence[int | str | None] | None]
 
 
 def from_onnx(
@@ -39,6 +45,7 @@ def from_onnx(
     inputs : str, list of str, or mapping of str to shape, optional
         Tensors at which the part begins: inputs of the model, or any tensors inside it.  A shape
         such as ``(1, 80, None)``, None for the time, is needed where the file does not say it.
+        ``(1, 1, "256*T")`` is an input that is 256 times as long.
         Without inputs the whole model is taken, or the last part of it that can be said.  The
         graph's name says what was taken.
     outputs : str, optional
@@ -108,7 +115,7 @@ def _output(model: OnnxModel, outputs: str | Sequence[str] | None) -> str:
 
 def _imported(
     model: OnnxModel,
-    given: Mapping[str, Sequence[int | None] | None],
+    given: Mapping[str, Sizes | None],
     output: str,
     rate: object,
     length: int | None,

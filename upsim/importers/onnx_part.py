@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ from upsim.importers.onnx_model import OnnxModel, onnx_package, read_names
 from upsim.importers.recording import Shape
 from upsim.words.arguments import near_names, shown, whole_number
 
-#: A dimension that grows with the length of the input.
-Sizes = tuple[int | None, ...]
+#: The sizes of a tensor: whole numbers, and fractions, which are multiples of the length.
+Sizes = tuple[int | Fraction, ...]
+
+#: A size that grows: the name of a dimension, or so many times it.
+_GROWING = re.compile(r"(?:(\d{1,9}) ?\* ?)?[A-Za-z_]\w*")
 
 #: Axes of a shape.
 _MOST_AXES = 32
@@ -27,9 +32,7 @@ _MOST_CANDIDATES = 12
 _MOST_NAMES = 1000
 
 
-def chosen_tensors(
-    value: object, what: str, known: Collection[str]
-) -> dict[str, tuple[int | None, ...] | None]:
+def chosen_tensors(value: object, what: str, known: Collection[str]) -> dict[str, Sizes | None]:
     """Return the tensors that a user chose, each with its shape if one was written.
 
     Parameters
@@ -63,7 +66,7 @@ def chosen_tensors(
             given=f"{what}={shown(value)}",
             expected=f"1 to {_MOST_NAMES} names",
         )
-    found: dict[str, tuple[int | None, ...] | None] = {}
+    found: dict[str, Sizes | None] = {}
     for name, shape in pairs:
         if not isinstance(name, str) or name not in known:
             raise UnknownNameError(
@@ -76,16 +79,27 @@ def chosen_tensors(
     return found
 
 
-def _written_shape(shape: object, name: str) -> tuple[int | None, ...]:
+def _written_shape(shape: object, name: str) -> Sizes:
+    """Return a shape that a user wrote: None for the time, "256*T" for 256 times as long."""
     if not isinstance(shape, tuple | list) or not 0 < len(shape) <= _MOST_AXES:
         raise ArgumentTypeError(
             "a shape is a tuple of whole numbers, None for the time",
             given=f"inputs[{name!r}]={shown(shape)}",
             fix=f"inputs={{{name!r}: (1, 80, None)}}",
         )
-    return tuple(
-        None if size is None else whole_number(size, f"a size of {name!r}") for size in shape
-    )
+    found: list[int | Fraction] = []
+    for size in shape:
+        if size is None or (isinstance(size, str) and _GROWING.fullmatch(size)):
+            found.append(_multiple(size or ""))
+        else:
+            found.append(whole_number(size, f"a size of {name!r}"))
+    return tuple(found)
+
+
+def _multiple(text: str) -> Fraction:
+    """Return how many times the length a dimension is, by its name: "256*T", "T", "batch"."""
+    match = _GROWING.fullmatch(text)
+    return Fraction(max(1, int(match.group(1) or 1))) if match else Fraction(1)
 
 
 def constants_of(model: OnnxModel) -> set[str]:
@@ -123,7 +137,8 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
             cut.add(last)
             continue
         frontier.update(name for name in read_names(node) if name not in fixed)
-    whole = sorted(frontier & fed | cut, key=lambda name: model.makers.get(name, -1))
+    places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
+    whole = sorted(frontier & fed | cut, key=lambda name: (places | model.makers)[name])
     if not cut:
         yield whole
     yield from found[: -_MOST_CANDIDATES - 1 : -1]
@@ -153,7 +168,9 @@ def _sizes(info: Any) -> Sizes | None:
     if not kind.HasField("shape"):
         return None
     return tuple(
-        int(each.dim_value) if each.HasField("dim_value") and each.dim_value > 0 else None
+        int(each.dim_value)
+        if each.HasField("dim_value") and each.dim_value > 0
+        else _multiple(each.dim_param)
         for each in kind.shape.dim
     )
 
@@ -190,7 +207,7 @@ def _inferred(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
 def input_shapes(
     model: OnnxModel,
     names: Sequence[str],
-    given: Mapping[str, Sequence[int | None] | None],
+    given: Mapping[str, Sizes | None],
     lengths: Sequence[int],
 ) -> dict[str, tuple[Shape, ...]]:
     """Return the shapes of a part's inputs at each of several lengths.
@@ -200,7 +217,7 @@ def input_shapes(
     model : OnnxModel
     names : sequence of str
     given : mapping
-        Shapes that the user wrote, None for the time.
+        Shapes that the user wrote.
     lengths : sequence of int
         What the unknown dimension becomes; empty: the length that the model has fixed.
     """
@@ -208,7 +225,7 @@ def input_shapes(
     found: dict[str, tuple[Shape, ...]] = {}
     for name in names:
         written = given.get(name)
-        sizes: Sizes | None = tuple(written) if written else declared.get(name)
+        sizes = written or declared.get(name)
         if not sizes:
             raise ShapeError(
                 "the shape of an input is not known",
@@ -228,12 +245,12 @@ def _from_reader(model: OnnxModel, name: str) -> Sizes | None:
                 group = next((each.i for each in node.attribute if each.name == "group"), 1)
                 transposed = node.op_type == "ConvTranspose"
                 channels = weight.dims[0] if transposed else weight.dims[1] * max(1, group)
-                return (1, int(channels), None)
+                return (1, int(channels), Fraction(1))
     return None
 
 
 def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...]:
-    open_axes = [axis for axis, size in enumerate(sizes) if size is None]
+    open_axes = [axis for axis, size in enumerate(sizes) if isinstance(size, Fraction)]
     if open_axes[:1] == [0] and len(sizes) > 1:
         # The first axis is the batch.
         sizes = (1, *sizes[1:])
@@ -241,17 +258,17 @@ def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...
     if len(open_axes) > 1:
         raise ShapeError(
             "several sizes of an input are open, and one of them is time",
-            given=f"{name} of shape {tuple('?' if each is None else each for each in sizes)}",
+            given=f"{name}, {len(open_axes)} of {len(sizes)} sizes",
             fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time alone",
         )
     if not open_axes:
-        fixed = tuple(int(each) for each in sizes if each is not None)
+        fixed = tuple(int(each) for each in sizes)
         if not lengths:
             return (fixed,)
         return tuple(_stretched(fixed, length) for length in lengths)
     (time,) = open_axes
     return tuple(
-        tuple(length if axis == time else int(size or 1) for axis, size in enumerate(sizes))
+        tuple(int(size * length) if axis == time else int(size) for axis, size in enumerate(sizes))
         for length in (lengths or (32,))
     )
 
