@@ -332,3 +332,13 @@ def test_wrong_arguments_for_a_file_that_is_there(parameter, tmp_path):
             from_onnx(path, **arguments)
         except UpsimError as error:
             assert error.given, name  # noqa: PT017 - some are no mistake
+
+
+def test_weights_of_half_precision(tmp_path):
+    weight = np.array([[[0.5, -1.25, 2.0]]])  # exact in all of them
+    for kind in ("FLOAT16", "BFLOAT16", "FLOAT", "DOUBLE"):
+        proto = model([node("Conv", ["x", "w"])], (1, 1, None))
+        stored = helper.make_tensor("w", getattr(onnx.TensorProto, kind), (1, 1, 3), weight.ravel())
+        proto.graph.initializer.append(stored)
+        layer = imported(proto, tmp_path).parts[0].layer
+        assert np.array_equal(layer.weight_array(), weight)

@@ -260,7 +260,9 @@ def tensor_array(tensor: Any, folder: Path) -> NDArray[Any]:
             where=where,
         )
     try:
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
+        array = np.asarray(onnx.numpy_helper.to_array(tensor))
+        # NumPy computes with bfloat16 and its like in single precision.
+        return array if array.dtype.kind in "biufcOSU" else array.astype(np.float32)
     except Exception as error:  # noqa: BLE001 - as above
         raise FileFormatError(
             "a tensor cannot be read", given=shown(str(error)), where=where

@@ -138,7 +138,9 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
             continue
         frontier.update(name for name in read_names(node) if name not in fixed)
     places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
-    whole = sorted(frontier & fed | cut, key=lambda name: (places | model.makers)[name])
+    whole = sorted(
+        frontier & fed | cut, key=lambda name: model.makers.get(name, places.get(name, 0))
+    )
     if not cut:
         yield whole
     yield from found[: -_MOST_CANDIDATES - 1 : -1]

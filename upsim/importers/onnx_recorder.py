@@ -14,6 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import FileFormatError, NotPredictableError, ShapeError, UpsimError
+from upsim.importers.onnx_evaluation import (
+    evaluated_node,
+    inferred_shapes,
+    node_runner,
+    refuse_large,
+)
 from upsim.importers.onnx_model import (
     OWN_DOMAINS,
     OnnxModel,
@@ -22,16 +28,13 @@ from upsim.importers.onnx_model import (
     tensor_array,
 )
 from upsim.importers.recording import Recording, Shape, Step
-from upsim.words.arguments import refuse_beyond_memory, shown
+from upsim.words.arguments import refuse_beyond_memory
 
 Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
-
-#: Constants that are folded are weights at most.
-_MOST_NUMBERS = 2**27
 
 Converter = Callable[["OnnxRecorder", Any], None]
 
@@ -271,16 +274,28 @@ class OnnxRecorder:
                 f"{_REFUSED[node.op_type]}", given=node.op_type, fix="inputs= behind it"
             )
         made = [name for name in node.output if name]
-        shapes = _inferred(self, node)
-        reads = [name for name in node.input if name and not self.is_known(name)]
+        names = list(dict.fromkeys(name for name in node.input if name))
+        fixed = [name for name in names if self.is_known(name)]
+        reads = [name for name in names if name not in fixed]
+        each = [
+            inferred_shapes(
+                self.model,
+                node,
+                {name: self.known(name)[place] for name in fixed},
+                {name: self.shapes(name)[place] for name in reads},
+            )
+            for place in self.places
+        ]
         self.step(
             "opaque",
             reads,
             made,
-            [shapes[name] for name in made],
+            [tuple(shapes[name] for shapes in each) for name in made],
             type=str(node.op_type),
             reason=reason,
-            run=_runner(self, node, made[0]),
+            run=node_runner(
+                self.model, node, {name: self.known(name)[0] for name in fixed}, made[0]
+            ),
         )
 
     # ------------------------------------------------------------------ folding
@@ -306,7 +321,7 @@ class OnnxRecorder:
             given = [None if each is None else each[place] for each in arrays]
             key = tuple(id(each) for each in given)
             if key not in same:
-                self._refuse_large(node, given)
+                refuse_large(node, given)
                 same[key] = evaluated_node(self.model, node, given)
             made.append(same[key])
         for number, name in enumerate(node.output):
@@ -326,39 +341,6 @@ class OnnxRecorder:
             if each.name in kinds:
                 return np.asarray(self.attribute(each.name), dtype=kinds[each.name])
         raise FileFormatError("a constant has no value that is a number")
-
-    def _refuse_large(self, node: Any, given: Sequence[Array | None]) -> None:
-        """Refuse what would make a huge array of small ones."""
-        first, last = given[0] if given else None, given[-1] if given else None
-        count = sum(each.size for each in given if each is not None)
-        if node.op_type == "ConstantOfShape" and first is not None:
-            count = _product(first)
-        elif node.op_type in ("Expand", "Tile") and first is not None and last is not None:
-            count = max(first.size, 1) * _product(last)
-        elif node.op_type == "Range" and len(given) == 3:
-            start, stop, step = (float(np.ravel(each)[0]) for each in given)  # type: ignore[arg-type]
-            count = int(abs((stop - start) / step)) if step else _MOST_NUMBERS + 1
-        elif node.op_type in ("Pad", "Resize", "Upsample", "OneHot", "EyeLike"):
-            count = _estimated(node.op_type, given)
-        if count > _MOST_NUMBERS:
-            refuse_beyond_memory(count, "a constant of the model", fix="inputs= behind it")
-            raise ShapeError("a constant of the model is huge", given=f"{count} numbers")
-
-
-def _product(sizes: Array) -> int:
-    return prod(max(1, abs(int(each))) for each in np.ravel(sizes)[:32])
-
-
-def _estimated(kind: str, given: Sequence[Array | None]) -> int:
-    first = given[0]
-    if first is None or kind == "EyeLike":
-        return 0 if first is None else first.size
-    if kind == "Pad" and given[1] is not None:
-        ends = np.abs(np.ravel(given[1]).astype(object))
-        rank = max(1, first.ndim)
-        extra = [int(ends[axis] + ends[axis + rank]) for axis in range(min(rank, len(ends) // 2))]
-        return prod(size + more for size, more in zip(first.shape, extra, strict=False))
-    return _MOST_NUMBERS + 1 if kind == "OneHot" else first.size
 
 
 #: Nodes that make something else each time: they are never folded.
@@ -411,94 +393,6 @@ def needed_nodes(model: OnnxModel, output: str, inputs: Iterable[str]) -> list[i
             found.add(number)
             waiting += read_names(model.nodes[number])
     return sorted(found)
-
-
-def evaluated_node(model: OnnxModel, node: Any, given: Sequence[Array | None]) -> list[Array]:
-    """Return what ONNX's own reference makes of a node's arrays."""
-    onnx = onnx_package()
-    from onnx.reference import ReferenceEvaluator
-
-    helper = onnx.helper
-    names = [name for name in node.input if name]
-    infos = [helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(names)]
-    made = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-    graph = helper.make_graph([node], "node", infos, made)
-    opsets = [helper.make_opsetid("", model.opset)]
-    single = helper.make_model(graph, opset_imports=opsets)
-    feeds = {name: each for name, each in zip(node.input, given, strict=True) if name}
-    try:
-        with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(single).run(None, feeds)
-    except Exception as error:  # noqa: BLE001 - an evaluator raises whatever NumPy does
-        raise FileFormatError(
-            "a constant of the model cannot be computed",
-            given=f"{type(error).__name__}: {shown(str(error))}",
-        ) from None
-    rest = iter(found)
-    return [np.asarray(next(rest)) if name else np.empty(0) for name in node.output]
-
-
-def _inferred(recorder: OnnxRecorder, node: Any) -> dict[str, Shapes]:
-    """Return the shapes that ONNX's inference says a node makes."""
-    onnx = onnx_package()
-    made = [name for name in node.output if name]
-    each: list[dict[str, Shape]] = []
-    for place in recorder.places:
-        helper = onnx.helper
-        infos, tensors = [], []
-        for name in dict.fromkeys(name for name in node.input if name):
-            if recorder.is_known(name):
-                tensors.append(onnx.numpy_helper.from_array(recorder.known(name)[place], name))
-            else:
-                kind = onnx.TensorProto.FLOAT
-                shape = recorder.shapes(name)[place]
-                infos.append(helper.make_tensor_value_info(name, kind, shape))
-        outs = [helper.make_empty_tensor_value_info(name) for name in made]
-        graph = helper.make_graph([node], "node", infos, outs, tensors)
-        single = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", recorder.model.opset)]
-        )
-        try:
-            inferred = onnx.shape_inference.infer_shapes(single, data_prop=True)
-        except Exception as error:  # noqa: BLE001 - the C++ checker has classes of its own
-            raise NotPredictableError(
-                "the shape of what this node makes is not known", given=shown(str(error))
-            ) from None
-        each.append({info.name: _static(info) for info in inferred.graph.output})
-    return {name: tuple(found[name] for found in each) for name in made}
-
-
-def _static(info: Any) -> Shape:
-    kind = info.type.tensor_type
-    sizes = [each.dim_value if each.HasField("dim_value") else 0 for each in kind.shape.dim]
-    if not kind.HasField("shape") or any(size <= 0 for size in sizes):
-        raise NotPredictableError(
-            "the shape of what this node makes depends on the numbers that it reads",
-            given=info.name,
-            fix="inputs= behind it",
-        )
-    return tuple(sizes)
-
-
-def _runner(recorder: OnnxRecorder, node: Any, made: str) -> Callable[..., Array]:
-    """Return a function that runs a node by ONNX's reference, on the tensors that it reads."""
-    model = recorder.model
-    fixed = {
-        name: recorder.known(name)[0] for name in node.input if name and recorder.is_known(name)
-    }
-    reads = list(dict.fromkeys(name for name in node.input if name and name not in fixed))
-    number = list(node.output).index(made)
-
-    def run(*tensors: Array) -> Array:
-        values: dict[str, Array] = fixed | dict(zip(reads, tensors, strict=True))
-        given = [None if not name else _double(values[name]) for name in node.input]
-        return evaluated_node(model, node, given)[number]
-
-    return run
-
-
-def _double(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def _equal(first: Array, second: Array) -> bool:
