@@ -48,6 +48,7 @@ _HOMES = {
     "upsim.files.networkfile": "load_stack save_stack",
     "upsim.importers.config": "from_config",
     "upsim.importers.keras_model": "from_keras",
+    "upsim.importers.onnx_file": "from_onnx",
     "upsim.verification": "verify",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from upsim.files.networkfile import load_stack, save_stack
     from upsim.importers.config import from_config
     from upsim.importers.keras_model import from_keras
+    from upsim.importers.onnx_file import from_onnx
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise

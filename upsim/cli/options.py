@@ -10,8 +10,8 @@ StackArgument = Annotated[
     str,
     typer.Argument(
         metavar="STACK",
-        help="Name of a model (upsim models), or path of a stack file or of a model's "
-        "configuration (JSON, YAML).",
+        help="Name of a model (upsim models), or path of a stack file, of an ONNX file, or of a "
+        "model's configuration (JSON, YAML).",
     ),
 ]
 SignalOption = Annotated[
