@@ -33,6 +33,8 @@ _HOMES = {
     "upsim.answer.prediction": "Prediction",
     "upsim.theory.lines.tones": "Tone Contribution",
     "upsim.answer.explanation": "explain",
+    "upsim.answer.inspection": "Inspection inspect",
+    "upsim.answer.comparison": "Comparison compare",
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
     "upsim.theory.lines.spread": "Spread",
@@ -54,7 +56,9 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
+    from upsim.answer.comparison import Comparison, compare
     from upsim.answer.explanation import explain
+    from upsim.answer.inspection import Inspection, inspect
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack

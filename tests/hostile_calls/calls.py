@@ -158,6 +158,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
     "first": lambda: BLOCKS.first,
+    "compare.first": lambda: LINEAR,
+    "compare.second": lambda: PREDICTION,
     "period": lambda: np.ones((1, 4)),
     "factor": lambda: 2,
     "old": lambda: 2,
@@ -248,7 +250,8 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 #: Records that upsim fills in: data of anybody's making, and no arguments of a question.
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
-    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation",
+    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
+    "Inspection",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
@@ -277,6 +280,8 @@ def subjects() -> list[Subject]:
     for name, owner in {
         "Stack": LINEAR,
         "Prediction": PREDICTION,
+        "Comparison": upsim.compare(LINEAR, PREDICTION),
+        "Inspection": upsim.inspect(LINEAR),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
 from upsim.cli.predicting import predict
@@ -25,6 +26,8 @@ COMMANDS = (
     predict,
     explain,
     verify,
+    compare,
+    inspect,
     overlap,
     replicas,
     boundaries,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from upsim.cli.options import (
     JsonOption,
     MemoryOption,
     OverwriteOption,
+    PlotOption,
     RateOption,
     RecordingChannelOption,
     SeedOption,
@@ -32,9 +32,7 @@ _SHOWN_TONES = 32
 def predict(
     stack: StackArgument,
     signal: SignalOption = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw a .png, .pdf or .svg file.")
-    ] = None,
+    plot: PlotOption = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -128,7 +126,9 @@ def predict(
         prediction = compute(found, fed, frequencies=points, memory=budget, progress=bar)
         if plot is not None:
             bar.stage("drawing the picture")
-            save_picture(prediction, plot, kind, channel=channel, overwrite=overwrite)
+            save_picture(
+                lambda: prediction.plot(kind=kind, channel=channel), plot, overwrite=overwrite
+            )
     if plot is not None:
         note(f"picture written to {plot}")
     if as_json:

@@ -11,6 +11,7 @@ from upsim.show.impulse import (
     draw_phase_gains,
 )
 from upsim.show.layers import draw_layers
+from upsim.show.pairs import draw_pairs
 from upsim.show.provenance import draw_provenance
 from upsim.show.rows import Band, ContributionRow, Panel, ToneRow
 from upsim.show.spectrogram import (
@@ -31,6 +32,7 @@ __all__ = [
     "draw_impulse_and_phase_gains",
     "draw_impulse_response",
     "draw_layers",
+    "draw_pairs",
     "draw_phase_gains",
     "draw_provenance",
     "draw_spectrogram",
