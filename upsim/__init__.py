@@ -48,6 +48,8 @@ _HOMES = {
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
     "upsim.verification": "verify",
+    "upsim.verification.chunks": "context",
+    "upsim.answer.context": "Context",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = ("errors", "gaussian", "layers", "models", "neural", "operators", "testing")
@@ -57,6 +59,7 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
     from upsim.answer.comparison import Comparison, compare
+    from upsim.answer.context import Context
     from upsim.answer.explanation import explain
     from upsim.answer.inspection import Inspection, inspect
     from upsim.answer.prediction import Prediction
@@ -86,6 +89,7 @@ if TYPE_CHECKING:
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
     from upsim.verification import verify
+    from upsim.verification.chunks import context
 
 
 def __getattr__(name: str) -> Any:

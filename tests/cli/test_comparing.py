@@ -60,3 +60,18 @@ def test_compare_draws(upsim_command, tmp_path, refused):
 @pytest.mark.parametrize("verb", [["inspect", "nothing.json"], ["compare", "fig7", "nothing.json"]])
 def test_a_file_that_is_not_there(refused, verb):
     refused(*verb, what="there is no such stack file")
+
+
+def test_context_in_words_and_numbers(upsim_command):
+    outcome = upsim_command("context", "hifigan-v1", "--chunk", 64)
+    assert outcome.out.strip() == repr(upsim.context(models.hifigan_v1(), 64))
+    assert "seed" not in outcome.err
+    content = upsim_command("context", "hifigan-v1", "--chunk", 64, "--json").json()
+    assert (content["left"], content["right"], content["overlap"]) == (13, 13, [13, 13])
+
+
+def test_context_draws_the_error(upsim_command, tmp_path):
+    outcome = upsim_command("context", "fig8-left", "-c", 16, "--plot", "error.png")
+    assert "(exact)" in outcome.out
+    assert "drawn with seed 0" in outcome.err
+    assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")

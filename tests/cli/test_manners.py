@@ -28,7 +28,7 @@ def command(*arguments: str, **options):
 
 VERBS = [
     "predict", "explain", "verify", "compare", "inspect", "overlap", "replicas", "boundaries",
-    "lengths", "cost", "models", "schema",
+    "lengths", "context", "cost", "models", "schema",
 ]  # fmt: skip
 
 

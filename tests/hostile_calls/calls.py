@@ -251,7 +251,7 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
     "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
-    "Inspection",
+    "Inspection", "Context",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
@@ -282,6 +282,7 @@ def subjects() -> list[Subject]:
         "Prediction": PREDICTION,
         "Comparison": upsim.compare(LINEAR, PREDICTION),
         "Inspection": upsim.inspect(LINEAR),
+        "Context": upsim.context(LINEAR, 4, errors=True),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

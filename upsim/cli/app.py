@@ -10,7 +10,7 @@ from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
 from upsim.cli.predicting import predict
-from upsim.cli.reporting import boundaries, cost, lengths, overlap, replicas
+from upsim.cli.reporting import boundaries, context, cost, lengths, overlap, replicas
 from upsim.cli.verifying import verify
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ COMMANDS = (
     replicas,
     boundaries,
     lengths,
+    context,
     cost,
     models,
     schema,

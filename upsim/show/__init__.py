@@ -5,6 +5,7 @@ figure of 1280 x 720, and returns the Axes. matplotlib is imported at the first 
 """
 
 from upsim.show.comb import draw_comb
+from upsim.show.context_curve import draw_context
 from upsim.show.impulse import (
     draw_impulse_and_phase_gains,
     draw_impulse_response,
@@ -29,6 +30,7 @@ __all__ = [
     "SpectrogramImage",
     "ToneRow",
     "draw_comb",
+    "draw_context",
     "draw_impulse_and_phase_gains",
     "draw_impulse_response",
     "draw_layers",
