@@ -25,10 +25,12 @@ from upsim.layers import (
     PQMF,
     BatchNorm,
     Bias,
+    Clamp,
     Conv,
     Crop,
     Cubic,
     Decimate,
+    Gate,
     GroupNorm,
     HaarSynthesis,
     Hold,
@@ -42,17 +44,22 @@ from upsim.layers import (
     Linear,
     Nearest,
     Opaque,
+    Pad,
     Parallel,
     PeriodicShuffle,
     PReLU,
     ReLU,
     Resample,
     Residual,
+    Scale,
+    Select,
     Sigmoid,
     SiLU,
+    Sin,
     Slice,
     Snake,
     SnakeBeta,
+    Softmax,
     Softplus,
     Stretch,
     SubpixelConv,
@@ -111,6 +118,8 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(Stretch)
 @through.register(Nearest)
 @through.register(Crop)
+@through.register(Pad)
+@through.register(Select)
 @through.register(Decimate)
 @through.register(Slice)
 @through.register(PeriodicShuffle)
@@ -248,6 +257,12 @@ def _add(layer: Bias, bound: Bound) -> Bound:
     return bound.linear(1.0, 1, bias=float(np.abs(layer.bias).max()))
 
 
+@through.register(Scale)
+def _scale(layer: Scale, bound: Bound) -> Bound:
+    gain, bias = (float(np.abs(each).max()) for each in (layer.scale, layer.bias))
+    return bound.linear(gain, 1, bias=bias)
+
+
 @through.register(Residual)
 @through.register(Parallel)
 def _branches(layer: Residual, bound: Bound) -> Bound:
@@ -278,6 +293,20 @@ def _prelu(layer: PReLU, bound: Bound) -> Bound:
     return bound.pointwise(slope, slope * bound.size, 2)
 
 
+@through.register(Clamp)
+def _clamp(_: Layer, bound: Bound) -> Bound:
+    return bound  # a copy, or one of two numbers that are rounded alike
+
+
+@through.register(Sin)
+def _sine(layer: Sin, bound: Bound) -> Bound:
+    height, speed, turn = (
+        float(np.abs(each).max()) for each in (layer.amplitude, layer.frequency, layer.phase)
+    )
+    # The angle is rounded in proportion to its own size.
+    return bound.pointwise(height * speed, height * (1 + speed * bound.size + turn))
+
+
 @through.register(ELU)
 def _elu(layer: ELU, bound: Bound) -> Bound:
     slope = max(1.0, abs(layer.alpha))
@@ -306,6 +335,25 @@ def _softplus(layer: Softplus, bound: Bound) -> Bound:
 def _glu(_: Layer, bound: Bound) -> Bound:
     # d(x s(y)) <= |dx| + |x| |dy| / 4.
     return bound.pointwise(1 + bound.size / 4, bound.size)
+
+
+@through.register(Gate)
+def _gate(layer: Gate, bound: Bound) -> Bound:
+    # d(f g) <= |df| |g| + |f| |dg|.
+    one, other = (
+        bound if part is None else through(part, bound) for part in (layer.carrier, layer.opening)
+    )
+    size = one.size * other.size
+    distance = one.distance * other.size + one.size * other.distance
+    made = distance + rounding(2, size, bound.dtype)
+    return Bound(size, made, bound.dtype, bound.length)
+
+
+@through.register(Softmax)
+def _softmax(_: Layer, bound: Bound) -> Bound:
+    # y = e^x / sum: moves by at most y (1 - y) + y (1 - y) <= 1/2 of what x moves by; the largest
+    # is taken out, which rounds the exponents, and the sum has as many terms as channels.
+    return bound.pointwise(0.5, 1.0 + 2 * bound.size, 2 * ELEMENTARY)
 
 
 @through.register(Snake)

@@ -26,7 +26,7 @@ from upsim.errors import (
 )
 from upsim.layers import CATALOGUE, Layer
 from upsim.layers.base import said_fields
-from upsim.layers.merging import MERGINGS, Merging
+from upsim.layers.merging import NAMED_MERGINGS, Merging
 from upsim.network.stack import Stack
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
 from upsim.words.arguments import MEMORY_BUDGET, near_names
@@ -36,8 +36,6 @@ FORMAT, VERSION = "upsim-stack", 1
 _LISTED_ENTRIES = 64
 
 _FIELDS = {"format", "version", "name", "sample_rate", "in_channels", "layers", "names"}
-
-_MERGINGS: dict[str, Layer] = {type(each).__name__: each for each in MERGINGS.values()}
 
 
 def stack_to_dict(stack: Stack) -> dict[str, Any]:
@@ -137,8 +135,8 @@ def layer_from_dict(content: object) -> Layer:
     """Return the layer of plain data."""
     if not isinstance(content, dict) or not isinstance(content.get("type"), str):
         raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
-    if content["type"] in _MERGINGS:
-        return _MERGINGS[content["type"]]
+    if content["type"] in NAMED_MERGINGS:
+        return NAMED_MERGINGS[content["type"]]
     kind = CATALOGUE.get(content["type"])
     if kind is None:
         near = near_names(content["type"], CATALOGUE).replace("'", '"')

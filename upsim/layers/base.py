@@ -112,10 +112,10 @@ class Layer(ABC):
         length = whole_number(length, "length", most=None)
         if length < self.shortest_input:
             raise ShapeError(
-                "the padding reaches further than the input",
+                "the layer's padding or crop reaches further than the input",
                 given=f"{length} samples",
                 expected=f"at least {self.shortest_input}",
-                fix="a longer input, or less padding",
+                fix="a longer input, or less padding or crop",
             )
         return self.length_rule()(length)
 
@@ -133,6 +133,19 @@ class Layer(ABC):
     def channel_ratio(self) -> Fraction:
         """Output channels per input channel, for a layer that takes any number."""
         return Fraction(1)
+
+    @property
+    def values_read(self) -> int:
+        """Values of equal channels that the layer reads side by side: 2 for a gate, 1 for most.
+
+        A node may read as many values; their channels are then put one after another.
+        """
+        return 1
+
+    @property
+    def least_channels(self) -> int:
+        """The fewest input channels, for a layer that takes any number."""
+        return self.channel_ratio.denominator
 
     @property
     def is_drawn(self) -> bool:
@@ -277,6 +290,15 @@ class Activation(Layer):
             self.channels_out(samples.shape[-2])
         return self._form.function(samples)
 
+    def at_rest(self, channels: int) -> Array:
+        """Return what becomes of silence in so many channels, (channels out, 1)."""
+        return self.function(np.zeros((channels, 1)))
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether an output depends on more than one channel."""
+        return False
+
     @property
     def is_homogeneous(self) -> bool:
         """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
@@ -308,7 +330,7 @@ class Activation(Layer):
         """
         return self.pointwise.moments(mean, deviation, order=order)
 
-    def carrier(self, samples: Array) -> Array:
+    def passing(self, samples: Array) -> Array:
         """Return the part of the input that passes through: all of it, save for gates."""
         return samples
 
@@ -358,7 +380,7 @@ class Normalisation(Layer):
 
     def function(self, samples: Array) -> Array:
         """Return what becomes of finite samples (..., channels, time) by their own statistics."""
-        mean, variance = samples.mean(axis=-1), samples.var(axis=-1)
+        mean, variance = mean_over_time(samples), samples.var(axis=-1)
         centred = samples - self.centre(mean)[..., None]
         made = self.gains(mean, variance)[..., None] * centred
         bias = self.bias_array()
@@ -377,6 +399,15 @@ class Branch(Layer):
     @abstractmethod
     def merging(self) -> str:
         """How the parts are merged: "sum", "mean" or "concatenate"."""
+
+
+def mean_over_time(samples: Array) -> Array:
+    """Return the mean along the last axis; of equal samples, exactly one of them.
+
+    A sum of many equal samples is rounded, and a normalisation makes that hundreds of times larger.
+    """
+    first = samples[..., :1]
+    return np.asarray(first[..., 0] + (samples - first).mean(axis=-1))
 
 
 class Unmodelled(Layer):

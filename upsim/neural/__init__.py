@@ -15,6 +15,7 @@ array([[1., 1., 2., 1., 2., 1., 1.]])
 from upsim.neural import (  # noqa: F401
     activations,
     branches,
+    channels,
     convolution,
     hold,
     interpolation,

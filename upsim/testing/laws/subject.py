@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from functools import reduce
 
 import numpy as np
@@ -29,7 +28,7 @@ def default_channels(layer: Layer) -> int:
         count = int(np.size(getattr(layer, name, 1.0)))
         if count > 1:
             return count
-    return Fraction(layer.channel_ratio).denominator
+    return layer.least_channels
 
 
 def is_linear(layer: Layer, channels: int = 1) -> bool:

@@ -25,7 +25,7 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
 }
 
 #: Input channels must be a multiple of this.
-_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "InverseSTFT"})
+_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate", "InverseSTFT"})
 
 #: The fewest channels, where one or two are not enough.
 _FEWEST = {"InverseSTFT": 4}

@@ -8,13 +8,15 @@ from math import gcd
 from hypothesis import strategies as st
 
 from upsim.layers.base import Layer
+from upsim.layers.channels import Scale, Select
 from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
 from upsim.layers.inverse_stft import InverseSTFT
 from upsim.layers.pqmf import PQMF
 from upsim.layers.resample import METHODS, PADTYPES, Resample
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
+from upsim.operators.edges import PADDING_MODES
 from upsim.operators.kernels import WINDOWS
 from upsim.testing.strategies.values import arrays, dyadics
 
@@ -29,6 +31,17 @@ def _shuffles(channels: int) -> st.SearchStrategy[Layer]:
 
 def _biases(channels: int) -> st.SearchStrategy[Layer]:
     return st.builds(Bias, st.one_of(dyadics(), arrays((channels,))))
+
+
+def _scales(channels: int) -> st.SearchStrategy[Layer]:
+    numbers = st.one_of(dyadics(), arrays((channels,)))
+    return st.builds(Scale, numbers, bias=st.one_of(st.just(0.0), numbers))
+
+
+def _selections(channels: int) -> st.SearchStrategy[Layer]:
+    # The last one is among them, so that no fewer channels would do.
+    listed = st.lists(st.integers(0, channels - 1), max_size=3)
+    return st.builds(lambda some: Select([*some, channels - 1]), listed)
 
 
 @st.composite
@@ -114,6 +127,7 @@ _interpolators: dict[str, st.SearchStrategy[Layer]] = {
     "LazyWaveletSynthesis": st.builds(LazyWaveletSynthesis),
     "Hold": st.builds(Hold, _factors, st.integers(1, 3)),
     "Crop": st.builds(Crop, st.integers(-2, 3), st.integers(-2, 3)),
+    "Pad": st.builds(Pad, st.integers(0, 2), st.integers(0, 2), st.sampled_from(PADDING_MODES)),
     "Slice": st.builds(
         Slice,
         st.one_of(st.none(), st.integers(0, 3)),
@@ -133,5 +147,7 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     "PQMF": _banks,
     "InverseSTFT": _inverse_transforms,
     "Bias": _biases,
+    "Scale": _scales,
+    "Select": _selections,
     "Decimate": _decimations,
 }

@@ -60,7 +60,7 @@ def asked_back(graph: Graph) -> bool:
 
 
 def _passes_its_input(layer: Activation) -> bool:
-    return isinstance(layer, Gated) or type(layer).carrier is Activation.carrier
+    return isinstance(layer, Gated) or type(layer).passing is Activation.passing
 
 
 def shares_back(
