@@ -12,13 +12,14 @@ import numpy as np
 from upsim.errors import UpsimError
 from upsim.importers.convolutions import convolution_layers
 from upsim.importers.elementwise import Elementwise
+from upsim.importers.movements import moved
 from upsim.importers.normalisations import channel_axes, normalisation_node, reduced_value
 from upsim.importers.opaque_steps import opaque_node
 from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.regions import Producers
 from upsim.importers.resizing import resize_layers
 from upsim.importers.time_mixing import softmax, without_time_mixing
-from upsim.importers.views import Shapes, View, joined_views, time_axis
+from upsim.importers.views import Held, Shapes, View, joined_views, time_axis
 from upsim.importers.wiring import Wire, Wiring
 from upsim.layers import Conv, Softmax
 from upsim.network.graph import Graph
@@ -58,6 +59,7 @@ class _Lowering:
         self.recording = recording
         self.wiring = Wiring()
         self.views: dict[str, View] = {}
+        self.held: dict[str, Held] = {}
         self.producers = Producers(recording.steps, recording.shapes)
         self.elementwise = Elementwise(self.producers)
         for value in recording.inputs:
@@ -100,6 +102,16 @@ class _Lowering:
         made = _LOWERINGS[step.kind](self, step)
         for value, view in zip(step.makes, made, strict=False):
             self.views[value] = view
+
+    def hold(self, step: Step, reads: Sequence[Any], shapes: Sequence[Shapes]) -> None:
+        """Note what a movement of constants alone makes, at each recorded length."""
+        fill = float(step.fields.get("value", 0.0))
+        made = [
+            moved(step, [read[number] for read in reads], shapes[0][number], number, fill)
+            for number in range(len(self.recording.shapes))
+        ]
+        for number, value in enumerate(step.makes):
+            self.held[value] = tuple(each[number] for each in made)
 
     # ------------------------------------------------------------------ what steps read
 
@@ -165,12 +177,18 @@ def _matmul(work: _Lowering, step: Step) -> list[View]:
 
 
 def _movement(work: _Lowering, step: Step) -> list[View]:
+    count = len(work.recording.shapes)
     reads = [
-        work.view(read) if isinstance(read, str) else np.asarray(read)
+        work.held.get(read) or work.view(read)
+        if isinstance(read, str)
+        else (np.asarray(read),) * count
         for read in step.reads
         if read is not None
     ]
     shapes = [work.shapes(value) for value in step.makes]
+    if not any(isinstance(read, View) for read in reads):
+        work.hold(step, reads, shapes)
+        return []
     return joined_views(step, reads, shapes, work.wiring)
 
 

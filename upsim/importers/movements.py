@@ -27,6 +27,9 @@ _PADS: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
 #: tuples by themselves: an order of axes, the sizes of a split.
 _BY_LENGTH = ("start", "stop", "left", "right", "index", "count", "offset")
 
+#: Fields that are several numbers: a tuple of such, one for each length.
+_SEVERAL_BY_LENGTH = ("strides", "indices", "sizes", "counts")
+
 
 def moved(
     step: Step, arrays: Sequence[Numbers], shape: Shape, number: int, fill: float = 0
@@ -49,6 +52,10 @@ def moved(
     for key in _BY_LENGTH:
         if isinstance(fields.get(key), tuple):
             fields[key] = fields[key][number]
+    for key in _SEVERAL_BY_LENGTH:
+        several = fields.get(key)
+        if isinstance(several, tuple) and several and isinstance(several[0], tuple | np.ndarray):
+            fields[key] = several[number]
     size = 1
     for each in shape:
         size *= each

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,9 +229,13 @@ def _channels_and_time(places: Places, axis: int | None) -> Places:
     return last.reshape(-1, last.shape[-1])
 
 
+#: A constant that is as long as the input asks: one array for each recorded length.
+Held = tuple[NDArray[Any], ...]
+
+
 def joined_views(
     step: Step,
-    reads: Sequence[View | NDArray[np.float64]],
+    reads: Sequence[View | Held],
     shapes: Sequence[Shapes],
     wiring: Wiring,
 ) -> list[View]:
@@ -240,8 +244,15 @@ def joined_views(
     views = [read for read in reads if isinstance(read, View)]
     if len({view.base.name for view in views}) <= 1:
         return _moved(step, reads, shapes)
-    wires = [view.wire(wiring, name=step.name) for view in views]
-    settled = [view.latest for view in views]
+    try:
+        wires = [view.wire(wiring, name=step.name) for view in views]
+        settled = [view.latest for view in views]
+    except NotPredictableError:
+        # Rows laid one after another, as a write into a part of a tensor leaves them: they are
+        # values of the graph again only once they are joined.
+        wires, settled = [view.base for view in views], views
+        if len({wire.lengths for wire in wires}) > 1:
+            raise
     base = wiring.node(step.name, Concatenate(), *wires)
     before, together = 0, []
     for view, wire in zip(settled, wires, strict=True):
@@ -249,22 +260,20 @@ def joined_views(
 
         def places(view: View = view, shift: int = shift) -> tuple[Places, ...]:
             pairs = zip(view.places, base.lengths, strict=True)
-            return tuple(each + shift * length for each, length in pairs)
+            return tuple(np.where(each < 0, each, each + shift * length) for each, length in pairs)
 
-        together.append(View(base, view.shapes, None, places=places))
+        together.append(View(base, view.shapes, None, places=places, constants=view.constants))
         before += wire.channels
     rest = iter(together)
     return _moved(step, [next(rest) if isinstance(read, View) else read for read in reads], shapes)
 
 
-def _moved(
-    step: Step, reads: Sequence[View | NDArray[np.float64]], shapes: Sequence[Shapes]
-) -> list[View]:
+def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -> list[View]:
     """Return the views of a movement whose values all lie in one value of the graph."""
     alone = reads[0] if len(reads) == 1 else None
     views = [read for read in reads if isinstance(read, View)]
     base = views[0].base
-    numbered: list[View | Places] = []
+    numbered: list[View | tuple[Places, ...]] = []
     table: list[Constants] = [_ZERO]
     count = 1
     fill = step.fields.get("value", 0) if step.fields["function"] == "pad" else 0
@@ -277,8 +286,14 @@ def _moved(
             own = read.constants
             numbered.append(read)
         else:
-            own, inverse = np.unique(np.asarray(read, dtype=np.float64), return_inverse=True)
-            numbered.append(-1 - count - inverse.reshape(np.shape(read)).astype(np.int64))
+            flat = [np.asarray(array, dtype=np.float64).reshape(-1) for array in read]
+            own, inverse = np.unique(np.concatenate(flat), return_inverse=True)
+            parts = np.split(-1 - count - inverse.astype(np.int64), np.cumsum([*map(len, flat)]))
+            numbered.append(
+                tuple(
+                    part.reshape(np.shape(array)) for part, array in zip(parts, read, strict=False)
+                )
+            )
         table.append(own)
         count += own.size
     # Equal constants get one number, so that a map is compared by what it means.
@@ -288,7 +303,7 @@ def _moved(
         arrays = []
         for read, shift in zip(numbered, shifts, strict=True):
             if not isinstance(read, View):
-                arrays.append(read)
+                arrays.append(read[length])
                 continue
             places = read.places[length]
             arrays.append(np.where(places < 0, places - shift, places))
