@@ -51,6 +51,7 @@ _HOMES = {
     "upsim.importers.config": "from_config",
     "upsim.importers.keras_model": "from_keras",
     "upsim.importers.onnx_file": "from_onnx",
+    "upsim.importers.torch_module": "from_torch",
     "upsim.verification": "verify",
     "upsim.verification.chunks": "context",
     "upsim.answer.context": "Context",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from upsim.importers.config import from_config
     from upsim.importers.keras_model import from_keras
     from upsim.importers.onnx_file import from_onnx
+    from upsim.importers.torch_module import from_torch
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise

@@ -8,6 +8,7 @@ new function cannot be forgotten.
 from __future__ import annotations
 
 import enum
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -117,6 +118,16 @@ HOSTILE: dict[str, Callable[[], object]] = {
     "operator": lambda: TAPS,
 }
 
+
+def torch_module() -> object:
+    """Return a module of torch; None, which every call refuses, where torch is missing."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    return torch.nn.ConvTranspose1d(1, 1, 4, 2).eval()
+
+
 #: Good arguments by parameter; "function.parameter" goes before "parameter".
 GOOD: dict[str, Callable[[], object]] = {
     "stack": lambda: LINEAR,
@@ -164,6 +175,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "path": lambda: "/nowhere/at/all",
     "config": lambda: dict(CONFIG),
     "notes": lambda: ["noise is off"],
+    "from_torch.module": torch_module,
+    "from_torch.input": lambda: (1, 1, 12),
     "from_keras.model": lambda: None,  # Keras may be missing; every call is refused either way
     "number": lambda: 1,
     "label": lambda: "1",

@@ -1,0 +1,310 @@
+"""``from_torch`` against the module itself, in double precision."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import upsim
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotPredictableError,
+    ShapeError,
+    UnknownNameError,
+    UpsimError,
+)
+from upsim.words.tolerance import rounding
+
+torch = pytest.importorskip("torch", reason='torch is missing: pip install ".[torch]"')
+F = torch.nn.functional
+nn = torch.nn
+
+from tests.importers import torch_zoo as zoo  # noqa: E402 - needs torch
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+
+#: The axis of time, where it is not the last one.
+AXES = {"channels-last": 1}
+
+
+#: Statistics over a finite run hold its edges, so that it has no steady state to compare with.
+LEVELLED = {"demucs"}
+
+
+@pytest.fixture(params=list(zoo.ZOO))
+def case(request):
+    kind, shape = zoo.ZOO[request.param]
+    return request.param, zoo.seeded(kind), shape
+
+
+def graph_of(module, shape, **fields):
+    return upsim.from_torch(module, sample_rate=16000, input=shape, **fields)
+
+
+def test_the_graph_makes_what_the_module_makes_at_any_length(case):
+    name, module, shape = case
+    axis = AXES.get(name, len(shape) - 1)
+    graph = graph_of(module, shape)
+    step = 4 if name == "demucs" else 1
+    for more in (0, 1, 7):
+        size = zoo.longer(shape, axis, shape[axis] + more * step)
+        samples = np.random.default_rng(more).standard_normal(size)
+        want = zoo.made_by(module, samples)
+        zoo.assert_same(graph, zoo.laid_flat(want, -1), zoo.laid_flat(samples, axis))
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ZOO if name not in LEVELLED])
+def test_lines_are_those_of_the_modules_steady_state(name):
+    kind, shape = zoo.ZOO[name]
+    module = zoo.seeded(kind)
+    axis = AXES.get(name, len(shape) - 1)
+    graph = graph_of(module, shape)
+    period = graph.rate.numerator
+    size = zoo.longer(shape, axis, 1024 * graph.rate.denominator)
+    want = zoo.laid_flat(zoo.made_by(module, np.ones(size)), -1)[0]
+    middle = want.shape[-1] // 2 // period * period
+    lines = np.fft.rfft(want[:, middle : middle + period]) / period
+    prediction = upsim.predict(graph, upsim.Constant(1.0))
+    found = np.zeros_like(lines)
+    for tone in prediction.tones:
+        found[:, int(tone.fraction * period)] = tone.amplitude
+    largest = max(1.0, float(np.abs(want).max()))
+    assert np.abs(found - lines).max() <= rounding(4096, largest)
+
+
+def test_names_are_module_paths():
+    graph = graph_of(zoo.seeded(zoo.HiFiGAN), (1, 8, 12))
+    names = {node.name: node.layer.called for node in graph.nodes}
+    assert names["conv_pre"] == "Conv"
+    assert names["ups.0"] == names["ups.1"] == "TransposedConv"
+    assert {f"resblocks.{number}" for number in range(4)} <= set(names)
+    assert [each.name for each in graph.inputs] == ["mel"]
+    assert graph.name == "HiFiGAN"
+
+
+def test_a_module_called_twice_has_two_names():
+    graph = graph_of(zoo.seeded(zoo.Shared), (1, 4, 12))
+    assert {"conv", "conv#2", "act", "act#2"} <= {node.name for node in graph.nodes}
+
+
+def test_a_recurrent_layer_is_one_node_of_its_own_name():
+    graph = graph_of(zoo.seeded(zoo.Recurrent), (1, 4, 12))
+    assert graph.node("lstm").layer.called == "LSTM"
+
+
+def test_a_chosen_module_is_one_node():
+    graph = graph_of(zoo.seeded(zoo.HiFiGAN), (1, 8, 12), opaque=["conv_pre"])
+    assert graph.node("conv_pre").layer.called in ("Conv1d", "ParametrizedConv1d")
+
+
+# ---------------------------------------------------------------------- inputs and outputs
+
+
+def test_several_inputs_at_their_rates_and_a_speaker_as_a_tensor():
+    module = zoo.seeded(zoo.Source)
+    speaker = torch.randn(1, 3, 1)
+    graph = graph_of(module, {"mel": (1, 4, 10), "f0": (1, 1, 40), "g": speaker})
+    assert {each.name: each.channels for each in graph.inputs} == {"mel": 4, "f0": 1}
+    assert [float(rate) for rate in graph.input_rates] == [4000.0, 16000.0]
+    source = np.random.default_rng(1)
+    mel, f0 = source.standard_normal((1, 4, 9)), source.standard_normal((1, 1, 36))
+    want = zoo.made_by(module, mel, f0, speaker.double().numpy())
+    zoo.assert_same(graph, want, mel, f0)
+    same = graph_of(module, [(1, 4, 10), (1, 1, 40), speaker])
+    assert [node.name for node in same.nodes] == [node.name for node in graph.nodes]
+
+
+def test_noise_of_the_module_is_an_input_that_needs_no_signal():
+    graph = graph_of(zoo.seeded(zoo.Noisy), (1, 4, 12))
+    (noise,) = (each for each in graph.inputs if each.signal is not None)
+    assert noise.signal == upsim.WhiteNoise(1.0)
+    module = zoo.seeded(zoo.Noisy)
+    weight = module.up.weight.detach().double().numpy()
+    # DC of the sum over taps of each phase, and the gain's (1 + G).
+    gain = np.eye(2) + module.gain.weight.detach().double().numpy()[..., 0]
+    want = gain @ (weight.sum(axis=(0, 2)) / 2 + module.up.bias.detach().double().numpy())
+    prediction = upsim.predict(graph, upsim.Constant(1.0))
+    dc = next(tone for tone in prediction.tones if tone.frequency == 0)
+    assert np.abs(dc.amplitude - want).max() <= rounding(64, 1.0 + np.abs(want).max())
+
+
+@dataclass
+class Record:
+    loss: object
+    audio: object
+
+
+class Returning(nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.up = nn.ConvTranspose1d(2, 1, 4, 2, 1)
+
+    def forward(self, x):
+        return self.how(self.up(x), x)
+
+
+@pytest.mark.parametrize(
+    ("how", "output"),
+    [
+        (lambda y, x: (y, x), None),
+        (lambda y, x: [x, y], 1),
+        (lambda y, x: {"audio": y, "x": x}, None),
+        (lambda y, x: {"x": x, "audio": y}, "audio"),
+        (lambda y, x: Record(None, y), None),
+        (lambda y, x: Record(x, y), "audio"),
+    ],
+)
+def test_the_first_tensor_is_the_output_or_the_one_that_is_named(how, output):
+    graph = graph_of(zoo.seeded(Returning, how), (1, 2, 12), output=output)
+    assert [node.name for node in graph.nodes] == ["up"]
+
+
+# ---------------------------------------------------------------------- the module stays
+
+
+def test_the_module_is_left_as_it_was():
+    module = zoo.seeded(zoo.HiFiGAN).train()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    hooks = [len(each._forward_hooks) + len(each._forward_pre_hooks) for each in module.modules()]
+    state = torch.random.get_rng_state()
+    graph_of(module, (1, 8, 12))
+    assert module.training
+    assert all(value.dtype == torch.float32 for value in module.state_dict().values())
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+    assert hooks == [
+        len(each._forward_hooks) + len(each._forward_pre_hooks) for each in module.modules()
+    ]
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_half_precision_weights_are_read_as_they_are():
+    module = zoo.seeded(zoo.Shared).half()
+    graph = graph_of(module, (1, 4, 12))
+    weight = module.conv.weight.detach().double().numpy()
+    assert np.array_equal(graph.node("conv").layer.weight_array(), weight)
+
+
+# ---------------------------------------------------------------------- words for what cannot be
+
+
+class Lambda(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.inner = nn.Conv1d(2, 2, 3, padding=1)
+        self.function = function
+        self.register_buffer("memory", torch.zeros(1, 2, 12))
+
+    def forward(self, x):
+        return self.function(self, self.inner(x))
+
+
+def raising(module, x):
+    raise ValueError("no such mel")
+
+
+def through_numpy(module, x):
+    return x * torch.from_numpy(np.abs(x.numpy()).max(keepdims=True))
+
+
+def deciding(module, x):
+    return x if x.abs().max() > 1 else 2 * x
+
+
+def looping(module, x):
+    total = x[..., :1]
+    for step in range(1, x.shape[-1]):
+        total = torch.cat([total, total[..., -1:] + x[..., step : step + 1]], -1)
+    return total
+
+
+def remembering(module, x):
+    module.memory[..., :2] = x[..., :2]
+    return x + module.memory.mean()
+
+
+def clocked(module, x):
+    return x * torch.linspace(0.0, 1.0, x.shape[-1])
+
+
+REFUSED = {
+    "raises": (raising, ArgumentError, "no such mel"),
+    "numpy": (through_numpy, NotPredictableError, "something else than torch"),
+    "decides": (deciding, NotPredictableError, "reads numbers out of the signal"),
+    "loops": (looping, NotPredictableError, "other operations at another length"),
+    "remembers": (remembering, NotPredictableError, "'memory'"),
+    "clock": (clocked, NotPredictableError, "another one at another length"),
+    "complex": (lambda module, x: torch.fft.rfft(x).real, NotPredictableError, "complex"),
+    "nothing": (lambda module, x: None, ArgumentError, "no such tensor"),
+    "text": (lambda module, x: "y", ArgumentError, "no such tensor"),
+    "constant": (lambda module, x: torch.ones(1, 2, 5), ArgumentError, "does not depend"),
+    "timeless": (lambda module, x: x.mean(-1), ShapeError, "no signal"),
+    "whole numbers": (lambda module, x: (x > 0).long(), ArgumentError, "no signal"),
+    "dropout": (lambda module, x: F.dropout(x, 0.5), NotPredictableError, "random"),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_what_cannot_be_followed_is_refused_by_name(name):
+    function, kind, words = REFUSED[name]
+    module = zoo.seeded(Lambda, function)
+    with pytest.raises(kind, match=words):
+        graph_of(module, (1, 2, 12))
+
+
+def test_an_error_inside_a_module_has_its_path():
+    module = nn.Sequential(nn.Conv1d(2, 2, 1), zoo.seeded(Lambda, deciding))
+    with pytest.raises(NotPredictableError) as caught:
+        graph_of(module.eval(), (1, 2, 12))
+    assert "1" in caught.value.where.split(", ")
+
+
+def test_training_mode_is_refused_only_where_it_matters():
+    module = nn.Sequential(nn.Conv1d(2, 2, 1), nn.Dropout(0.5))
+    with pytest.raises(ArgumentError, match="training mode"):
+        graph_of(module.train(), (1, 2, 12))
+    assert graph_of(module.eval(), (1, 2, 12)).out_channels == 2
+    assert graph_of(zoo.seeded(zoo.Shared).train(), (1, 4, 12)).out_channels == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (None, ArgumentTypeError),
+        ("mel", ArgumentTypeError),
+        ((), ArgumentTypeError),
+        ((2, 4, 12), ShapeError),
+        ((12,), ShapeError),
+        ((1, 4, 0), ArgumentError),
+        ((1, 5, 12), ArgumentError),
+        ((1, 4, 10**12), UpsimError),
+        (torch.zeros(1, 4, 12, dtype=torch.complex64), ArgumentTypeError),
+        (torch.full((1, 4, 12), torch.nan), ArgumentError),
+        (torch.zeros(1, 4, 12, dtype=torch.long), ArgumentError),
+        ({"mel": (1, 4, 12)}, UnknownNameError),
+    ],
+)
+def test_wrong_inputs_are_refused(given, kind):
+    with pytest.raises(kind):
+        graph_of(zoo.seeded(zoo.Shared), given)
+
+
+@pytest.mark.parametrize("module", [None, nn.Conv1d, {"conv.weight": torch.ones(1)}, "model.pt"])
+def test_what_is_no_module_is_refused(module):
+    with pytest.raises(ArgumentTypeError):
+        graph_of(module, (1, 4, 12))
+
+
+def test_weights_without_numbers_are_refused():
+    with torch.device("meta"):
+        module = nn.Conv1d(2, 2, 1)
+    for each in (module, nn.LazyConv1d(2, 1)):
+        with pytest.raises(ArgumentError, match="no numbers"):
+            graph_of(each.eval(), (1, 2, 12))
+
+
+def test_an_unknown_path_is_refused():
+    with pytest.raises(UnknownNameError, match="lstm"):
+        graph_of(zoo.seeded(zoo.Recurrent), (1, 4, 12), opaque=["lstn"])

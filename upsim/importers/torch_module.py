@@ -1,0 +1,584 @@
+"""``from_torch``: a module of PyTorch as a graph, under its own names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import product
+from math import lcm, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotPredictableError,
+    ShapeError,
+    UnknownNameError,
+    UpsimError,
+)
+from upsim.importers import torch_layers, torch_movements, torch_noise, torch_pointwise
+from upsim.importers.lowering import lowered
+from upsim.importers.recording import Recording, Shape
+from upsim.importers.torch_copy import checked_module, double_copy, torch_package
+from upsim.importers.torch_lengths import OtherOperationsError, joined
+from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
+from upsim.importers.torch_recorder import Recorder, Rules, Run, recording
+from upsim.importers.views import time_axis
+from upsim.network.graph import Graph
+from upsim.neural.run import run_graph
+from upsim.words.arguments import near_names, refuse_beyond_memory, shown, whole_number
+from upsim.words.units import positive_rate
+
+_RULES = Rules(
+    torch_pointwise.RULES | torch_movements.RULES | torch_layers.RULES,
+    torch_noise.RULES,
+    opaque_operation,
+)
+
+#: Attempts at a second length before the module is refused.
+_ATTEMPTS = 24
+
+
+def from_torch(
+    module: object,
+    *,
+    sample_rate: object,
+    input: object,  # noqa: A002 - the word that a user of torch expects
+    output: str | int | None = None,
+    opaque: Sequence[str] = (),
+    name: str | None = None,
+) -> Graph:
+    """Return what a torch module computes as a graph, under its modules' own paths.
+
+    The module is run on random numbers at two lengths, and what it computes is written down.  The
+    graph is compared with the module's own output before it is returned, also at a third length.
+    The module is left as it was: a copy in double precision is run.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        As it is in evaluation.  Where its output depends on the training mode, it is refused until
+        ``module.eval()`` is called.
+    sample_rate : number
+        Of the output, in Hz.
+    input : shape, tensor, or several of them in a list or a dict
+        What forward takes: a shape (1, channels, time) for a signal, a tensor for numbers that
+        matter, such as a speaker.  A dict has forward's own names, and may hold other arguments as
+        they are.  The first axis is the batch, and is 1.  Time is the axis that may be longer; the
+        last one is tried first.
+    output : str or int, optional
+        Which of several: a key, an attribute or a number.  The first tensor by default.
+    opaque : sequence of str, optional
+        Paths of modules to take as one node each.  Recurrent layers and attention are.
+    name : str, optional
+        Of the graph; the module's class by default.
+
+    Returns
+    -------
+    Graph
+
+    Examples
+    --------
+    >>> generator = torch.nn.ConvTranspose1d(80, 1, 16, 8, 4)  # doctest: +SKIP
+    >>> graph = from_torch(generator, sample_rate=22050, input=(1, 80, 32))  # doctest: +SKIP
+    """
+    rate = positive_rate(sample_rate)
+    given_module = checked_module(module)
+    if output is not None and (isinstance(output, bool) or not isinstance(output, str | int)):
+        raise ArgumentTypeError(
+            "output names one of several tensors",
+            given=f"output={shown(output)}",
+            expected="a key, an attribute, a number, or None for the first",
+        )
+    torch = torch_package()
+    given = _given_inputs(torch, given_module, input)
+    title = type(given_module).__name__ if name is None else name
+    copied = _Copied(torch, given_module, given, output, _opaque_paths(given_module, opaque))
+    graph = copied.graph(rate, title)
+    if given_module.training:
+        copied.refuse_training()
+    return graph
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+@dataclass(frozen=True)
+class _Given:
+    """One argument of forward: a shape to fill, a tensor, or anything else as it is."""
+
+    name: str
+    shape: Shape | None = None
+    value: Any = None
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.shape is not None and self.value is not None
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it holds real numbers that may change with time."""
+        return self.shape is not None and (self.value is None or self.value.is_floating_point())
+
+
+def _given_inputs(torch: Any, module: Any, given: object) -> list[_Given]:
+    names = _parameter_names(module)
+    if isinstance(given, Mapping):
+        pairs = [(str(key), value) for key, value in given.items()]
+    else:
+        is_one = isinstance(given, torch.Tensor) or _is_shape(given)
+        listed = [given] if is_one else given
+        if not isinstance(listed, list | tuple) or not listed:
+            raise ArgumentTypeError(
+                "input must say what the module takes",
+                given=f"input={shown(given)}",
+                expected="a shape, a tensor, or a list or dict of them",
+                fix="input=(1, 80, 32)",
+            )
+        pairs = [
+            (names[number] if number < len(names) else f"input{number + 1}", value)
+            for number, value in enumerate(listed)
+        ]
+    found = [_one_given(torch, name, value) for name, value in pairs]
+    if isinstance(given, Mapping):
+        unknown = [each.name for each in found if names and each.name not in names]
+        if unknown and not _takes_anything(module):
+            raise UnknownNameError(
+                "forward has no argument of this name",
+                given=repr(unknown[0]),
+                expected=", ".join(names),
+                fix=near_names(unknown[0], names),
+            )
+    if not any(each.is_signal for each in found):
+        raise ArgumentError(
+            "no input is a signal",
+            given=f"input={shown(given)}",
+            expected="at least one shape, or a tensor of real numbers",
+            fix="input=(1, 80, 32); for codes, the part of the module behind its embedding",
+        )
+    return found
+
+
+def _is_shape(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+    )
+
+
+def _one_given(torch: Any, name: str, value: Any) -> _Given:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        value = torch.tensor(value)
+    if isinstance(value, torch.Tensor):
+        if value.is_complex():
+            raise ArgumentTypeError(
+                "an input is complex", given=f"{name} of {value.dtype}", expected="real numbers"
+            )
+        shape = tuple(value.shape)
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ArgumentError("an input must be finite", given=name)
+        kept = value.detach().to("cpu", torch.float64 if value.is_floating_point() else None)
+    elif _is_shape(value):
+        shape, kept = tuple(int(each) for each in value), None
+        for size in shape:
+            whole_number(size, f"a size of the input {name!r}")
+        refuse_beyond_memory(prod(shape), f"the input {name!r}", fix="a shorter one: (1, 80, 32)")
+        if len(shape) < 2:
+            raise ShapeError(
+                "an input has a batch axis and a time axis at least",
+                given=f"{name}: {shape}",
+                expected="(1, channels, time) or (1, time)",
+                fix=f"(1, {shape[0]})",
+            )
+    else:
+        return _Given(name, None, value)
+    if len(shape) > 1 and shape[0] != 1:
+        raise ShapeError(
+            "the first axis is the batch, and a graph has a batch of one",
+            given=f"{name} of shape {shape}",
+            expected=f"(1, {', '.join(map(str, shape[1:]))})",
+            fix=f"(1, {', '.join(map(str, shape[1:]))}), or (1, {', '.join(map(str, shape))})",
+        )
+    return _Given(name, shape, kept)
+
+
+def _signature(module: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def _parameter_names(module: Any) -> list[str]:
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each.name for each in _signature(module) if each.kind not in variable]
+
+
+def _takes_anything(module: Any) -> bool:
+    return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in _signature(module))
+
+
+def _opaque_paths(module: Any, given: object) -> tuple[str, ...]:
+    listed = [given] if isinstance(given, str) else given
+    if not isinstance(listed, list | tuple) or not all(isinstance(each, str) for each in listed):
+        raise ArgumentTypeError(
+            "opaque names modules by their paths",
+            given=f"opaque={shown(given)}",
+            expected="a list of paths",
+            fix='opaque=["decoder.lstm"]',
+        )
+    known = {path for path, _ in module.named_modules() if path}
+    for each in listed:
+        if each not in known:
+            raise UnknownNameError(
+                "the module has no part of this path",
+                given=repr(each),
+                expected="a path as module.named_modules() gives it",
+                fix=near_names(each, known),
+            )
+    return tuple(listed)
+
+
+# ---------------------------------------------------------------------- runs
+
+#: Which axis of each input is time; None for one that stays as it is.
+_Axes = Mapping[str, int | None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """One run at one length: what it wrote down, and the output."""
+
+    run: Run
+    output: str
+    made: NDArray[np.float64]
+
+
+class _Copied:
+    """The copy of a module, and what it is fed."""
+
+    def __init__(
+        self,
+        torch: Any,
+        module: Any,
+        given: Sequence[_Given],
+        output: str | int | None,
+        opaque: Sequence[str],
+    ) -> None:
+        self.torch, self.given, self.output = torch, given, output
+        self.module = double_copy(module)
+        self.names = _parameter_names(module)
+        self.opaque = opaque
+        self.kept = {
+            tensor.untyped_storage()._cdata: f"{path!r}"
+            for path, tensor in (*self.module.named_parameters(), *self.module.named_buffers())
+        }
+
+    # ------------------------------------------------------------------ one run
+
+    def _tensors(self, axes: _Axes, length: int | None) -> dict[str, Any]:
+        """Return the arguments of forward, time as long as a length of the first input asks."""
+        source = np.random.default_rng(0)
+        found: dict[str, Any] = {}
+        for each in self.given:
+            if each.shape is None:
+                found[each.name] = each.value
+                continue
+            shape, axis = list(each.shape), axes.get(each.name)
+            if axis is not None and length is not None:
+                shape[axis] = shape[axis] * length // self._length(axes)
+            if each.value is None:
+                found[each.name] = self.torch.tensor(source.standard_normal(shape))
+            elif tuple(shape) == each.shape:
+                found[each.name] = each.value.clone()
+            else:
+                places = self.torch.arange(shape[axis]) % each.shape[axis]  # type: ignore[index]
+                found[each.name] = each.value.index_select(axis, places)
+        return found
+
+    def _length(self, axes: _Axes) -> int:
+        """Return the samples of the first input that has time."""
+        for each in self.given:
+            axis = axes.get(each.name)
+            if axis is not None and each.shape is not None:
+                return each.shape[axis]
+        raise ShapeError("no input has a time axis", given=str(dict(axes)))
+
+    def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> _Ran:
+        """Return one run of the module, written down."""
+        recorder = Recorder(self.torch, _RULES, self.kept, before)
+        tensors = self._tensors(axes, length)
+        for each in self.given:
+            if each.is_signal and axes.get(each.name, 0) is not None:
+                tensor = tensors[each.name]
+                recorder.values.bind(tensor, each.name)
+                recorder.run.shapes[each.name] = tuple(tensor.shape)
+                recorder.run.arrays[each.name] = tensor.numpy().copy()
+        with self._watched(recorder), recording(recorder):
+            made = self._called(tensors)
+            chosen = self._chosen(made)
+            is_value = recorder.is_value(chosen)
+            value = recorder.read(chosen) if is_value else None
+        if not isinstance(value, str):
+            raise ArgumentError(
+                "the output does not depend on the input",
+                given=f"a tensor of shape {tuple(chosen.shape)}",
+                expected="a tensor that forward computes from its input, with torch",
+            )
+        return _Ran(recorder.run, value, np.array(chosen.detach().numpy(), dtype=np.float64))
+
+    def _called(self, tensors: Mapping[str, Any]) -> Any:
+        names = [each.name for each in self.given]
+        if names == self.names[: len(names)]:
+            return self.module(*tensors.values())
+        if set(names) <= set(self.names):
+            return self.module(**tensors)
+        known = {key: each for key, each in tensors.items() if not key.startswith("input")}
+        rest = [each for key, each in tensors.items() if key not in known]
+        return self.module(*rest, **known) if rest else self.module(**tensors)
+
+    @contextmanager
+    def _watched(self, recorder: Recorder) -> Iterator[None]:
+        """Follow which module runs, for a while."""
+        with ExitStack() as stack:
+            chosen = opaque_modules(self.torch, self.module, self.opaque)
+            for path, (each, why) in chosen.items():
+                own = vars(each).get("forward")
+                object.__setattr__(each, "forward", wrapped(recorder, each, why))
+                stack.callback(_restore, each, own)
+                del path
+            for path, each in self.module.named_modules():
+                if not path:
+                    continue
+                before = each.register_forward_pre_hook(
+                    lambda _module, _args, path=path: recorder.enter(path), prepend=True
+                )
+                after = each.register_forward_hook(lambda *_: recorder.leave())
+                stack.callback(before.remove)
+                stack.callback(after.remove)
+            yield
+
+    def _chosen(self, made: Any) -> Any:
+        """Return the tensor that is the output."""
+        torch, wanted = self.torch, self.output
+        found: Any = None
+        if wanted is None:
+            found = made if isinstance(made, torch.Tensor) else None
+            if found is None:
+                held = (
+                    made
+                    if isinstance(made, Mapping | list | tuple)
+                    else getattr(made, "__dict__", {})
+                )
+                listed = leaves(torch, held)
+                found = listed[0] if listed else None
+        elif isinstance(wanted, int) and isinstance(made, list | tuple):
+            found = made[wanted] if -len(made) <= wanted < len(made) else None
+        elif isinstance(wanted, str):
+            found = made.get(wanted) if isinstance(made, Mapping) else getattr(made, wanted, None)
+        if not isinstance(found, torch.Tensor):
+            raise ArgumentError(
+                "forward returns no such tensor",
+                given=f"{type(made).__name__}"
+                + (f", output={shown(wanted)}" if wanted is not None else ""),
+                expected=_outputs(torch, made),
+            )
+        if found.is_complex() or not found.is_floating_point():
+            raise ArgumentError(
+                "the output is no signal",
+                given=f"a tensor of {found.dtype}",
+                expected="real numbers",
+            )
+        return found
+
+    # ------------------------------------------------------------------ lengths
+
+    def graph(self, rate: Any, title: str) -> Graph:
+        """Return the graph: recorded at two lengths, compared at the second and at a third."""
+        refusal: UpsimError | None = None
+        attempts = 0
+        for axes in self._choices():
+            first = self.run(axes)
+            length = self._length(axes)
+            lowering_refused = False
+            for more in _steps(first.run, length):
+                attempts += 1
+                if attempts > _ATTEMPTS or (lowering_refused and more < length):
+                    continue
+                if not self._fits(axes, length + more):
+                    continue
+                try:
+                    second = self.run(axes, length + more, first.run)
+                except (ArgumentError, OtherOperationsError) as error:
+                    refusal = refusal or error
+                    continue
+                try:
+                    return self._joined(axes, (first, second), length + 2 * more, rate, title)
+                except (NotPredictableError, ShapeError) as error:
+                    if not isinstance(error, OtherOperationsError):
+                        refusal, lowering_refused = error, True
+                    refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+        raise ShapeError(
+            "no second length of the input was found",
+            given=", ".join(f"{each.name}: {each.shape}" for each in self.given if each.shape),
+            expected="inputs of which one axis is time",
+            fix="a longer input=",
+        )
+
+    def _choices(self) -> Iterator[dict[str, int | None]]:
+        """Yield which axis of each input may be time, the likely ones first."""
+        options: list[list[int | None]] = []
+        timed = [each for each in self.given if each.shape is not None]
+        for each in timed:
+            assert each.shape is not None
+            axes = [axis for axis in range(len(each.shape) - 1, 0, -1) if each.shape[axis] > 1]
+            still: list[int | None] = [None] if each.is_tensor else []
+            options.append([*axes, *still] if each.is_signal else [None, *axes])
+        for chosen in product(*options):
+            found = dict(zip((each.name for each in timed), chosen, strict=True))
+            if any(each.is_signal and found[each.name] is not None for each in timed):
+                yield found
+
+    def _fits(self, axes: _Axes, length: int) -> bool:
+        """Return whether all inputs are whole numbers of samples long."""
+        base = self._length(axes)
+        return all(
+            axes.get(each.name) is None
+            or each.shape is None
+            or each.shape[axes[each.name]] * length % base == 0  # type: ignore[index]
+            for each in self.given
+        )
+
+    def _joined(
+        self, axes: _Axes, ran: tuple[_Ran, _Ran], third: int, rate: Any, title: str
+    ) -> Graph:
+        first, second = ran
+        inputs = [
+            each.name for each in self.given if each.is_signal and axes[each.name] is not None
+        ]
+        record = joined((first.run, second.run), inputs, first.output)
+        _refuse_timeless(record)
+        graph = lowered(record, rate, name=title)
+        _compare(graph, record, second)
+        try:
+            further = self.run(axes, third, first.run) if self._fits(axes, third) else None
+        except ArgumentError:
+            further = None  # a length that the module does not take
+        if further is not None:
+            _compare(graph, record, further)
+        return graph
+
+    def refuse_training(self) -> None:
+        """Refuse a module in training mode whose output depends on it."""
+        axes = next(self._choices())
+        made = []
+        for mode in (False, True):
+            recorder = Recorder(self.torch, _RULES, self.kept, None)
+            recorder.is_asleep = True
+            self.module.train(mode)
+            try:
+                with recording(recorder):
+                    made.append(self._chosen(self._called(self._tensors(axes, None))))
+            except ArgumentError:
+                made.append(None)
+        self.module.eval()
+        one, other = made
+        is_same = one is not None and other is not None and self.torch.equal(one, other)
+        if not is_same:
+            raise ArgumentError(
+                "the module is in training mode, and its output depends on that",
+                given="module.training=True",
+                expected="evaluation mode",
+                fix="module.eval()",
+            )
+
+
+def _restore(module: Any, own: Any) -> None:
+    object.__delattr__(module, "forward")
+    if own is not None:
+        object.__setattr__(module, "forward", own)
+
+
+def _outputs(torch: Any, made: Any) -> str:
+    """Return what could be asked for, in words."""
+    if isinstance(made, Mapping):
+        return "one of " + ", ".join(repr(str(key)) for key in list(made)[:8])
+    if isinstance(made, list | tuple):
+        kinds = [str(number) for number, each in enumerate(made) if isinstance(each, torch.Tensor)]
+        return "output=" + " or ".join(kinds[:8]) if kinds else "a tensor"
+    return "a tensor, or a tuple, dict or record of tensors"
+
+
+def _steps(run: Run, length: int) -> list[int]:
+    """Return by how much the second run may be longer: what strides divide comes first."""
+    strides = [
+        int(trace.fields["stride"])
+        for trace in run.traces
+        if trace.kind == "convolution" and not trace.fields["transposed"]
+    ]
+    whole = prod(strides)
+    step = whole if whole <= 2 * length else lcm(*strides)
+    tried = [step, 2 * step, 4 * step, length] if step > 1 else [1, 2, 4, 8, length]
+    return list(dict.fromkeys(each for each in tried if each <= 4 * length))
+
+
+def _refuse_timeless(record: Recording) -> None:
+    shapes = [each[record.output] for each in record.shapes]
+    if time_axis(shapes) is None:
+        raise ShapeError(
+            "the output is no signal: it is as long for a longer input",
+            given=f"shape {shapes[0]}",
+            expected="an output of which one axis is time",
+            fix="output=, or the part of the module that makes a signal",
+        )
+
+
+# ---------------------------------------------------------------------- the comparison
+
+
+def _compare(graph: Graph, record: Recording, ran: _Ran) -> None:
+    """Refuse a graph whose run is not what the module made.
+
+    A wrong step changes the first digits, rounding the last ones: half of the digits of double
+    precision is the border between them.
+    """
+    noise = {step.name: step.makes[0] for step in record.steps if step.kind == "noise"}
+    given = []
+    for each in graph.inputs:
+        value = noise.get(each.name, each.name)
+        given.append(_samples(ran.run.arrays[value], record, value))
+    expected = _samples(ran.made, record, record.output)
+    try:
+        made = run_graph(graph, given)[graph.end]
+    except NotPredictableError as error:
+        raise error.at("compared with the module") from None
+    largest = max(float(np.max(np.abs(each), initial=0.0)) for each in (expected, made))
+    if made.shape != expected.shape or not np.all(
+        np.abs(made - expected) <= np.sqrt(np.finfo(np.float64).eps) * largest
+    ):
+        differs = (
+            f"{made.shape[-1]} samples for {expected.shape[-1]}"
+            if made.shape != expected.shape
+            else f"off by {np.max(np.abs(made - expected)):.2g} of {largest:.2g}"
+        )
+        raise NotPredictableError(
+            "the graph does not compute what the module does",
+            given=differs,
+            expected="the module's own output",
+            fix="a part of the module, to find what is not followed",
+        )
+
+
+def _samples(array: NDArray[np.float64], record: Recording, value: str) -> NDArray[np.float64]:
+    """Return a tensor as (1, channels, time)."""
+    axis = time_axis([shapes[value] for shapes in record.shapes])
+    last = np.moveaxis(array, -1 if axis is None else axis, -1)
+    return np.ascontiguousarray(last.reshape(1, -1, last.shape[-1]))

@@ -1,0 +1,43 @@
+"""Random numbers that a module draws itself: sources of noise, or a refusal by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upsim.importers.torch_recorder import Operation, Recorder, Rule
+
+_Made = list[str | None] | None
+
+
+def _noise(recorder: Recorder, operation: Operation, **fields: Any) -> _Made:
+    value = recorder.emit("noise", "noise", [], operation.shape, **fields)
+    recorder.run.arrays[value] = recorder.constant(operation.made[0]).copy()
+    return [value]
+
+
+def _normal(recorder: Recorder, operation: Operation) -> _Made:
+    mean, deviation = operation["mean"], operation["std"]
+    if any(isinstance(each, recorder.torch.Tensor) for each in (mean, deviation)):
+        return None
+    fields = {
+        "distribution": "normal",
+        "mean": 0.0 if mean is None else float(mean),
+        "deviation": 1.0 if deviation is None else float(deviation),
+    }
+    return _noise(recorder, operation, **fields)
+
+
+def _uniform(recorder: Recorder, operation: Operation) -> _Made:
+    low, high = operation["from"], operation["to"]
+    fields = {
+        "distribution": "uniform",
+        "low": 0.0 if low is None else float(low),
+        "high": 1.0 if high is None else float(high),
+    }
+    return _noise(recorder, operation, **fields)
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("randn", "randn_like", "normal", "normal_functional"), _normal),
+    **dict.fromkeys(("rand", "rand_like", "uniform"), _uniform),
+}
