@@ -14,7 +14,7 @@ from upsim.errors import NotPredictableError
 from upsim.importers.recording import Step
 from upsim.importers.views import View, time_axis
 from upsim.importers.wiring import Wire
-from upsim.layers import Concatenate, Crop, Opaque
+from upsim.layers import Concatenate, Crop, Opaque, Pad
 
 if TYPE_CHECKING:
     from upsim.importers.lowering import _Lowering
@@ -54,8 +54,9 @@ def opaque_node(
         )
     lengths = tuple(shape[axis] for shape in made)
     channels = prod(made[0]) // lengths[0]
-    wire = wires[0]
+    wire, shorter = wires[0], [0] * len(wires)
     if len(wires) > 1:
+        wires, shorter = _as_long(work, step, wires)
         wire = work.wiring.node(f"{step.name}.inputs", Concatenate(), *wires)
     rate = _rate(wire, lengths)
     whole = [each * rate // 1 for each in wire.lengths]
@@ -67,11 +68,30 @@ def opaque_node(
             where=step.name,
         )
     (less,) = extra
-    function = None if run is None else _on_samples(run, views, wires, axis, less)
+    function = None if run is None else _on_samples(run, views, wires, shorter, axis, less)
     kind = str(step.fields.get("type") or step.fields.get("function") or step.kind)
     layer = Opaque(kind, channels, rate, run=function, reason=reason)
     layers = [layer, *([Crop(0, less)] if less else [])]
     return work.plain(work.wiring.chain(step.name, layers, wire, main=0), step.makes[0])
+
+
+def _as_long(work: _Lowering, step: Step, wires: Sequence[Wire]) -> tuple[list[Wire], list[int]]:
+    """Return values that are read together as long as the longest, and by how much each is longer.
+
+    Zeros are put behind them, which are taken away before the step runs.
+    """
+    longest = max((wire.lengths for wire in wires if not wire.is_still), default=wires[0].lengths)
+    found, missing = [], []
+    for number, wire in enumerate(wires):
+        short = {most - own for most, own in zip(longest, wire.lengths, strict=True)}
+        more = short.pop() if len(short) == 1 and not wire.is_still else 0
+        if more:
+            name = f"{step.name}.pad{number + 1}"
+            found.append(work.wiring.node(name, Pad(0, more), wire))
+        else:
+            found.append(wire)
+        missing.append(more)
+    return found, missing
 
 
 def _rate(wire: Wire, lengths: Sequence[int]) -> Fraction:
@@ -84,6 +104,7 @@ def _on_samples(
     run: Callable[..., Any],
     views: Sequence[View],
     wires: Sequence[Wire],
+    shorter: Sequence[int],
     axis: int,
     less: int,
 ) -> Callable[[Tensor], Tensor]:
@@ -92,13 +113,15 @@ def _on_samples(
     An opaque node makes ``floor(n rate)`` samples.  A step that makes ``less`` gets zeros behind
     them, and a crop takes them away.
     """
-    pairs = zip(views, wires, strict=True)
-    layouts = [(view.shapes[0], view.latest.axis, wire.channels) for view, wire in pairs]
+    layouts = [
+        (view.shapes[0], view.latest.axis, wire.channels, missing)
+        for view, wire, missing in zip(views, wires, shorter, strict=True)
+    ]
 
     def function(samples: Tensor) -> Tensor:
         tensors, first = [], 0
-        for shape, time, channels in layouts:
-            part = samples[first : first + channels]
+        for shape, time, channels, missing in layouts:
+            part = samples[first : first + channels, : samples.shape[1] - missing]
             first += channels
             if time is None:
                 tensors.append(part[:, 0].reshape(shape))

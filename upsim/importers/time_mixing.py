@@ -6,7 +6,7 @@ steps become one opaque step, from the last values with a time of their own to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,38 +31,27 @@ def without_time_mixing(
 ) -> list[Step]:
     """Return steps of which each makes a value with a time of its own, or none at all.
 
+    Each step that makes such a value of values that are none becomes one opaque step with all
+    that stands before it, back to the last values with a time of their own.  What several of them
+    have in common, a mean that is subtracted and added again, each of them computes itself.
+
     Parameters
     ----------
     recording : Recording
     planned : sequence of (step, values that it needs)
         In their order.
     """
-    steps = [step for step, _ in planned]
-    mixed = _mixed_values(recording, planned)
-    if not mixed:
-        return steps
-    group: dict[int, int] = {}
-    for number, (step, needs) in enumerate(planned):
-        touched = mixed & (set(step.makes) | needs)
-        if not touched:
-            continue
-        joined = {
-            group[other]
-            for other in group
-            if mixed & (set(planned[other][0].makes) | planned[other][1]) & touched
-        }
-        root = min(joined, default=number)
-        group = {other: root if found in joined else found for other, found in group.items()} | {
-            number: root
-        }
+    mixed = _mixed_values(recording, planned) - {recording.output}
+    ready = {made for step, _ in planned for made in step.makes} | set(recording.inputs)
     found: list[Step] = []
-    for number, step in enumerate(steps):
-        if number not in group:
+    for step, needs in planned:
+        made = set(step.makes)
+        if mixed & made:
+            continue
+        if mixed & needs:
+            found.append(_as_one(recording, step, ready - mixed - made))
+        else:
             found.append(step)
-        elif number == max(other for other in group if group[other] == group[number]):
-            members = [other for other in group if group[other] == group[number]]
-            one = _as_one(recording, planned, members)
-            found += [steps[member] for member in members] if one is None else [one]
     return found
 
 
@@ -90,47 +79,30 @@ def _mixed_values(recording: Recording, planned: Sequence[tuple[Step, set[str]]]
     return mixed
 
 
-def _as_one(
-    recording: Recording, planned: Sequence[tuple[Step, set[str]]], members: Sequence[int]
-) -> Step | None:
-    """Return the opaque step that some steps are together; None if they make several values."""
-    inside = {made for member in members for made in planned[member][0].makes}
+def _as_one(recording: Recording, last: Step, ready: set[str]) -> Step:
+    """Return the opaque step that a step is with those before it, back to values that are ready."""
+    makers = {made: number for number, step in enumerate(recording.steps) for made in step.makes}
+    waiting, numbers = list(last.makes), set()
     reads: dict[str, None] = {}
-    for member in members:
-        reads.update(dict.fromkeys(sorted(planned[member][1] - inside)))
-    outside = {recording.output}
-    for number, (_, needs) in enumerate(planned):
-        if number not in members:
-            outside |= needs
-    made = [value for value in inside if value in outside]
-    if len(made) != 1 or not reads:
-        return None
-    inner = _between(recording, made[0], reads)
-    last = planned[members[-1]][0]
+    while waiting:
+        value = waiting.pop()
+        if value in ready:
+            reads[value] = None
+        elif value in makers and makers[value] not in numbers:
+            numbers.add(makers[value])
+            waiting += recording.steps[makers[value]].values
+    inner = [recording.steps[number] for number in sorted(numbers)]
+    names = tuple(value for value in recording.shapes[0] if value in reads)
     kinds = {step.kind for step in inner}
     types = {str(step.fields.get("type", "")) for step in inner}
     attention = "softmax" in kinds or "Softmax" in types
-    run = _Run(recording, inner, tuple(reads), made[0])
+    run = _Run(recording, inner, names, last.makes[0])
     fields = {
         "type": "attention" if attention else "over all time",
         "reason": _WHY,
         "run": run if run.is_possible else None,
     }
-    return Step(last.name, "opaque", tuple(reads), (made[0],), fields, last.module)
-
-
-def _between(recording: Recording, output: str, reads: Iterable[str]) -> list[Step]:
-    """Return the steps between some values and one, in their order."""
-    makers = {made: number for number, step in enumerate(recording.steps) for made in step.makes}
-    stop, waiting, found = set(reads), [output], set()
-    while waiting:
-        value = waiting.pop()
-        number = makers.get(value)
-        if value in stop or number is None or number in found:
-            continue
-        found.add(number)
-        waiting += recording.steps[number].values
-    return [recording.steps[number] for number in sorted(found)]
+    return Step(last.name, "opaque", names, last.makes, fields, last.module)
 
 
 class _Run:

@@ -19,6 +19,13 @@ class OtherOperationsError(NotPredictableError):
     """The module computed other operations at another length."""
 
 
+class LengthConstantError(NotPredictableError):
+    """Constants inside some modules depend on the length of the input."""
+
+    #: The modules, the root left out.
+    paths: tuple[str, ...] = ()
+
+
 def joined(runs: tuple[Run, Run], inputs: Sequence[str], output: str) -> Recording:
     """Return the recording that two runs of one module are.
 
@@ -39,11 +46,18 @@ def joined(runs: tuple[Run, Run], inputs: Sequence[str], output: str) -> Recordi
     needed = _needed(first.traces, output)
     names = step_names(first.traces, needed)
     joiner = _Joiner(runs)
+    varying: dict[str, LengthConstantError] = {}
     for number in needed:
         try:
             joiner.add(number, names[number])
+        except LengthConstantError as error:
+            varying.setdefault(first.traces[number].path, error.at(names[number]))
         except UpsimError as error:
             raise error.at(names[number]) from None
+    if varying:
+        refusal = next(iter(varying.values()))
+        refusal.paths = tuple(varying)
+        raise refusal
     return Recording(tuple(joiner.steps), tuple(inputs), output, joiner.shapes)
 
 
@@ -147,7 +161,7 @@ class _Joiner:
             fields = {"function": "expand"}
             self.steps.append(Step(f"{name}.{made[1:]}", "movement", (number,), (made,), fields))
             return made
-        raise NotPredictableError(
+        raise LengthConstantError(
             "a constant is another one at another length of the input: it is computed from the "
             "length, or from the signal by something else than torch",
             given=f"an array of shape {one.shape}, then {other.shape}",

@@ -25,7 +25,7 @@ from upsim.importers import torch_layers, torch_movements, torch_noise, torch_po
 from upsim.importers.lowering import lowered
 from upsim.importers.recording import Recording, Shape
 from upsim.importers.torch_copy import checked_module, double_copy, torch_package
-from upsim.importers.torch_lengths import OtherOperationsError, joined
+from upsim.importers.torch_lengths import LengthConstantError, OtherOperationsError, joined
 from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
 from upsim.importers.torch_recorder import Recorder, Rules, Run, recording
 from upsim.importers.views import time_axis
@@ -274,7 +274,7 @@ class _Copied:
         self.torch, self.given, self.output = torch, given, output
         self.module = double_copy(module)
         self.names = _parameter_names(module)
-        self.opaque = opaque
+        self.opaque = tuple(opaque)
         self.kept = {
             tensor.untyped_storage()._cdata: f"{path!r}"
             for path, tensor in (*self.module.named_parameters(), *self.module.named_buffers())
@@ -309,6 +309,18 @@ class _Copied:
             if axis is not None and each.shape is not None:
                 return each.shape[axis]
         raise ShapeError("no input has a time axis", given=str(dict(axes)))
+
+    def plain(self, axes: _Axes, length: int) -> _Ran:
+        """Return one run of the module of which only inputs and output are kept."""
+        recorder = Recorder(self.torch, _RULES, self.kept, None)
+        recorder.is_asleep = True
+        tensors = self._tensors(axes, length)
+        arrays = {
+            each.name: tensors[each.name].numpy().copy() for each in self.given if each.is_signal
+        }
+        with recording(recorder):
+            made = self._chosen(self._called(tensors))
+        return _Ran(Run(arrays=arrays), "", np.array(made.numpy(), dtype=np.float64))
 
     def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> _Ran:
         """Return one run of the module, written down."""
@@ -400,6 +412,27 @@ class _Copied:
     # ------------------------------------------------------------------ lengths
 
     def graph(self, rate: Any, title: str) -> Graph:
+        """Return the graph.
+
+        A module inside which a constant depends on the length, as positions in attention do, is
+        taken as one node.
+        """
+        notes: list[str] = []
+        while True:
+            try:
+                found = self._followed(rate, title)
+            except LengthConstantError as error:
+                inner = [path for path in error.paths if path and path not in self.opaque]
+                if len(inner) < len(error.paths):
+                    raise
+                self.opaque = (*self.opaque, *inner)
+                notes += [
+                    f"{path} is one node: a constant in it depends on the length" for path in inner
+                ]
+            else:
+                return found.replace(notes=notes) if notes else found
+
+    def _followed(self, rate: Any, title: str) -> Graph:
         """Return the graph: recorded at two lengths, compared at the second and at a third."""
         refusal: UpsimError | None = None
         attempts = 0
@@ -420,9 +453,10 @@ class _Copied:
                     continue
                 try:
                     return self._joined(axes, (first, second), length + 2 * more, rate, title)
+                except LengthConstantError:
+                    raise
                 except (NotPredictableError, ShapeError) as error:
-                    if not isinstance(error, OtherOperationsError):
-                        refusal, lowering_refused = error, True
+                    lowering_refused = not isinstance(error, OtherOperationsError)
                     refusal = refusal or error
         if refusal is not None:
             raise refusal
@@ -468,30 +502,28 @@ class _Copied:
         _refuse_timeless(record)
         graph = lowered(record, rate, name=title)
         _compare(graph, record, second)
-        try:
-            further = self.run(axes, third, first.run) if self._fits(axes, third) else None
-        except ArgumentError:
-            further = None  # a length that the module does not take
-        if further is not None:
+        if self._fits(axes, third):
+            has_noise = any(step.kind == "noise" for step in record.steps)
+            try:
+                further = self.run(axes, third, first.run) if has_noise else self.plain(axes, third)
+            except ArgumentError:
+                return graph  # a length that the module does not take
             _compare(graph, record, further)
         return graph
 
     def refuse_training(self) -> None:
         """Refuse a module in training mode whose output depends on it."""
         axes = next(self._choices())
-        made = []
+        made: list[NDArray[np.float64] | None] = []
         for mode in (False, True):
-            recorder = Recorder(self.torch, _RULES, self.kept, None)
-            recorder.is_asleep = True
             self.module.train(mode)
             try:
-                with recording(recorder):
-                    made.append(self._chosen(self._called(self._tensors(axes, None))))
+                made.append(self.plain(axes, self._length(axes)).made)
             except ArgumentError:
                 made.append(None)
         self.module.eval()
         one, other = made
-        is_same = one is not None and other is not None and self.torch.equal(one, other)
+        is_same = one is not None and other is not None and np.array_equal(one, other)
         if not is_same:
             raise ArgumentError(
                 "the module is in training mode, and its output depends on that",

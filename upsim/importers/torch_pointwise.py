@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ def _clip(recorder: Recorder, operation: Operation) -> _Made:
     for key, function in (("least", "maximum"), ("most", "minimum")):
         if ends[key] is not None and key not in numbers:
             read = recorder.elementwise(function, [read, recorder.read(ends[key])], shape)
-    return [read if isinstance(read, str) else None]
+    return [_value(read)]
 
 
 def _where(recorder: Recorder, operation: Operation) -> _Made:
@@ -232,6 +233,18 @@ def _log_sigmoid(recorder: Recorder, operation: Operation) -> _Made:
     return [recorder.elementwise("log_sigmoid", [read], operation.shape), None]
 
 
+def _logarithm(base: float) -> Rule:
+    def rule(recorder: Recorder, operation: Operation) -> _Made:
+        made = recorder.elementwise("log", [recorder.read(operation["self"])], operation.shape)
+        return [_value(_times(recorder, made, 1 / math.log(base), operation.shape))]
+
+    return rule
+
+
+def _value(operand: Operand) -> str | None:
+    return operand if isinstance(operand, str) else None
+
+
 def _softmax(recorder: Recorder, operation: Operation) -> _Made:
     read, shape = recorder.read(operation["self"]), operation.shape
     axis = int(operation["dim"]) % len(shape)
@@ -261,6 +274,8 @@ RULES: dict[str, Rule] = {
     **{name: _of_one(function) for name, function in _OF_ONE.items()},
     **{name: _of_two(function) for name, function in _OF_TWO.items()},
     "hardsigmoid": _of_one("hard_sigmoid", alpha=1 / 6, beta=0.5),
+    "log2": _logarithm(2.0),
+    "log10": _logarithm(10.0),
     "add": _sum("add"),
     "sub": _sum("subtract"),
     "rsub": _sum("subtract", reverse=True),

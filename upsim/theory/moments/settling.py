@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import NotPredictableError
+from upsim.errors import NotPredictableError, UpsimError
 from upsim.layers.base import Unmodelled
 from upsim.operators.repeating import Repeating
 from upsim.words.arguments import refuse_beyond_memory
@@ -98,9 +98,15 @@ def _turn(made: Array, number: int, span: int) -> Array:
 
 
 def _precision(layer: Unmodelled, channels: int) -> type[np.floating[Any]]:
-    """Return the precision that a node computes in: all that it makes of noise may fit single."""
+    """Return the precision that a node computes in: all that it makes of noise may fit single.
+
+    A node that noise does not suit, a logarithm say, is taken as one in double precision.
+    """
     noise = np.random.default_rng(0).normal(size=(channels, _FEWEST * layer.block[1]))
-    made = layer.function(noise)
+    try:
+        made = layer.function(noise)
+    except UpsimError:
+        return np.float64
     with np.errstate(over="ignore"):
         single = np.array_equal(made, made.astype(np.float32))
     return np.float32 if single else np.float64
