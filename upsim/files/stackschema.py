@@ -41,6 +41,10 @@ def schema() -> dict[str, Any]:
             "sample_rate": {"$ref": "#/$defs/rate"},
             "in_channels": {"type": "integer", "minimum": 1},
             "layers": {"$ref": "#/$defs/layers"},
+            "weights": {
+                "description": "name of a safetensors file beside this one",
+                "type": "string",
+            },
             "names": {
                 "description": "one name for each layer",
                 "type": "array",
@@ -67,6 +71,13 @@ def schema() -> dict[str, Any]:
                             "base64": {"type": "string"},
                         },
                         "required": ["shape", "base64"],
+                        "additionalProperties": False,
+                    },
+                    {
+                        "type": "object",
+                        "description": "an array in the file of weights, by its name there",
+                        "properties": {"tensor": {"type": "string"}},
+                        "required": ["tensor"],
                         "additionalProperties": False,
                     },
                 ]
