@@ -18,13 +18,14 @@ __version__ = "0.1.0"
 
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
-    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Hold Crop Decimate "
-    "Slice Residual Parallel Add Average Concatenate ReLU LeakyReLU PReLU ELU GELU Tanh Sigmoid "
-    "SiLU Softplus GLU Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis PQMF InverseSTFT Bias Scale "
+    "Select Hold Crop Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract "
+    "Multiply Divide Opaque ReLU LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU "
+    "Gate Softmax Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
-    "upsim.network.graph": "Graph",
+    "upsim.network.graph": "Graph Input",
     "upsim.network.stack": "Stack",
     "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.network.weights": "Initialisation Normal Rescaled",
@@ -47,6 +48,9 @@ _HOMES = {
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
+    "upsim.importers.config": "from_config",
+    "upsim.importers.keras_model": "from_keras",
+    "upsim.importers.onnx_file": "from_onnx",
     "upsim.verification": "verify",
     "upsim.verification.chunks": "context",
     "upsim.answer.context": "Context",
@@ -65,8 +69,11 @@ if TYPE_CHECKING:
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
+    from upsim.importers.config import from_config
+    from upsim.importers.keras_model import from_keras
+    from upsim.importers.onnx_file import from_onnx
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
-    from upsim.network.graph import Graph
+    from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled

@@ -5,6 +5,7 @@ import numpy as np
 from mpmath import mpf
 
 from upsim.gaussian import (
+    BentLine,
     ExactGELU,
     ExponentialLinear,
     NormalCumulative,
@@ -37,6 +38,12 @@ CLOSED = {
     "relu": (Rectifier(), _leaky(0)),
     "leaky": (Rectifier(0.25), _leaky(0.25)),
     "negative slope": (Rectifier(-0.5), _leaky(-0.5)),
+    "clamp": (
+        BentLine((-1.0, 0.5), (1.0, -1.0), offset=-1.0),
+        lambda x: max(mpf(-1), min(x, mpf(0.5))),
+    ),
+    "absolute": (BentLine((0.0,), (2.0,), line=-1.0), abs),
+    "capped": (BentLine((2.0,), (-1.0,), line=1.0), lambda x: min(x, mpf(2))),
     "elu": (ExponentialLinear(), _elu(1)),
     "elu 0.75": (ExponentialLinear(0.75), _elu(0.75)),
     "gelu": (ExactGELU(), lambda x: x * mpmath.ncdf(x)),

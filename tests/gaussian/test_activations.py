@@ -16,6 +16,12 @@ ACTIVATIONS = [
     (layers.LeakyReLU(0.1), "closed"),
     (layers.PReLU(), "closed"),
     (layers.PReLU(2, weight=[0.1, 0.4]), "closed"),
+    (layers.Clamp(-0.5, 1.0), "closed"),
+    (layers.Clamp(max=0.25), "closed"),
+    (layers.Clamp(-0.25), "closed"),
+    (layers.Clamp(), "closed"),
+    (layers.Sin(2.0, 0.5, 1.0), "closed"),
+    (layers.Sin([1.0, 3.0]), "closed"),
     (layers.ELU(0.5), "closed"),
     (layers.GELU(), "closed"),
     (layers.GELU("tanh"), "quadrature"),
@@ -33,7 +39,8 @@ def test_the_whole_catalogue_is_here():
     from upsim.layers import CATALOGUE
 
     known = {name for name, kind in CATALOGUE.items() if issubclass(kind, Activation)}
-    assert known - {type(layer).__name__ for layer, _ in ACTIVATIONS} == {"GLU", "LayerNorm"}
+    of_several = {"GLU", "Gate", "LayerNorm", "Softmax"}
+    assert known - {type(layer).__name__ for layer, _ in ACTIVATIONS} == of_several
 
 
 @pytest.mark.parametrize(("layer", "method"), ACTIVATIONS, ids=repr)

@@ -30,6 +30,13 @@ TAPS = upsim.StretchFIR(np.ones((1, 1, 3)), 2)
 BLOCKS = TAPS.polyphase()
 PREDICTION = upsim.predict(LINEAR, upsim.Constant(1.0) + upsim.WhiteNoise(1.0), frequencies=33)
 
+CONFIG = {
+    "upsample_rates": [2],
+    "upsample_kernel_sizes": [4],
+    "upsample_initial_channel": 4,
+    "num_mels": 3,
+}
+
 
 class Raises:
     """What NumPy and ``float`` trip over, each in the method that it calls."""
@@ -141,6 +148,10 @@ GOOD: dict[str, Callable[[], object]] = {
     "length": lambda: 16,
     "input_length": lambda: 16,
     "channels": lambda: 1,
+    "Select.channels": lambda: [0],
+    "left": lambda: 1,
+    "right": lambda: 1,
+    "scale": lambda: 0.5,
     "count": lambda: 1,
     "order": lambda: 0,
     "seconds": lambda: 0.01,
@@ -148,8 +159,12 @@ GOOD: dict[str, Callable[[], object]] = {
     "rng": lambda: np.random.default_rng(0),
     "name": lambda: "fig7",
     "Stack.name": lambda: "mine",
+    "after.name": lambda: 1,
     "content": PREDICTION.to_dict,
     "path": lambda: "/nowhere/at/all",
+    "config": lambda: dict(CONFIG),
+    "notes": lambda: ["noise is off"],
+    "from_keras.model": lambda: None,  # Keras may be missing; every call is refused either way
     "number": lambda: 1,
     "label": lambda: "1",
     "radius": lambda: 2,
@@ -180,7 +195,9 @@ GOOD: dict[str, Callable[[], object]] = {
     "reference": lambda: 0.1,
     "steps": lambda: ((2, 1, 0),),
     "kind": lambda: upsim.Nearest,
+    "Opaque.kind": lambda: "LSTM",
     "ratio": lambda: 2,
+    "n_fft": lambda: 8,
     "filters": lambda: 2,
 }
 

@@ -22,16 +22,20 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    PQMF,
     BatchNorm,
     Bias,
+    Clamp,
     Conv,
     Crop,
     Cubic,
     Decimate,
+    Gate,
     GroupNorm,
     HaarSynthesis,
     Hold,
     InstanceNorm,
+    InverseSTFT,
     Layer,
     LayerNorm,
     LazyWaveletSynthesis,
@@ -39,17 +43,23 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
+    Pad,
     Parallel,
     PeriodicShuffle,
     PReLU,
     ReLU,
     Resample,
     Residual,
+    Scale,
+    Select,
     Sigmoid,
     SiLU,
+    Sin,
     Slice,
     Snake,
     SnakeBeta,
+    Softmax,
     Softplus,
     Stretch,
     SubpixelConv,
@@ -108,6 +118,8 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(Stretch)
 @through.register(Nearest)
 @through.register(Crop)
+@through.register(Pad)
+@through.register(Select)
 @through.register(Decimate)
 @through.register(Slice)
 @through.register(PeriodicShuffle)
@@ -115,6 +127,12 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(ReLU)
 def _copies(_: Layer, bound: Bound) -> Bound:
     return bound
+
+
+@through.register(Opaque)
+def _opaque(layer: Opaque, bound: Bound) -> Bound:
+    # A Leaky: a tanh of slope 1 at most, and errors that its memory keeps.
+    return bound.pointwise(1 / (1 - abs(layer.run.memory)), 1.0)
 
 
 @through.register(Conv)
@@ -208,9 +226,41 @@ def _haar(_: Layer, bound: Bound) -> Bound:
     return bound.linear(sqrt(2), 2)
 
 
+@through.register(PQMF)
+def _bank(layer: PQMF, bound: Bound) -> Bound:
+    place = np.arange(layer.taps + 1) - layer.taps / 2
+    envelope = np.kaiser(layer.taps + 1, layer.beta) * layer.cutoff_ratio
+    envelope *= np.abs(np.sinc(layer.cutoff_ratio * place)) * 2 * layer.subbands
+    gain = layer.subbands * np.bincount(np.arange(layer.taps + 1) % layer.subbands, envelope).max()
+    # The angles of the cosines are rounded in proportion to them.
+    angle = ceil(np.pi * layer.taps / 2)
+    return bound.linear(gain, layer.taps * layer.subbands + ELEMENTARY + angle)
+
+
+@through.register(InverseSTFT)
+def _inverse(layer: InverseSTFT, bound: Bound) -> Bound:
+    window = layer.window_array()
+    covered = []
+    for frames in range(2, 8):
+        squares = np.zeros((frames - 1) * layer.hop + layer.n_fft)
+        for frame in range(frames):
+            squares[frame * layer.hop : frame * layer.hop + layer.n_fft] += window**2
+        covered.append(squares[layer.cut : squares.size - layer.cut].min())
+    # A frame is at most the mean of both parts' sizes over all bins, in size.
+    frame = 2 * window.max() * (sqrt(layer.n_fft) if layer.normalized else 1.0)
+    overlaps = -(-layer.n_fft // layer.hop)
+    return bound.linear(frame * overlaps / min(covered), layer.n_fft + overlaps + ELEMENTARY)
+
+
 @through.register(Bias)
 def _add(layer: Bias, bound: Bound) -> Bound:
     return bound.linear(1.0, 1, bias=float(np.abs(layer.bias).max()))
+
+
+@through.register(Scale)
+def _scale(layer: Scale, bound: Bound) -> Bound:
+    gain, bias = (float(np.abs(each).max()) for each in (layer.scale, layer.bias))
+    return bound.linear(gain, 1, bias=bias)
 
 
 @through.register(Residual)
@@ -243,6 +293,20 @@ def _prelu(layer: PReLU, bound: Bound) -> Bound:
     return bound.pointwise(slope, slope * bound.size, 2)
 
 
+@through.register(Clamp)
+def _clamp(_: Layer, bound: Bound) -> Bound:
+    return bound  # a copy, or one of two numbers that are rounded alike
+
+
+@through.register(Sin)
+def _sine(layer: Sin, bound: Bound) -> Bound:
+    height, speed, turn = (
+        float(np.abs(each).max()) for each in (layer.amplitude, layer.frequency, layer.phase)
+    )
+    # The angle is rounded in proportion to its own size.
+    return bound.pointwise(height * speed, height * (1 + speed * bound.size + turn))
+
+
 @through.register(ELU)
 def _elu(layer: ELU, bound: Bound) -> Bound:
     slope = max(1.0, abs(layer.alpha))
@@ -271,6 +335,25 @@ def _softplus(layer: Softplus, bound: Bound) -> Bound:
 def _glu(_: Layer, bound: Bound) -> Bound:
     # d(x s(y)) <= |dx| + |x| |dy| / 4.
     return bound.pointwise(1 + bound.size / 4, bound.size)
+
+
+@through.register(Gate)
+def _gate(layer: Gate, bound: Bound) -> Bound:
+    # d(f g) <= |df| |g| + |f| |dg|.
+    one, other = (
+        bound if part is None else through(part, bound) for part in (layer.carrier, layer.opening)
+    )
+    size = one.size * other.size
+    distance = one.distance * other.size + one.size * other.distance
+    made = distance + rounding(2, size, bound.dtype)
+    return Bound(size, made, bound.dtype, bound.length)
+
+
+@through.register(Softmax)
+def _softmax(_: Layer, bound: Bound) -> Bound:
+    # y = e^x / sum: moves by at most y (1 - y) + y (1 - y) <= 1/2 of what x moves by; the largest
+    # is taken out, which rounds the exponents, and the sum has as many terms as channels.
+    return bound.pointwise(0.5, 1.0 + 2 * bound.size, 2 * ELEMENTARY)
 
 
 @through.register(Snake)

@@ -19,7 +19,7 @@ ALLOWED = (
     "upsim.neural",
 )
 # What a layer's prediction is made of …
-METHODS = {"operator", "function", "kernel", "length_rule", "output_length", "carrier"}
+METHODS = {"operator", "function", "kernel", "length_rule", "output_length", "passing"}
 METHODS |= {"operator_for", "gains", "centre"}
 # … and what it works out on the way: a witness works it out again.
 DERIVED = {"convolution", "slopes", "edge", "pads", "crop", "reach", "parts", "merging"}

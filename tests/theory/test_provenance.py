@@ -157,7 +157,7 @@ class TestBackIsForward:
         start, forward, plain = self.traces(name, signal)
 
         def everything_passes(activation, before, after):
-            return np.ones((len(after), 1)), after - activation.carrier(before)
+            return np.ones((len(after), 1)), after - activation.passing(before)
 
         monkeypatch.setattr(provenance, "bussgang", everything_passes)
         end = forward.values[-1]
@@ -192,7 +192,7 @@ class TestWhatIsCarriedForward:
             def form(self):
                 return upsim.ReLU().form()
 
-            def carrier(self, samples):
+            def passing(self, samples):
                 return 2 * samples
 
         layers = [upsim.Conv(1, 1, 3, padding=1), upsim.ReLU()] * 4

@@ -10,7 +10,9 @@ import typer
 StackArgument = Annotated[
     str,
     typer.Argument(
-        metavar="STACK", help="Name of a model (upsim models), or path of a JSON stack file."
+        metavar="STACK",
+        help="Name of a model (upsim models), or path of a stack file, of an ONNX file, or of a "
+        "model's configuration (JSON, YAML).",
     ),
 ]
 SignalOption = Annotated[

@@ -26,7 +26,8 @@ from upsim.errors import (
 )
 from upsim.files.weightfile import Keeper, Tensors
 from upsim.layers import CATALOGUE, Layer
-from upsim.layers.merging import MERGINGS, Merging
+from upsim.layers.base import said_fields
+from upsim.layers.merging import NAMED_MERGINGS, Merging
 from upsim.network.stack import Stack
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
 from upsim.words.arguments import MEMORY_BUDGET, near_names
@@ -38,8 +39,6 @@ _LISTED_ENTRIES = 64
 _FIELDS = {
     "format", "version", "name", "sample_rate", "in_channels", "layers", "names", "weights",
 }  # fmt: skip
-
-_MERGINGS: dict[str, Layer] = {type(each).__name__: each for each in MERGINGS.values()}
 
 
 def stack_to_dict(stack: Stack, keeper: Keeper | None = None) -> dict[str, Any]:
@@ -149,8 +148,8 @@ def layer_from_dict(content: object, tensors: Tensors | None = None) -> Layer:
     """Return the layer of plain data."""
     if not isinstance(content, dict) or not isinstance(content.get("type"), str):
         raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
-    if content["type"] in _MERGINGS:
-        return _MERGINGS[content["type"]]
+    if content["type"] in NAMED_MERGINGS:
+        return NAMED_MERGINGS[content["type"]]
     kind = CATALOGUE.get(content["type"])
     if kind is None:
         near = near_names(content["type"], CATALOGUE).replace("'", '"')
@@ -161,7 +160,7 @@ def layer_from_dict(content: object, tensors: Tensors | None = None) -> Layer:
             fix=f'"type": {near}' if near else "",
         )
     values = {key: decoded(value, tensors) for key, value in content.items() if key != "type"}
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    known = {item.name for item in said_fields(kind)}
     positional: Any = ()
     if "branches" in known:
         positional = values.pop("branches", ())
@@ -174,7 +173,7 @@ def layer_from_dict(content: object, tensors: Tensors | None = None) -> Layer:
 
 def made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
     """Return a layer or signal of its fields; unknown ones are refused."""
-    known = {item.name for item in fields(kind)}
+    known = {item.name for item in fields(kind) if item.compare}
     unknown = set(values) - known
     if unknown:
         raise FileFormatError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 from upsim.files.stackfile import FORMAT, VERSION
 from upsim.layers import CATALOGUE
+from upsim.layers.base import said_fields
 from upsim.network.weights import NAMED, NUMBERED
 
 _BRANCH_FIELDS = ("layers", "skip")
@@ -17,7 +18,7 @@ def schema() -> dict[str, Any]:
     kinds = []
     for name, kind in CATALOGUE.items():
         required, properties = ["type"], {"type": {"const": name}}
-        for item in fields(kind):  # type: ignore[arg-type]
+        for item in said_fields(kind):
             properties[item.name] = _field_schema(item.name, item.type)
             is_required = item.default is MISSING and item.default_factory is MISSING
             required += [item.name] if is_required else []
@@ -100,6 +101,19 @@ def schema() -> dict[str, Any]:
     }
 
 
+#: By a field's annotation.
+_PLAIN: dict[str, dict[str, Any]] = {
+    "int": {"type": "integer"},
+    "int | None": {"type": ["integer", "null"]},
+    "int | str": {"type": ["integer", "string"]},
+    "float": {"type": "number"},
+    "float | None": {"type": ["number", "null"]},
+    "str | None": {"type": ["string", "null"]},
+    "bool": {"type": "boolean"},
+    "Activation | None": {"anyOf": [{"$ref": "#/$defs/layer"}, {"type": "null"}]},
+}
+
+
 def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if name in _BRANCH_FIELDS:
         return {"$ref": "#/$defs/layers"}
@@ -110,20 +124,11 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     text = str(annotation)
     if "tuple[str, float]" in text:
         return {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/array"}]}
+    if text.startswith("tuple[int, ...]"):
+        return {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
     if any(kind in text for kind in ("Weight", "BiasLike", "Array", "Vector")):
         choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
-    if text in ("float | None", "str | None"):
-        kind = "number" if "float" in text else "string"
-        return {"type": [kind, "null"]}
-    if text == "int":
-        return {"type": "integer"}
-    if text == "int | None":
-        return {"type": ["integer", "null"]}
-    if text == "float":
-        return {"type": "number"}
-    if text == "bool":
-        return {"type": "boolean"}
-    if text == "int | str":
-        return {"type": ["integer", "string"]}
-    return {"type": "string"}
+    if name == "rate":
+        return {"$ref": "#/$defs/rate"}
+    return _PLAIN.get(text, {"type": "string"})

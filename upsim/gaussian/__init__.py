@@ -5,6 +5,7 @@ slope and Hermite coefficients for any means and deviations, each with the bound
 :func:`covariance` the covariances of two functions of correlated samples.
 """
 
+from upsim.gaussian.bent import BentLine
 from upsim.gaussian.confirm import confirmed
 from upsim.gaussian.covariance import Covariance, covariance, series
 from upsim.gaussian.elu import ExponentialLinear
@@ -20,11 +21,13 @@ from upsim.gaussian.products import GatePair, ProductMoments, product_moments
 from upsim.gaussian.quadrature import Quadrature
 from upsim.gaussian.rectifier import Rectifier
 from upsim.gaussian.sinusoid import Sinusoid, snake
+from upsim.gaussian.unclosed import Unclosed
 
 __all__ = [
     "DEFAULT_ORDER",
     "SIGMOID",
     "ActivationMoments",
+    "BentLine",
     "Covariance",
     "ExactGELU",
     "Exponential",
@@ -39,6 +42,7 @@ __all__ = [
     "Quadrature",
     "Rectifier",
     "Sinusoid",
+    "Unclosed",
     "confirmed",
     "covariance",
     "erf",

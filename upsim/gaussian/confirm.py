@@ -36,7 +36,7 @@ def confirmed(form: Kind) -> Kind:
     >>> confirmed(Rectifier(0.1))
     Rectifier(slope=0.1)
     """
-    if not isinstance(form, Quadrature):
+    if form.has_moments and not isinstance(form, Quadrature):
         _confirm(type(form), _parameters(form))
     return form
 

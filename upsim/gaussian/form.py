@@ -62,6 +62,14 @@ class Form(ABC):
         """Whether ``f(a x) = a f(x)`` for all ``a >= 0``."""
         return False
 
+    @property
+    def has_moments(self) -> bool:
+        """Whether moments are known at all."""
+        return True
+
+    def refuse_random(self, deviation: ArrayLike) -> None:  # noqa: B027 - most refuse nothing
+        """Refuse an input of these deviations if its moments are not known."""
+
     def centred_covariance(self, rho: Array) -> Array | None:
         """Return ``Cov(f(X), f(Y))`` for standard normal X and Y; None if it has no closed form."""
         return None

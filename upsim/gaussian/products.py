@@ -160,6 +160,8 @@ def product_moments(
     [0.5, 1.25]
     """
     first, second = gaussian(carrier_mean, carrier_deviation), gaussian(gate_mean, gate_deviation)
+    pair.carrier.refuse_random(first[1])
+    pair.opening.refuse_random(second[1])
     given = np.broadcast_arrays(*first, *second, correlation(rho))
     shape = given[0].shape
     places, back = np.unique(

@@ -3,21 +3,24 @@
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
     Tanh,
 )
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.layers.branches import Parallel, Residual
+from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
 from upsim.layers.convolution import Conv, TransposedConv, WeightedLayer
-from upsim.layers.gated import GLU, Gated
+from upsim.layers.gated import GLU, Gate, Gated, Softmax
 from upsim.layers.interpolation import (
     Cubic,
     Hold,
@@ -27,11 +30,14 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.inverse_stft import InverseSTFT
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
-from upsim.layers.merging import Add, Average, Concatenate, Merging
+from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.opaque import Opaque
+from upsim.layers.pqmf import PQMF
 from upsim.layers.resample import Resample
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.layers.weight_norm import WeightNorm
@@ -53,9 +59,14 @@ CATALOGUE: dict[str, type[Layer]] = {
         PeriodicShuffle,
         HaarSynthesis,
         LazyWaveletSynthesis,
+        PQMF,
+        InverseSTFT,
         Bias,
+        Scale,
+        Select,
         Hold,
         Crop,
+        Pad,
         Decimate,
         Slice,
         Residual,
@@ -63,6 +74,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         ReLU,
         LeakyReLU,
         PReLU,
+        Clamp,
         ELU,
         GELU,
         Tanh,
@@ -70,6 +82,9 @@ CATALOGUE: dict[str, type[Layer]] = {
         SiLU,
         Softplus,
         GLU,
+        Gate,
+        Softmax,
+        Sin,
         Snake,
         SnakeBeta,
         BatchNorm,
@@ -77,6 +92,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         InstanceNorm,
         LayerNorm,
         WeightNorm,
+        Opaque,
     )
 }
 
@@ -85,6 +101,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "PQMF",
     "Activation",
     "Add",
     "Average",
@@ -92,17 +109,21 @@ __all__ = [
     "Bias",
     "Branch",
     "ChannelNormalisation",
+    "Clamp",
     "Composed",
     "Concatenate",
     "Conv",
     "Crop",
     "Cubic",
     "Decimate",
+    "Divide",
+    "Gate",
     "Gated",
     "GroupNorm",
     "HaarSynthesis",
     "Hold",
     "InstanceNorm",
+    "InverseSTFT",
     "Layer",
     "LayerNorm",
     "LazyWaveletSynthesis",
@@ -111,25 +132,34 @@ __all__ = [
     "Linear",
     "LinearLayer",
     "Merging",
+    "Multiply",
     "Nearest",
     "Normalisation",
+    "Opaque",
     "PReLU",
+    "Pad",
     "Parallel",
     "PeriodicShuffle",
     "ReLU",
     "Resample",
     "Residual",
+    "Scale",
+    "Select",
     "SiLU",
     "Sigmoid",
+    "Sin",
     "Slice",
     "Snake",
     "SnakeBeta",
+    "Softmax",
     "Softplus",
     "Stretch",
     "SubpixelConv",
+    "Subtract",
     "Tanh",
     "TimeNormalisation",
     "TransposedConv",
+    "Unmodelled",
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",

@@ -9,28 +9,30 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from upsim.errors import ArgumentError, ShapeError
-from upsim.gaussian import ExactGELU, ExponentialLinear, Form, Quadrature, Rectifier, snake
+from upsim.gaussian import (
+    BentLine,
+    ExactGELU,
+    ExponentialLinear,
+    Form,
+    Quadrature,
+    Rectifier,
+    Sinusoid,
+    snake,
+)
 from upsim.layers.base import Activation, Array
-from upsim.words.arguments import finite_array, finite_number, one_of, whole_number
+from upsim.words.arguments import (
+    finite_array,
+    finite_number,
+    number_or_vector,
+    one_of,
+    whole_number,
+)
 
 
 def as_column(value: float | Array | ArrayLike) -> float | Array:
     """Return one number, or one a channel as a column that broadcasts over time."""
     values = np.asarray(value, dtype=np.float64)
     return float(values.reshape(())) if values.size == 1 else values[:, None]
-
-
-def number_or_vector(value: object, name: str) -> float | Array:
-    """Return a finite number, or a read-only vector of them."""
-    values = finite_array(value, name)
-    if values.ndim > 1 or not values.size:
-        raise ShapeError(
-            f"{name} is a number, or one a channel",
-            given=f"shape {values.shape}",
-            expected="no axis, or shape (channels,)",
-            fix=f"{name}=1.0",
-        )
-    return values if values.ndim else float(values)
 
 
 @final
@@ -114,6 +116,39 @@ class PReLU(Activation):
     def form(self) -> Form:
         """Return the closed form."""
         return Rectifier(as_column(self.slopes()))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Clamp(Activation):
+    """``min(max(x, min), max)``, ``torch.clamp``; None is no end.
+
+    Examples
+    --------
+    >>> Clamp(-1.0, 1.0).function(np.array([-2.0, 0.5]))
+    array([-1. ,  0.5])
+    """
+
+    min: float | None = None
+    max: float | None = None
+
+    def _check(self) -> None:
+        for name in ("min", "max"):
+            if getattr(self, name) is not None:
+                self._set(**{name: finite_number(getattr(self, name), name)})
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ArgumentError(
+                "min must not be above max",
+                given=f"min={self.min}, max={self.max}",
+                fix=f"Clamp({self.max}, {self.min})",
+            )
+
+    def form(self) -> Form:
+        """Return the closed form: a bend up at ``min``, a bend down at ``max``."""
+        up = () if self.min is None else (self.min,)
+        down = () if self.max is None else (self.max,)
+        bends = (1.0,) * len(up) + (-1.0,) * len(down)
+        return BentLine(up + down, bends, line=1.0 - len(up), offset=sum(up))
 
 
 @final
@@ -267,6 +302,32 @@ class SnakeBeta(_ChannelParameters):
     def form(self) -> Form:
         """Return the closed form."""
         return snake(as_column(self.alpha), as_column(self.beta))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Sin(_ChannelParameters):
+    """``amplitude sin(frequency x + phase)``, in radians; each one number or one a channel."""
+
+    frequency: float | Array | ArrayLike = 1.0
+    amplitude: float | Array | ArrayLike = 1.0
+    phase: float | Array | ArrayLike = 0.0
+
+    def _check(self) -> None:
+        for name in ("frequency", "amplitude", "phase"):
+            self._set(**{name: number_or_vector(getattr(self, name), name)})
+
+    def parameters(self, channels: int) -> int:
+        """Return the numbers of the vectors: a single number is a constant of the network."""
+        return sum(values.size for values in self._vectors().values())
+
+    def form(self) -> Form:
+        """Return the closed form."""
+        return Sinusoid(
+            amplitude=as_column(self.amplitude),
+            frequency=as_column(self.frequency),
+            phase=as_column(self.phase),
+        )
 
 
 @final

@@ -22,7 +22,7 @@ from upsim.network.weights import (
     parse_weight,
 )
 from upsim.operators import LengthRule, Operator, StretchFIR
-from upsim.operators.edges import PADDING_MODES
+from upsim.operators.edges import PADDING_MODES, shortest_to_pad
 from upsim.operators.random_taps import Part, RandomBias, RandomTaps
 from upsim.words.arguments import finite_array, one_of, whole_number
 from upsim.words.frozen import frozen
@@ -252,8 +252,7 @@ class Conv(WeightedLayer):
     @property
     def shortest_input(self) -> int:
         """A reflection needs one sample more than it adds, a wrapped signal as many."""
-        longest = max(self.pads)
-        return max(1, {"reflect": longest + 1, "circular": longest}.get(self.padding_mode, 1))
+        return shortest_to_pad(*self.pads, self.padding_mode)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ class ChannelNormalisation(Activation):
     taken away (:attr:`is_centred`) and what the level ``l`` of a mean square is (:meth:`level`).
     """
 
-    _derived = ("form", "function", "carrier", "moments", "pointwise", "is_homogeneous")
+    _derived = ("form", "function", "passing", "moments", "pointwise", "is_homogeneous")
 
     @property
     @abstractmethod
@@ -40,6 +40,11 @@ class ChannelNormalisation(Activation):
     def bias_array(self) -> Array | None:
         """Return ``b``, (channels,); None if nothing is added."""
         return None
+
+    @property
+    def mixes_channels(self) -> bool:
+        """The level is that of all."""
+        return True
 
     @property
     def is_homogeneous(self) -> bool:

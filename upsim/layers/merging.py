@@ -1,6 +1,8 @@
-"""Where several values become one: added, averaged, or stacked channel upon channel.
+"""Where several values become one: added, averaged, stacked channel upon channel, multiplied.
 
-A merging is a node of a graph, never a layer of a chain: it reads several values.
+A merging is a node of a graph, never a layer of a chain: it reads several values.  The theory knows
+the sum, the mean and the concatenation.  A difference, a product and a quotient are made of these
+and of layers: :func:`lowering` says how, and a graph has the nodes of that instead.
 """
 
 from __future__ import annotations
@@ -8,10 +10,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 from upsim.errors import ShapeError
 from upsim.layers.base import Layer
+from upsim.layers.channels import Scale, Select
+from upsim.layers.gated import Gate, Reciprocal
 from upsim.operators import LengthRule
 
 
@@ -103,5 +107,148 @@ class Concatenate(Merging):
         return sum(each)
 
 
+class _OfTwo(Merging):
+    """Two values, the first and the second; one channel goes with all channels of the other."""
+
+    def merged_channels(self, each: Sequence[int]) -> int:
+        """Return the channels of the wider value."""
+        if len(each) != 2:
+            raise ShapeError(
+                f"a {self.how} is of two values",
+                given=f"{len(each)} values",
+                expected="exactly two, in order",
+                fix="one node for each two values",
+            )
+        _refuse_other_channels(each, self.how)
+        return max(each)
+
+    @property
+    @abstractmethod
+    def made_of(self) -> Lowering:
+        """What it is made of."""
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Subtract(_OfTwo):
+    """The first value less the second."""
+
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "difference"
+
+    @property
+    def made_of(self) -> Lowering:
+        """The sum of the first and minus the second."""
+        return Lowering(((), (Scale(-1.0),)), Add())
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Multiply(_OfTwo):
+    """The product of two values; a mask of one channel goes with all channels.
+
+    A line of the product is the first value's as far as it passes with one gain.
+
+    Examples
+    --------
+    >>> Multiply().merged_channels([8, 1])
+    8
+    """
+
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "product"
+
+    @property
+    def made_of(self) -> Lowering:
+        """A gate of two identities on the channels of both."""
+        return Lowering(((), ()), Concatenate(), (Gate(),))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Divide(_OfTwo):
+    """The first value divided by the second, which may not be random: its moments do not exist."""
+
+    @property
+    def how(self) -> str:
+        """The word."""
+        return "quotient"
+
+    @property
+    def made_of(self) -> Lowering:
+        """A gate that the reciprocal of the second value opens."""
+        return Lowering(((), ()), Concatenate(), (Gate(None, Reciprocal()),))
+
+
+class Lowering(NamedTuple):
+    """What a node of several values is made of.
+
+    Parameters
+    ----------
+    before : tuple
+        The layers that each value goes through first.
+    merging : Merging
+        A sum, a mean or a concatenation of them.
+    after : tuple of Layer
+        What comes behind it.
+    """
+
+    before: tuple[tuple[Layer, ...], ...]
+    merging: Merging
+    after: tuple[Layer, ...] = ()
+
+
+def lowering(layer: Layer, channels: Sequence[int]) -> Lowering | None:
+    """Return what a node that reads values of so many channels is made of, None for one node.
+
+    A layer that reads several values side by side reads their concatenation.  One channel beside
+    several is repeated, as frameworks broadcast it.
+
+    Examples
+    --------
+    >>> lowering(Add(), [8, 8]) is None
+    True
+    >>> lowering(Add(), [1, 2]).before
+    ((Select((0, 0)),), ())
+    """
+    if isinstance(layer, _OfTwo):
+        layer.merged_channels(channels)
+        made = layer.made_of
+    elif isinstance(layer, Merging):
+        made = Lowering(((),) * len(channels), layer)
+    elif len(channels) == layer.values_read > 1:
+        _refuse_other_channels(channels, type(layer).__name__)
+        made = Lowering(((),) * len(channels), Concatenate(), (layer,))
+    else:
+        return None
+    widest = max(channels)
+    if not isinstance(layer, Concatenate) and set(channels) == {1, widest}:
+        repeated = Select((0,) * widest)
+        before = tuple(
+            (*chain, repeated) if count < widest else chain
+            for count, chain in zip(channels, made.before, strict=True)
+        )
+        made = made._replace(before=before)
+    return made if any(made.before) or made.after else None
+
+
+def _refuse_other_channels(each: Sequence[int], what: str) -> None:
+    if len({count for count in each if count > 1}) > 1:
+        raise ShapeError(
+            f"the values of a {what} have different channels",
+            given=" and ".join(map(str, each)),
+            expected="equal numbers, or one channel that goes with all",
+        )
+
+
 #: The mergings by the word that Parallel uses.
 MERGINGS: dict[str, Merging] = {each.how: each for each in (Add(), Average(), Concatenate())}
+
+#: All of them by the name of their class, as files have it.
+NAMED_MERGINGS: dict[str, Merging] = {
+    type(each).__name__: each for each in (*MERGINGS.values(), Subtract(), Multiply(), Divide())
+}

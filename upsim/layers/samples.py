@@ -14,7 +14,14 @@ from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.layers.resample import Resample
 from upsim.operators import LengthRule, Operator, StretchFIR
-from upsim.words.arguments import finite_array, plain_fraction, signed_number, whole_number
+from upsim.operators.edges import PADDING_MODES, shortest_to_pad
+from upsim.words.arguments import (
+    number_or_vector,
+    one_of,
+    plain_fraction,
+    signed_number,
+    whole_number,
+)
 
 
 @final
@@ -32,15 +39,7 @@ class Bias(LinearLayer):
     bias: float | Array | ArrayLike
 
     def _check(self) -> None:
-        values = finite_array(self.bias, "bias")
-        if values.ndim > 1 or not values.size:
-            raise ShapeError(
-                "a bias is a number, or one number a channel",
-                given=f"shape {values.shape}",
-                expected="no axis, or shape (channels,)",
-                fix="upsim.Bias(0.1)",
-            )
-        self._set(bias=values if values.ndim else float(values))
+        self._set(bias=number_or_vector(self.bias, "bias"))
 
     @property
     def has_bias(self) -> bool:
@@ -103,9 +102,66 @@ class Crop(LinearLayer):
         """Return ``n - left - right``."""
         return LengthRule(((1, 1, -self.left - self.right),))
 
+    @property
+    def shortest_input(self) -> int:
+        """The samples that are cut: a slice cannot cut more than there are."""
+        return max(1, max(self.left, 0) + max(self.right, 0))
+
     def operator(self, channels: int) -> StretchFIR:
         """Return an advance by ``left``."""
         return StretchFIR(np.ones((channels, 1, 1)), groups=channels, crop=(self.left, self.right))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Pad(LinearLayer):
+    """Samples added beyond the ends, as ``torch.nn.functional.pad`` adds them.
+
+    Far from the ends it only moves the time axis.  Zeros around a signal with a level of its own
+    are ``Bias(-level), Pad(left, right), Bias(level)``; a negative padding is a :class:`Crop`.
+
+    Parameters
+    ----------
+    left, right : int
+    mode : str
+        "zeros", "reflect" (the end sample is not repeated), "replicate" or "circular".
+
+    Examples
+    --------
+    >>> Pad(2, 1, "reflect").operator(1).apply(np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 2., 1., 2., 3., 2.]])
+    """
+
+    left: int
+    right: int
+    mode: str = "zeros"
+
+    def _check(self) -> None:
+        for name in ("left", "right"):
+            self._set(**{name: whole_number(getattr(self, name), name, least=0)})
+        one_of(self.mode, "mode", PADDING_MODES)
+
+    @property
+    def shortest_input(self) -> int:
+        """A reflection needs one sample more than it adds, a wrapped signal as many."""
+        return shortest_to_pad(self.left, self.right, self.mode)
+
+    def channels_out(self, channels: int) -> int:
+        """Return ``channels``."""
+        return channels
+
+    def length_rule(self) -> LengthRule:
+        """Return ``n + left + right``."""
+        return LengthRule(((1, 1, self.left + self.right),))
+
+    def operator(self, channels: int) -> StretchFIR:
+        """Return a delay by ``left`` that sees the padding."""
+        return StretchFIR(
+            np.ones((channels, 1, 1)),
+            groups=channels,
+            crop=(-self.left, -self.right),
+            padding_mode=self.mode,
+        )
 
 
 @final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from math import ceil
 from typing import overload
 
 from upsim.errors import ArgumentError
@@ -143,12 +144,13 @@ def _as_given(stack: Stack) -> list[Layer | tuple[str, Layer]]:
 
 
 def _least_channels(layers: tuple[Layer, ...]) -> int:
-    """Return the fewest input channels that every shuffle on the way can divide."""
+    """Return the fewest input channels that every layer on the way can take."""
     ratio = Fraction(1)
     needed = 1
     for layer in layers:
         if layer.channels_in is not None:
             break
+        needed = max(needed, ceil(layer.least_channels / ratio))
         ratio *= layer.channel_ratio
         needed = max(needed, ratio.denominator)
     return needed

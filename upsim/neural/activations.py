@@ -8,19 +8,22 @@ from upsim.errors import ShapeError
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
     Tanh,
 )
-from upsim.layers.gated import GLU
+from upsim.layers.base import Activation
+from upsim.layers.gated import GLU, Gate, Reciprocal, Softmax
 from upsim.neural.precision import Signal, like
-from upsim.neural.registry import register
+from upsim.neural.registry import forward, register
 
 
 def per_channel(samples: Signal, values: object, name: str) -> Signal:
@@ -65,6 +68,22 @@ def prelu(layer: PReLU, samples: Signal) -> Signal:
     if layer.weight is None:
         return hinge(samples, layer.init)
     return hinge(samples, per_channel(samples, layer.weight, "weight"))
+
+
+@register(Clamp)
+def clamp(layer: Clamp, samples: Signal) -> Signal:
+    """Not below ``min``, not above ``max``."""
+    if layer.min is not None:
+        samples = np.maximum(samples, like(samples, layer.min))
+    return samples if layer.max is None else np.minimum(samples, like(samples, layer.max))
+
+
+@register(Sin)
+def sine(layer: Sin, samples: Signal) -> Signal:
+    """``amplitude sin(frequency x + phase)``."""
+    angle = per_channel(samples, layer.frequency, "frequency") * samples
+    angle = angle + per_channel(samples, layer.phase, "phase")
+    return per_channel(samples, layer.amplitude, "amplitude") * np.sin(angle)
 
 
 @register(ELU)
@@ -124,6 +143,30 @@ def glu(layer: GLU, samples: Signal) -> Signal:  # noqa: ARG001
     """Return the first half of the channels times the sigmoid of the second."""
     carried, gate = np.split(samples, 2, axis=1)
     return carried * sigmoid(gate)
+
+
+@register(Gate)
+def gate(layer: Gate, samples: Signal) -> Signal:
+    """Return what the carrier makes of the first half times what opens it makes of the second."""
+
+    def made(part: Activation | None, half: Signal) -> Signal:
+        return half if part is None else forward(part, half)
+
+    carried, opening = np.split(samples, 2, axis=1)
+    return made(layer.carrier, carried) * made(layer.opening, opening)
+
+
+@register(Reciprocal)
+def reciprocal(layer: Reciprocal, samples: Signal) -> Signal:  # noqa: ARG001
+    """``1 / x``."""
+    return 1 / samples
+
+
+@register(Softmax)
+def softmax(layer: Softmax, samples: Signal) -> Signal:  # noqa: ARG001
+    """Return the exponentials over their sum, the largest taken out of both."""
+    powers: Signal = np.exp(samples - np.max(samples, axis=1, keepdims=True))
+    return np.asarray(powers / np.sum(powers, axis=1, keepdims=True))
 
 
 @register(Snake)

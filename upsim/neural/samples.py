@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from upsim.errors import ShapeError
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.neural.padding import pad
 from upsim.neural.precision import Signal, like
 from upsim.neural.registry import register
@@ -25,6 +25,12 @@ def crop(layer: Crop, samples: Signal) -> Signal:
     end = max(0, longer.shape[-1] - max(0, layer.right))
     kept = longer[:, :, max(0, layer.left) : end]
     return _refuse_nothing(kept, samples)
+
+
+@register(Pad)
+def pad_ends(layer: Pad, samples: Signal) -> Signal:
+    """Add samples at both ends."""
+    return pad(samples, layer.left, layer.right, layer.mode)
 
 
 @register(Decimate)

@@ -9,18 +9,21 @@ import numpy as np
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
     Tanh,
 )
-from upsim.layers.gated import GLU
-from upsim.neural.torch_layers import register_torch
+from upsim.layers.base import Activation
+from upsim.layers.gated import GLU, Gate, Reciprocal, Softmax
+from upsim.neural.torch_layers import build, register_torch
 from upsim.neural.torch_tensor import tensor, tensor_layer
 
 
@@ -40,6 +43,23 @@ def _prelu(layer: PReLU, torch: Any) -> Any:
     if layer.weight is not None:
         module.weight = torch.nn.Parameter(tensor(torch, layer.weight))
     return module
+
+
+@register_torch(Clamp)
+def _clamp(layer: Clamp, torch: Any) -> Any:
+    return tensor_layer(torch, layer, lambda x: torch.clamp(x, layer.min, layer.max))
+
+
+@register_torch(Sin)
+def _sin(layer: Sin, torch: Any) -> Any:
+    return tensor_layer(
+        torch,
+        layer,
+        lambda x, frequency, amplitude, phase: amplitude * torch.sin(frequency * x + phase),
+        frequency=np.reshape(layer.frequency, (-1, 1)),
+        amplitude=np.reshape(layer.amplitude, (-1, 1)),
+        phase=np.reshape(layer.phase, (-1, 1)),
+    )
 
 
 @register_torch(ELU)
@@ -75,6 +95,30 @@ def _softplus(layer: Softplus, torch: Any) -> Any:
 @register_torch(GLU)
 def _glu(layer: GLU, torch: Any) -> Any:  # noqa: ARG001
     return torch.nn.GLU(dim=1)
+
+
+@register_torch(Gate)
+def _gate(layer: Gate, torch: Any) -> Any:
+    def module(part: Activation | None) -> Any:
+        return torch.nn.Identity() if part is None else build(part, torch)
+
+    carrier, opening = module(layer.carrier), module(layer.opening)
+
+    def gated(samples: Any) -> Any:
+        first, second = samples.chunk(2, dim=1)
+        return carrier(first) * opening(second)
+
+    return tensor_layer(torch, layer, gated)
+
+
+@register_torch(Reciprocal)
+def _reciprocal(layer: Reciprocal, torch: Any) -> Any:
+    return tensor_layer(torch, layer, torch.reciprocal)
+
+
+@register_torch(Softmax)
+def _softmax(layer: Softmax, torch: Any) -> Any:  # noqa: ARG001
+    return torch.nn.Softmax(dim=1)
 
 
 @register_torch(Snake)

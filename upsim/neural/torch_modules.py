@@ -10,6 +10,7 @@ import numpy as np
 
 from upsim.layers.base import Layer
 from upsim.layers.branches import Parallel, Residual
+from upsim.layers.channels import Scale, Select
 from upsim.layers.convolution import Conv, TransposedConv
 from upsim.layers.interpolation import (
     Cubic,
@@ -21,7 +22,7 @@ from upsim.layers.interpolation import (
     WindowedSinc,
 )
 from upsim.layers.resample import Resample
-from upsim.layers.samples import Bias, Crop, Decimate, Slice
+from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
 from upsim.layers.wavelet import HaarSynthesis, LazyWaveletSynthesis
 from upsim.neural.resample import every_kernel
@@ -258,6 +259,30 @@ def _bias(layer: Bias, torch: Any) -> Any:
 def _crop(layer: Crop, torch: Any) -> Any:
     sides = (-layer.left, -layer.right)
     return tensor_layer(torch, layer, lambda x: torch.nn.functional.pad(x, sides))
+
+
+@register_torch(Pad)
+def _pad(layer: Pad, torch: Any) -> Any:
+    mode = "constant" if layer.mode == "zeros" else layer.mode
+    sides = (layer.left, layer.right)
+    return tensor_layer(torch, layer, lambda x: torch.nn.functional.pad(x, sides, mode))
+
+
+@register_torch(Scale)
+def _scale(layer: Scale, torch: Any) -> Any:
+    return tensor_layer(
+        torch,
+        layer,
+        lambda x, scale, bias: scale * x + bias,
+        scale=np.reshape(layer.scale, (-1, 1)),
+        bias=np.reshape(layer.bias, (-1, 1)),
+    )
+
+
+@register_torch(Select)
+def _select(layer: Select, torch: Any) -> Any:
+    numbers = list(layer.numbers)
+    return tensor_layer(torch, layer, lambda x: x[:, numbers])
 
 
 @register_torch(Decimate)

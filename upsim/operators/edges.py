@@ -11,6 +11,18 @@ from upsim.errors import ShapeError
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
+def shortest_to_pad(left: int, right: int, mode: str) -> int:
+    """Return the samples that a padding needs: a reflection one more than it adds, a wrap as many.
+
+    Examples
+    --------
+    >>> shortest_to_pad(2, 3, "reflect"), shortest_to_pad(2, 3, "zeros")
+    (4, 1)
+    """
+    longest = max(left, right)
+    return max(1, {"reflect": longest + 1, "circular": longest}.get(mode, 1))
+
+
 def extended_index(
     index: NDArray[np.intp], length: int, mode: str
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

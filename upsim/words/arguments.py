@@ -252,6 +252,19 @@ def finite_array(
     return array
 
 
+def number_or_vector(value: object, name: str) -> float | NDArray[np.float64]:
+    """Return a finite number, or a read-only vector of them."""
+    values = finite_array(value, name)
+    if values.ndim > 1 or not values.size:
+        raise ShapeError(
+            f"{name} is a number, or one a channel",
+            given=f"shape {values.shape}",
+            expected="no axis, or shape (channels,)",
+            fix=f"{name}=1.0",
+        )
+    return values if values.ndim else float(values)
+
+
 def path_of(value: object, name: str = "path") -> Path:
     """Return a path, or refuse what is no path."""
     if not isinstance(value, str | os.PathLike):

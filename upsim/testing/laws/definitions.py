@@ -10,14 +10,13 @@ import numpy as np
 
 from upsim.layers.base import Activation, Layer, LinearLayer, Normalisation
 from upsim.layers.convolution import Conv
-from upsim.layers.gated import Gated
-from upsim.layers.levels import ChannelNormalisation
-from upsim.layers.samples import Decimate, Slice
+from upsim.layers.samples import Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
+from upsim.operators import Operator
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import agree, margin, normalisation_margin, probe, room
 from upsim.testing.laws.law import law
-from upsim.testing.laws.subject import operator_of
+from upsim.testing.laws.subject import operator_of, scaled_wire
 
 _MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "zeros": "constant",
@@ -28,26 +27,32 @@ _MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
 
 
 @law(
-    of=(Conv, SubpixelConv),
+    of=(Conv, SubpixelConv, Pad),
     formula="conv(x; padding, mode) = conv(pad(x, mode); padding 0)",
     source="torch.nn.Conv1d: padding_mode; numpy.pad for the modes",
 )
 def padding(layer: Layer, channels: int) -> None:
     """Check that padding by a mode is no padding on an input that numpy.pad has extended."""
-    assert isinstance(layer, Conv | SubpixelConv)
-    before = layer if isinstance(layer, Conv) else layer.convolution()
-    left, right = before.pads
-    bare = operator_of(replace(layer, padding=0, padding_mode="zeros"), channels)
-    length = max(2 * before.reach, left + 1, right + 1) + before.stride + 1
+    if isinstance(layer, Pad):
+        left, right, length = layer.left, layer.right, max(layer.left, layer.right) + 2
+        bare: Operator = scaled_wire(channels)
+        word = "mode"
+    else:
+        assert isinstance(layer, Conv | SubpixelConv)
+        before = layer if isinstance(layer, Conv) else layer.convolution()
+        left, right = before.pads
+        bare = operator_of(replace(layer, padding=0, padding_mode="zeros"), channels)
+        length = max(2 * before.reach, left + 1, right + 1) + before.stride + 1
+        word = "padding_mode"
     for mode, name in _MODES.items():
-        padded = operator_of(replace(layer, padding_mode=mode), channels)
+        padded = operator_of(replace(layer, **{word: mode}), channels)  # type: ignore[arg-type]
         samples = probe(channels, length)
         extended = np.pad(samples, ((0, 0), (left, right)), mode=name)
         agree(
             padded.apply(samples),
             bare.apply(extended),
             within=margin(samples, bare),
-            what=f"padding_mode={mode!r} and numpy.pad",
+            what=f"{word}={mode!r} and numpy.pad",
         )
 
 
@@ -142,7 +147,7 @@ def pointwise(layer: Layer, channels: int) -> None:
     alone = [layer.function(samples[:, n : n + 1]) for n in range(12)]
     agree(np.concatenate(alone, axis=1), output, within=0.0, what="sample by sample")
     agree(layer.function(samples[None])[0], output, within=0.0, what="in a batch of one")
-    if not isinstance(layer, Gated | ChannelNormalisation):
+    if not layer.mixes_channels:
         _refuse_mixing(layer, channels)
 
 

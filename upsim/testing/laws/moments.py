@@ -28,14 +28,18 @@ _ORDER = 3
 _JUMPS = 8
 
 
-def _is_pointwise(layer: Layer, channels: int) -> bool:
+def _has_moments(layer: Layer, channels: int) -> bool:
     del channels
-    return not isinstance(layer, ChannelNormalisation)
+    if isinstance(layer, Gated):
+        return layer.gate.carrier.has_moments and layer.gate.opening.has_moments
+    if not isinstance(layer, Activation) or isinstance(layer, ChannelNormalisation):
+        return False
+    return layer.form().has_moments
 
 
 @law(
     of=Activation,
-    when=_is_pointwise,
+    when=_has_moments,
     formula="alpha_k = E f(m + s Z) he_k(Z), k = 0 .. 3; variance = E f^2 - (E f)^2",
     source="the definition, by the trapezoidal rule on the function itself",
 )

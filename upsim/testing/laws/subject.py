@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from functools import reduce
 
 import numpy as np
 
 from upsim.errors import NotPredictableError
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.operator import Real
 
@@ -29,7 +28,7 @@ def default_channels(layer: Layer) -> int:
         count = int(np.size(getattr(layer, name, 1.0)))
         if count > 1:
             return count
-    return Fraction(layer.channel_ratio).denominator
+    return layer.least_channels
 
 
 def is_linear(layer: Layer, channels: int = 1) -> bool:
@@ -102,7 +101,7 @@ def run_finite(layers: Iterable[Layer], samples: Real) -> Real:
             ends = [run_finite(part, samples) for part in layer.parts]
             samples = np.concatenate(ends) if layer.merging == "concatenate" else np.sum(ends, 0)
             samples = samples / (len(ends) if layer.merging == "mean" else 1)
-        elif isinstance(layer, Activation | Normalisation):
+        elif isinstance(layer, Activation | Normalisation | Unmodelled):
             samples = layer.function(samples)
         else:
             raise NotPredictableError("a layer of no known kind", given=f"{layer!r:.60}")

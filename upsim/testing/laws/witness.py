@@ -12,6 +12,7 @@ from upsim.errors import ShapeError, UnknownNameError
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
 from upsim.layers.normalisation import BatchNorm
 from upsim.layers.resample import Resample
+from upsim.layers.samples import Pad
 from upsim.layers.weight_norm import WeightNorm
 from upsim.operators.operator import Real
 from upsim.testing.laws.comparison import (
@@ -116,7 +117,8 @@ def witness(layer: Layer, channels: int) -> None:
 
 
 def _mirrors(layer: Layer) -> bool:
-    return getattr(layer, "padding_mode", "zeros") in {"reflect", "circular"}
+    mode = layer.mode if isinstance(layer, Pad) else getattr(layer, "padding_mode", "zeros")
+    return mode in {"reflect", "circular"}
 
 
 def _perform(layer: Layer, samples: Real) -> Real:

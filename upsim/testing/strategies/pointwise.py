@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 from upsim.layers.activations import (
     ELU,
     GELU,
+    Clamp,
     LeakyReLU,
     PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Sin,
     Snake,
     SnakeBeta,
     Softplus,
     Tanh,
 )
 from upsim.layers.base import Layer
-from upsim.layers.gated import GLU
-from upsim.testing.strategies.values import Array, arrays
+from upsim.layers.gated import GLU, Gate, Softmax
+from upsim.testing.strategies.values import Array, arrays, dyadics
 
 _positive = st.sampled_from([0.5, 1.0, 2.0])
 
@@ -33,11 +35,20 @@ def _per_channel(channels: int) -> st.SearchStrategy[float | Array]:
 
 
 @st.composite
+def _clamps(draw: st.DrawFn, channels: int) -> Layer:
+    del channels
+    low, high = draw(st.one_of(st.none(), dyadics())), draw(st.one_of(st.none(), dyadics()))
+    return Clamp(low, high) if low is None or high is None else Clamp(*sorted((low, high)))
+
+
+@st.composite
 def _prelus(draw: st.DrawFn, channels: int) -> Layer:
     count = draw(st.sampled_from([1, channels]))
     weight = draw(st.one_of(st.none(), arrays((count,))))
     return PReLU(count, draw(st.sampled_from([0.0, 0.25])), weight=weight)
 
+
+_halves = st.sampled_from([None, Tanh(), Sigmoid(), LeakyReLU(0.25), GELU(), Clamp(-1.0, 1.0)])
 
 _plain: dict[str, st.SearchStrategy[Layer]] = {
     "ReLU": st.builds(ReLU),
@@ -49,6 +60,8 @@ _plain: dict[str, st.SearchStrategy[Layer]] = {
     "SiLU": st.builds(SiLU),
     "Softplus": st.builds(Softplus, _positive, st.sampled_from([1.0, 20.0])),
     "GLU": st.builds(GLU),
+    "Gate": st.builds(Gate, _halves, _halves),
+    "Softmax": st.builds(Softmax),
 }
 
 
@@ -59,6 +72,10 @@ def _any_channels(strategy: st.SearchStrategy[Layer]) -> Callable[[int], st.Sear
 STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     **{name: _any_channels(strategy) for name, strategy in _plain.items()},
     "PReLU": _prelus,
+    "Clamp": _clamps,
+    "Sin": lambda channels: st.builds(
+        Sin, _per_channel(channels), _per_channel(channels), _per_channel(channels)
+    ),
     "Snake": lambda channels: st.builds(Snake, _per_channel(channels)),
     "SnakeBeta": lambda channels: st.builds(
         SnakeBeta, _per_channel(channels), _per_channel(channels)

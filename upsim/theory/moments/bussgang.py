@@ -20,8 +20,8 @@ def bussgang(activation: Activation, before: Array, after: Array) -> tuple[Array
 
     What passes a gate is its carrier.
     """
-    carrier = activation.carrier(before)
-    gain = bussgang_gain(carrier, after, activation.function(np.zeros_like(before[:, :1])))
+    carrier = activation.passing(before)
+    gain = bussgang_gain(carrier, after, activation.at_rest(len(before)))
     return gain, after - gain * carrier
 
 

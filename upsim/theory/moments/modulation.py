@@ -98,7 +98,9 @@ def gated(
     flat = total
     if not np.all(equal):
         flat = np.where(equal, total, _pairs(gate, before, averages, order=2).mean)
-    silent = _significant(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
+    silent = np.zeros((half, 1))
+    if gate.opening.has_moments:  # else it is not random, and may have no value at 0
+        silent = _significant(_pairs(gate, np.zeros((mean.channels, 1)), averages, order=2))
     carried_error, opened_error = mean.error[:half], mean.error[half:]
     slope, opening_slope = (largest(each) for each in found.slopes)
     error = np.maximum(1.0, slope) * carried_error + opening_slope * opened_error
@@ -151,7 +153,7 @@ def split(
         What rounding may have done to the mean.
     """
     (before, before_shares), (total, flat, silent) = carried, made
-    after = replace(mean, period=total, error=error)
+    after = replace(mean, period=total, error=error, second=None)
     if not mean.provenance:
         return after
     gain = bussgang_gain(before, flat, silent)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import ChannelNormalisation, Gated
 from upsim.layers.base import Activation
 from upsim.theory.moments.merging import share
 from upsim.words.tolerance import rounding
@@ -29,7 +28,7 @@ def error_of_function(activation: Activation, before: Array, error: Array, made:
     if not error.any():
         return moved
     steps = [error[:, None]]
-    if isinstance(activation, Gated | ChannelNormalisation):
+    if activation.mixes_channels:
         half = np.arange(len(before))[:, None] >= len(before) // 2
         steps.append(np.where(half, -steps[0], steps[0]))
     apart = [largest(activation.function(before + step) - made) for step in steps]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError
-from upsim.layers.base import LinearLayer
+from upsim.layers.base import LinearLayer, Unmodelled
 from upsim.network.graph import Graph, Node, needs_network, walk
 from upsim.operators import StretchFIR
 from upsim.theory.reports.sight import sight
@@ -78,6 +78,8 @@ def boundary_report(graph: Graph, input_length: int) -> Boundaries:
             known = seen.known_from(np.array([edges[0]]))
             until = seen.known_until(np.array([inside - edges[1]]))
             edges = (int(np.clip(known[0], 0, made)), int(np.clip(made - until[0], 0, made)))
+        if isinstance(node.layer, Unmodelled):  # how far it sees is not known
+            edges = (lengths[node.output], lengths[node.output])
         rate = graph.value_rates[node.output]
         seconds = (float(edges[0] / rate), float(edges[1] / rate))
         found.append(Transient(node.name, node.title, *edges, *seconds))
