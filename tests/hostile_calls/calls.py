@@ -173,6 +173,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
     "first": lambda: BLOCKS.first,
+    "compare.first": lambda: LINEAR,
+    "compare.second": lambda: PREDICTION,
     "period": lambda: np.ones((1, 4)),
     "factor": lambda: 2,
     "old": lambda: 2,
@@ -265,7 +267,8 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 #: Records that upsim fills in: data of anybody's making, and no arguments of a question.
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
-    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation",
+    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
+    "Inspection", "Context",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
@@ -294,6 +297,9 @@ def subjects() -> list[Subject]:
     for name, owner in {
         "Stack": LINEAR,
         "Prediction": PREDICTION,
+        "Comparison": upsim.compare(LINEAR, PREDICTION),
+        "Inspection": upsim.inspect(LINEAR),
+        "Context": upsim.context(LINEAR, 4, errors=True),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

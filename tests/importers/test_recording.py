@@ -41,7 +41,7 @@ def test_a_recording_keeps_its_steps_in_order():
         ),
         (lambda: Step("a", "movement", ("x",), ("y",)), ArgumentError, "needs function"),
         (lambda: Step("a", "matmul", ("x",), ("y",)), ArgumentError, "1 reads"),
-        (lambda: Step("a", "matmul", ("x", 2.0), ("y",)), ArgumentTypeError, "a float"),
+        (lambda: Step("a", "matmul", ("x", [2.0]), ("y",)), ArgumentTypeError, "a list"),
         (lambda: double(makes=()), ArgumentTypeError, "at least one"),
     ],
 )

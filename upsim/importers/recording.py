@@ -103,7 +103,7 @@ class Step:
         * ``resize``: ``mode`` ("nearest", "linear", "cubic"), ``factor`` (a Fraction),
           ``coordinates`` (ONNX's words), ``axis`` (-1), ``rounding`` ("round_prefer_floor", ...;
           ONNX's nearest_mode), ``cubic_a`` (-0.75), ``antialias`` (False), ``exclude_outside``
-          (False).
+          (False), ``scale_error`` (0; 1 where the model's scale is a little more than ``factor``).
         * ``normalisation``: reads (value[, weight, bias, mean, variance]), None for what is not
           there; ``which``: "batch", "instance", "group" (``groups``), "layer" or "rms" (``axes``);
           ``eps``.  Weight and bias are one number a channel, or the shape of ``axes``.
@@ -134,7 +134,7 @@ class Step:
         plain_text(self.name, "name")
         plain_text(self.module, "module")
         one_of(self.kind, "kind", KINDS)
-        object.__setattr__(self, "reads", tuple(self.reads))
+        object.__setattr__(self, "reads", tuple(map(_as_read, self.reads)))
         object.__setattr__(self, "makes", tuple(self.makes))
         object.__setattr__(self, "fields", dict(self.fields))
         _refuse_wrong_reads(self, where)
@@ -160,6 +160,11 @@ class Step:
     def values(self) -> tuple[str, ...]:
         """The names of the values that are read."""
         return tuple(read for read in self.reads if isinstance(read, str))
+
+
+def _as_read(read: Any) -> Any:
+    """Return a plain number as an array without axes."""
+    return np.asarray(read) if isinstance(read, int | float | np.generic) else read
 
 
 def _refuse_wrong_reads(step: Step, where: str) -> None:
