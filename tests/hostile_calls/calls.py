@@ -273,7 +273,7 @@ RECORDS = {
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
 #: Questions of the theory about its own nodes and arrays.
-INNER = {"placed", "before", "of_many", "once", "seen_by", "stretch_of"}
+INNER = {"placed", "named", "before", "of_many", "once", "seen_by", "stretch_of"}
 #: To be derived from, not called.
 ABSTRACT = {"Signal", "Initialisation"}
 #: What a layer is asked by a user; the rest are rules that the theory asks it.
