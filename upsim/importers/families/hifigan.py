@@ -31,9 +31,9 @@ from upsim.words.arguments import whole_number
 
 _KERNELS, _DILATIONS = (3, 7, 11), ((1, 3, 5),) * 3
 
-#: What strides and kernels of generators of this kind are called.
+#: What strides and kernels of generators of this kind are called; one is a public file's slip.
 STRIDES = ("upsample_rates", "upsample_factors", "upsample_scales")
-KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes")
+KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes", "upsample_kernal_sizes")
 
 
 def generator_config(
@@ -311,7 +311,7 @@ FAMILIES = (
     Family(
         title="HiFi-GAN of ParallelWaveGAN",
         types=("hifigangenerator",),
-        keys=("upsample_scales upsample_kernel_sizes resblock_kernel_sizes",),
+        keys=("upsample_scales resblock_kernel_sizes",),
         read=_parallel_wavegan,
         beside=("use_weight_norm", "global_channels"),
     ),
