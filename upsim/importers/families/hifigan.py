@@ -86,7 +86,7 @@ def model_of(
 ) -> Model:
     """Return the model of a generator; ``source`` counts the channels of its second input."""
     factors = [(str(stride), stride) for stride in config.upsample_rates]
-    factors += [("iSTFT hop", hop)] if hop > 1 else []
+    factors += [(f"iSTFT hop {hop}", hop)] if hop > 1 else []
     inputs = {reads: config.num_mels} | ({"source": source} if source else {})
     return Model(
         chain=prefixed(generator_chain(config), prefix),
