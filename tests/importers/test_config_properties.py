@@ -12,7 +12,7 @@ import upsim
 from tests.hostile_calls.calls import HOSTILE
 from upsim.errors import ArgumentError, UpsimError
 
-from .configurations import ROWS, STYLEMELGAN
+from .configurations import HIFT, ISTFTNET, KOKORO, ROWS, STYLEMELGAN, VOCOS
 
 stages = st.lists(
     st.integers(1, 12).flatmap(lambda s: st.integers(0, 3).map(lambda more: (s, s + 2 * more))),
@@ -59,6 +59,7 @@ def test_another_hop_is_refused_with_the_product(pairs, off):
 
 
 CONFIGS = {name: row.config for name, row in ROWS.items()}
+CONFIGS |= {"HiFT": HIFT, "iSTFTNet": ISTFTNET, "Kokoro": KOKORO, "Vocos": VOCOS}
 CONFIGS["StyleMelGAN"] = STYLEMELGAN | {"sampling_rate": 22050}
 
 

@@ -235,6 +235,7 @@ class TestStructure:
             (changed(HIFT, istft_params__hop_len=0), r"istft_params.hop_len=0"),
             (changed(HIFT, istft_params__hop_len=17), r"a hop beyond it.*hop_len=17"),
             (changed(HIFT, istft_params__n_fft=15), r"an odd length.*n_fft=15"),
+            (changed(HIFT, istft_params__n_fft=2**24), r"istft_params.n_fft is too large"),
             (changed(HIFT, source_resblock_kernel_sizes=[7]), r"of unequal lengths"),
             (
                 changed(VOCOS, feature_extractor__init_args__hop_length=512),

@@ -30,6 +30,9 @@ from upsim.models.spectral_head import forward_transform, spectral_head
 
 Array = NDArray[np.float64]
 
+#: Samples of a transform; that of the source is written out as a matrix.
+_LONGEST = 4096
+
 #: Where Kokoro's generator stands in its model.
 _INSIDE = "decoder.generator."
 
@@ -78,7 +81,7 @@ def _istftnet(fields: Fields, sample_rate: object) -> Model:
 
 def _transform(fields: Fields, n_fft: str, *hops: str) -> tuple[int, int]:
     """Return the length and the hop of the inverse STFT."""
-    size, hop = fields.whole(n_fft, least=2), fields.whole(*hops)
+    size, hop = fields.whole(n_fft, least=2, most=_LONGEST), fields.whole(*hops)
     if size % 2 or hop > size:
         raise ArgumentError(
             "the inverse STFT has an odd length, or a hop beyond it",
