@@ -32,7 +32,7 @@ _OPTIONS = {
         typer.Option(
             "--sample-rate",
             metavar="HZ",
-            help="ONNX: sample rate of the output. Default: what the file says.",
+            help="ONNX or a configuration: sample rate of the output. Default: what the file says.",
         ),
     ],
 }
