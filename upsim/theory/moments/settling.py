@@ -1,10 +1,12 @@
 r"""A node without a formula, run on a periodic signal until its output is periodic, too.
 
 The period is repeated, and the middle of the output is read.  The middle has as much of the signal
-before it as behind it, so nodes that look back, ahead or both ways settle there.  Twice the
-repetitions are run each time.  Where a node forgets as :math:`\lambda^n`, the middles of ``n`` and
-``2 n`` repetitions differ by :math:`\lambda^{n/2}`, and the second is off by
-:math:`\lambda^{n}`, the square of that.  So a difference at the level of rounding leaves nothing.
+before it as behind it, so nodes that look back, ahead or both ways settle there.  The output is
+compared at an eighth, a quarter and a half of its length.  Where a node forgets as
+:math:`a \lambda^n`, the two differences are about :math:`a \lambda^{n/8}` and
+:math:`a \lambda^{n/4}`, and the middle is off by :math:`a \lambda^{n/2}`: the second difference,
+times the square of the ratio of the two.  Until that is at the level of rounding there are twice
+the repetitions each time.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from upsim.errors import NotPredictableError
 from upsim.layers.base import Unmodelled
 from upsim.operators.repeating import Repeating
 from upsim.words.arguments import refuse_beyond_memory
-from upsim.words.tolerance import probable
+from upsim.words.tolerance import probable, rounding
 
 Array = NDArray[np.float64]
 
 #: Repetitions of the period of the first run, and of the last before the node is refused.
-_FEWEST, MOST_PERIODS = 4, 4096
+_FEWEST, MOST_PERIODS = 8, 4096
+
+#: Samples of the first run, where the period is shorter.
+_FIRST_SAMPLES = 64
 
 
 def settled(layer: Unmodelled, period: Array, error: Array) -> tuple[Array, Array]:
@@ -48,22 +53,23 @@ def settled(layer: Unmodelled, period: Array, error: Array) -> tuple[Array, Arra
     unit = _precision(layer, period.shape[0])
     whole = Repeating(period).over(lcm(period.shape[1], down))
     span = whole.shape[1] // down * up
-    earlier, times = None, _FEWEST
+    times = max(_FEWEST, _FIRST_SAMPLES // whole.shape[1] // 8 * 8)
     while times <= MOST_PERIODS:
         made = _repeated(layer, whole, times)
-        middle = _turn(made, times // 2, span)
+        eighth, quarter, middle = (_turn(made, times // part, span) for part in (8, 4, 2))
         change = np.abs(middle - _turn(made, times // 2 - 1, span)).max(axis=1)
-        least = _least(period, made, unit)
-        if earlier is not None and np.abs(middle - earlier).max() <= least:
+        least, left = _least(period, made, unit), _left(eighth, quarter, middle)
+        # Nothing is left to settle, or what is left is rounding that never rests.
+        once = rounding(1, float(np.abs(middle).max()), unit)
+        if left <= once or np.abs(middle - quarter).max() <= least:
             if change.max() > least:
                 raise _unsettled(
                     "its output repeats itself after another period than its input says",
                     f"{_count(whole)}, an output that differs by {change.max():.3g} from one "
                     "period to the next",
                 )
-            moved = np.maximum(change, np.abs(middle - earlier).max(axis=1))
-            return middle, moved + _tried(layer, whole, times, error, middle) + least
-        earlier, times = middle, 2 * times
+            return middle, change + left + least + _tried(layer, whole, times, error, middle)
+        times *= 2
     raise _unsettled(
         f"its output does not settle within {MOST_PERIODS} periods",
         f"{_count(whole)}, an output that still differs by {change.max():.3g} from one period to "
@@ -78,6 +84,13 @@ def _repeated(layer: Unmodelled, period: Array, times: int) -> Array:
         fix="a signal of a shorter period",
     )
     return layer.function(np.tile(period, times))
+
+
+def _left(eighth: Array, quarter: Array, middle: Array) -> float:
+    """Return how far the middle is off by, where the output settles like a power."""
+    first = float(np.abs(quarter - eighth).max())
+    second = float(np.abs(middle - quarter).max())
+    return second if second >= first else second * (second / first) ** 2
 
 
 def _turn(made: Array, number: int, span: int) -> Array:
@@ -104,18 +117,13 @@ def _least(period: Array, made: Array, unit: type[np.floating[Any]]) -> float:
 
 
 def _tried(layer: Unmodelled, period: Array, times: int, error: Array, middle: Array) -> Array:
-    """Return how far the output moves if the input is moved by its error, (out,).
-
-    All channels one way, and half of them the other way.
-    """
+    """Return how far the output moves if each channel is moved by its error, up or down, (out,)."""
     if not error.any():
         return np.zeros(middle.shape[0])
-    half = np.arange(len(error))[:, None] < len(error) // 2
-    moved = []
-    for sign in (np.ones_like(half), np.where(half, -1, 1)):
-        made = _repeated(layer, period + sign * error[:, None], times)
-        moved.append(np.abs(_turn(made, times // 2, middle.shape[1]) - middle).max(axis=1))
-    return np.asarray(np.max(moved, axis=0))
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), error.shape)
+    made = _repeated(layer, period + (signs * error)[:, None], times)
+    moved = np.abs(_turn(made, times // 2, middle.shape[1]) - middle)
+    return np.asarray(moved.max(axis=1))
 
 
 def _count(period: Array) -> str:
