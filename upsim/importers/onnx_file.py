@@ -23,7 +23,7 @@ from upsim.words.units import positive_rate
 
 #: Samples at the inputs at which a model is followed: few, and with many divisors; then longer ones
 #: for a model that shortens its input a lot.
-_LENGTHS = ((48, 72), (1920, 2880))
+_LENGTHS = ((24, 36), (1920, 2880))
 
 Inputs = str | Iterable[str] | Mapping[str, Sequence[int | str | None] | None]
 
