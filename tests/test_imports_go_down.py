@@ -51,7 +51,7 @@ CIRCLES = [
 ]
 
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]
-EXTRAS = {"torch", "safetensors", "soundfile", "pandas", "onnx"}
+EXTRAS = {"torch", "safetensors", "soundfile", "pandas", "yaml", "keras", "onnx"}
 
 
 class Module(NamedTuple):

@@ -34,6 +34,8 @@ _HOMES = {
     "upsim.answer.prediction": "Prediction",
     "upsim.theory.lines.tones": "Tone Contribution",
     "upsim.answer.explanation": "explain",
+    "upsim.answer.inspection": "Inspection inspect",
+    "upsim.answer.comparison": "Comparison compare",
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
     "upsim.theory.lines.spread": "Spread",
@@ -46,8 +48,12 @@ _HOMES = {
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
+    "upsim.importers.config": "from_config",
+    "upsim.importers.keras_model": "from_keras",
     "upsim.importers.onnx_file": "from_onnx",
     "upsim.verification": "verify",
+    "upsim.verification.chunks": "context",
+    "upsim.answer.context": "Context",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = ("errors", "gaussian", "layers", "models", "neural", "operators", "testing")
@@ -56,10 +62,15 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
+    from upsim.answer.comparison import Comparison, compare
+    from upsim.answer.context import Context
     from upsim.answer.explanation import explain
+    from upsim.answer.inspection import Inspection, inspect
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
+    from upsim.importers.config import from_config
+    from upsim.importers.keras_model import from_keras
     from upsim.importers.onnx_file import from_onnx
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.network.graph import Graph, Input
@@ -85,6 +96,7 @@ if TYPE_CHECKING:
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
     from upsim.verification import verify
+    from upsim.verification.chunks import context
 
 
 def __getattr__(name: str) -> Any:

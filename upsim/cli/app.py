@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
 from upsim.cli.model_options import with_model_options
 from upsim.cli.predicting import predict
-from upsim.cli.reporting import boundaries, cost, lengths, overlap, replicas
+from upsim.cli.reporting import boundaries, context, cost, lengths, overlap, replicas
 from upsim.cli.verifying import verify
 
 app = typer.Typer(
@@ -26,10 +27,13 @@ COMMANDS = (
     predict,
     explain,
     verify,
+    compare,
+    inspect,
     overlap,
     replicas,
     boundaries,
     lengths,
+    context,
     cost,
     models,
     schema,
@@ -54,7 +58,8 @@ def upsim_command(
 ) -> None:
     """Predict in closed form what the upsampling layers of a neural audio network do to a spectrum.
 
-    STACK is the name of a model (see: upsim models), or the path of a JSON or ONNX file.
+    STACK is the name of a model (see: upsim models), or the path of a stack file, of an ONNX file
+    or of a model's configuration.
 
     \b
     Examples:

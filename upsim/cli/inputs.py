@@ -15,11 +15,13 @@ from upsim.words.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
 
+#: Endings of files that torch writes.
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
 
 def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
     from upsim.cli.model_options import model_options
-    from upsim.files.networkfile import load_stack
     from upsim.models import NAMES
 
     options = model_options()
@@ -41,12 +43,23 @@ def read_stack(text: str) -> Graph:
         )
     known = text.strip().lower().replace("_", "-") in NAMES
     if not known and (Path(text).suffix or Path(text).exists() or "/" in text):
-        return load_stack(text)
+        return _read_file(text)
     return named_model(text, "there is neither a model nor a file of this name")
 
 
-#: Endings of files that torch writes.
-_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+def _read_file(text: str) -> Graph:
+    """Return what a file holds, told by its content: a network, or a model's configuration."""
+    from upsim.files.networkfile import load_stack
+    from upsim.importers.configfile import is_config
+
+    if not is_config(text):
+        return load_stack(text)
+    from upsim.importers.config import from_config
+
+    found = from_config(text)
+    for each in found.notes:
+        note(each)
+    return found
 
 
 def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
@@ -76,7 +89,7 @@ def named_model(text: str, otherwise: str) -> Graph:
         raise UnknownNameError(
             otherwise,
             given=error.given,
-            expected="a name that `upsim models` lists, or a JSON stack file",
+            expected="a name that `upsim models` lists, a stack file, or a configuration",
             fix=", ".join(near_models(text)) or "upsim models",
         ) from None
 

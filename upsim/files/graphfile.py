@@ -21,7 +21,7 @@ from upsim.network.stack import Stack
 
 FORMAT = "upsim-graph"
 
-_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output"}
+_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output", "notes"}
 
 
 def network_to_dict(graph: Graph) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def network_to_dict(graph: Graph) -> dict[str, Any]:
         "inputs": {each.name: _input_to_json(each) for each in graph.inputs},
         "nodes": nodes,
         "output": graph.output,
+        **({"notes": list(graph.notes)} if graph.notes else {}),
     }
 
 
@@ -90,6 +91,7 @@ def network_from_dict(content: object) -> Graph:
         exact_rate(content["sample_rate"]),
         output=content.get("output"),
         name=content.get("name", ""),
+        notes=content.get("notes", ()),
     )
 
 

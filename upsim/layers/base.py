@@ -112,10 +112,10 @@ class Layer(ABC):
         length = whole_number(length, "length", most=None)
         if length < self.shortest_input:
             raise ShapeError(
-                "the padding reaches further than the input",
+                "the layer's padding or crop reaches further than the input",
                 given=f"{length} samples",
                 expected=f"at least {self.shortest_input}",
-                fix="a longer input, or less padding",
+                fix="a longer input, or less padding or crop",
             )
         return self.length_rule()(length)
 
@@ -380,7 +380,7 @@ class Normalisation(Layer):
 
     def function(self, samples: Array) -> Array:
         """Return what becomes of finite samples (..., channels, time) by their own statistics."""
-        mean, variance = samples.mean(axis=-1), samples.var(axis=-1)
+        mean, variance = mean_over_time(samples), samples.var(axis=-1)
         centred = samples - self.centre(mean)[..., None]
         made = self.gains(mean, variance)[..., None] * centred
         bias = self.bias_array()
@@ -399,6 +399,15 @@ class Branch(Layer):
     @abstractmethod
     def merging(self) -> str:
         """How the parts are merged: "sum", "mean" or "concatenate"."""
+
+
+def mean_over_time(samples: Array) -> Array:
+    """Return the mean along the last axis; of equal samples, exactly one of them.
+
+    A sum of many equal samples is rounded, and a normalisation makes that hundreds of times larger.
+    """
+    first = samples[..., :1]
+    return np.asarray(first[..., 0] + (samples - first).mean(axis=-1))
 
 
 class Unmodelled(Layer):

@@ -163,6 +163,9 @@ class Graph:
     output : str, optional
         The node whose value is the output; the last one by default.
     name : str, optional
+    notes : sequence of str
+        What a reader of answers should know of how the network came about: what was left out, what
+        was assumed.  Predictions list them first among their assumptions.
 
     Examples
     --------
@@ -185,6 +188,7 @@ class Graph:
     sample_rate: Fraction
     output: str
     name: str
+    notes: tuple[str, ...]
 
     def __init__(
         self,
@@ -194,6 +198,7 @@ class Graph:
         *,
         output: str | None = None,
         name: str = "",
+        notes: Sequence[str] = (),
     ) -> None:
         parts = _checked_parts(nodes)
         self._fill(
@@ -202,6 +207,7 @@ class Graph:
             sample_rate,
             parts[-1].name if output is None else checked_name(output),
             name,
+            notes,
         )
 
     def _fill(
@@ -211,6 +217,7 @@ class Graph:
         sample_rate: object,
         output: str,
         name: str,
+        notes: Sequence[str] = (),
     ) -> None:
         """Keep the fields, once they fit together."""
         plain_text(name, "name")
@@ -221,6 +228,7 @@ class Graph:
             sample_rate=positive_rate(sample_rate),
             output=output,
             name=name,
+            notes=_checked_notes(notes),
         )
         _refuse_unread(self)
         _ = self.value_channels, self.value_rates
@@ -242,7 +250,7 @@ class Graph:
     #: What a given part is called.
     _unit = "node"
 
-    _fields = ("parts", "inputs", "sample_rate", "output", "name")
+    _fields = ("parts", "inputs", "sample_rate", "output", "name", "notes")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Graph):
@@ -250,7 +258,7 @@ class Graph:
         return all(getattr(self, key) == getattr(other, key) for key in Graph._fields)
 
     def __hash__(self) -> int:
-        return hash((self.parts, self.inputs, self.sample_rate, self.output, self.name))
+        return hash(tuple(getattr(self, key) for key in Graph._fields))
 
     # ------------------------------------------------------------------ nodes and values
 
@@ -474,6 +482,7 @@ class Graph:
             "sample_rate": self.sample_rate,
             "output": self.output,
             "name": self.name,
+            "notes": self.notes,
         }
         return Graph(**(fields | changes))  # type: ignore[arg-type]
 
@@ -607,6 +616,7 @@ class Graph:
         words = [repr(nodes), f"inputs={inputs!r}", f"sample_rate={rate_text(self.sample_rate)}"]
         words += [f"output={self.output!r}"] if self.output != self.parts[-1].name else []
         words += [f"name={self.name!r}"] if self.name else []
+        words += [f"notes={list(self.notes)!r}"] if self.notes else []
         return f"Graph({', '.join(words)})"
 
     def summary(self) -> str:
@@ -857,6 +867,14 @@ def checked_name(name: object) -> str:
             "a node's name must be printable and not empty", given=shown(name), fix='"up1"'
         )
     return name
+
+
+def _checked_notes(notes: object) -> tuple[str, ...]:
+    if not isinstance(notes, tuple | list):
+        raise ArgumentTypeError(
+            "notes must be a list of texts", given=f"notes={shown(notes)}", fix="notes=[]"
+        )
+    return tuple(plain_text(each, f"notes[{number}]") for number, each in enumerate(notes))
 
 
 def _checked_inputs(inputs: object) -> tuple[Input, ...]:

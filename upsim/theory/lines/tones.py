@@ -262,10 +262,15 @@ def _contributions(
     """
     if not sources:
         return [()] * len(shares)
-    shares = frozen(np.ascontiguousarray(shares))
+    order = np.argsort(-(np.abs(shares) ** 2).sum(axis=2), axis=1, kind="stable")
+    above = np.any(np.abs(shares) > floor, axis=2)
+    # What is too weak to be listed must not be missing in the sum: the strongest takes it.
+    weak = np.where(above[..., None], 0.0, shares).sum(axis=1)
+    shares, lines = np.array(shares), np.arange(len(shares))
+    shares[lines, order[:, 0]] += np.where(above[lines, order[:, 0], None], weak, 0.0)
+    shares = frozen(shares)
     magnitudes = np.abs(shares)
-    order = np.argsort(-(magnitudes**2).sum(axis=2), axis=1, kind="stable").tolist()
-    heard: list[list[bool]] = np.any(magnitudes > floor, axis=2).tolist()
+    heard: list[list[bool]] = above.tolist()
     powers = frozen(magnitudes**2 * sides[:, None, None])
     return [
         tuple(
@@ -273,7 +278,7 @@ def _contributions(
             for each in ranks
             if above[each]
         )
-        for line, power, ranks, above in zip(shares, powers, order, heard, strict=True)
+        for line, power, ranks, above in zip(shares, powers, order.tolist(), heard, strict=True)
     ]
 
 
