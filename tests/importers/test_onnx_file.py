@@ -50,6 +50,7 @@ def test_without_inputs_the_last_part_that_can_be_said_is_taken(tmp_path):
     graph = imported(vocoder(), tmp_path)
     assert [each.name for each in graph.inputs] == ["hidden"]
     assert graph.name == "small from hidden to y"
+    assert graph.notes == ("a part of the model is taken: small from hidden to y",)
     assert [part.name for part in graph.parts] == [
         "/a/Conv",
         "/b/LeakyRelu",
@@ -61,6 +62,7 @@ def test_without_inputs_the_last_part_that_can_be_said_is_taken(tmp_path):
 def test_a_part_is_chosen_by_the_names_of_tensors(tmp_path):
     graph = imported(vocoder(), tmp_path, inputs="b", outputs="c")
     assert [part.name for part in graph.parts] == ["/c/ConvTranspose"]
+    assert graph.notes == ()
     assert graph.inputs[0].channels == 3
     whole = imported(vocoder(), tmp_path, inputs={"x": (1, 2, None)})
     assert whole.kind("/hidden/CumSum") == "CumSum"

@@ -24,16 +24,9 @@ def read_stack(text: str) -> Graph:
     from upsim.cli.model_options import model_options
     from upsim.models import NAMES
 
-    options = model_options()
     ending = Path(text).suffix.lower()
     if ending == ".onnx":
-        return _read_onnx(text, options)
-    if options:
-        raise ArgumentError(
-            "only an ONNX file has a part that can be chosen",
-            given=f"{text} with --{next(iter(options)).replace('_', '-')}",
-            fix="leave it out",
-        )
+        return _read_onnx(text, model_options())
     if ending in _PICKLES:
         raise FileFormatError(
             "a pickle runs code when it is read, so it is not opened here",
@@ -74,8 +67,8 @@ def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
         options.get("outputs"),
         sample_rate=None if rate is None else parse_hertz(rate, "--sample-rate"),
     )
-    if inputs is None:
-        note(f"{Path(text).name}: {graph.name}")
+    for each in graph.notes:
+        note(f"{Path(text).name}: {each}")
     return graph
 
 

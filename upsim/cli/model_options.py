@@ -12,7 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from upsim.errors import ArgumentError
+
 _TYPED: ContextVar[Mapping[str, str]] = ContextVar("typed", default={})  # noqa: B039 - never changed
+
+#: The arguments of commands that name a model.
+_MODELS = ("stack", "first", "second")
 
 _OPTIONS = {
     "inputs": Annotated[
@@ -41,12 +46,21 @@ _OPTIONS = {
 def with_model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return a command with the options of a model, if it takes one."""
     signature = inspect.signature(command, eval_str=True)
-    if "stack" not in signature.parameters:
+    models = [name for name in _MODELS if name in signature.parameters]
+    if not models:
         return command
 
     def run(**arguments: Any) -> Any:
-        typed = {name: arguments.pop(name) for name in _OPTIONS}
-        token = _TYPED.set({name: value for name, value in typed.items() if value is not None})
+        given = {name: arguments.pop(name) for name in _OPTIONS}
+        typed = {name: value for name, value in given.items() if value is not None}
+        texts = [str(arguments[name]) for name in models]
+        if typed and not any(text.lower().endswith(".onnx") for text in texts):
+            raise ArgumentError(
+                "only an ONNX file has a part that can be chosen",
+                given=f"{' '.join(texts)} with --{next(iter(typed)).replace('_', '-')}",
+                fix="leave it out",
+            )
+        token = _TYPED.set(typed)
         try:
             return command(**arguments)
         finally:

@@ -25,7 +25,9 @@ from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Signal, WhiteNoise
 
 
-def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Graph:
+def lowered(
+    recording: Recording, sample_rate: object, *, name: str = "", notes: Sequence[str] = ()
+) -> Graph:
     """Return the graph that computes what a recording says.
 
     Parameters
@@ -34,6 +36,8 @@ def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Gra
     sample_rate : number
         Of the output, in Hz.
     name : str, optional
+    notes : sequence of str, optional
+        What a reader of the graph's answers should know.
 
     Examples
     --------
@@ -48,7 +52,7 @@ def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Gra
     """
     work = _Lowering(recording)
     output = work.run()
-    return work.wiring.graph(output, sample_rate, name)
+    return work.wiring.graph(output, sample_rate, name, notes)
 
 
 class _Lowering:

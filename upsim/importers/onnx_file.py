@@ -47,7 +47,7 @@ def from_onnx(
         such as ``(1, 80, None)``, None for the time, is needed where the file does not say it.
         ``(1, 1, "256*T")`` is an input that is 256 times as long.
         Without inputs the whole model is taken, or the last part of it that can be said.  The
-        graph's name says what was taken.
+        graph's name says what was taken, and a note of the graph, too.
     outputs : str, optional
         The tensor at which it ends; the model's first output by default.
     sample_rate : number, optional
@@ -89,7 +89,7 @@ def _graph(
     # Last of all the whole model, with what cannot be said as opaque nodes.
     for names in (*parts(model, output, _SAYABLE), model.inputs):
         try:
-            return _imported(model, dict.fromkeys(names), output, rate, length)
+            return _imported(model, dict.fromkeys(names), output, rate, length, chosen=False)
         except (NotPredictableError, ShapeError) as error:
             refusal = refusal or error
     assert refusal is not None
@@ -119,6 +119,8 @@ def _imported(
     output: str,
     rate: object,
     length: int | None,
+    *,
+    chosen: bool = True,
 ) -> Graph:
     """Return the graph of a part: followed at two lengths, or at the one that the model fixes."""
     refusal: UpsimError | None = None
@@ -126,7 +128,10 @@ def _imported(
         try:
             shapes = input_shapes(model, list(given), given, lengths)
             recording = OnnxRecorder(model, shapes, CONVERTERS).record(output)
-            return lowered(recording, rate, name=_title(model, given, output))
+            name = _title(model, given, output)
+            whole = chosen or set(given) == set(model.inputs)
+            notes = () if whole else (f"a part of the model is taken: {name}",)
+            return lowered(recording, rate, name=name, notes=notes)
         except (NotPredictableError, ShapeError) as error:
             refusal = refusal or error
     assert refusal is not None

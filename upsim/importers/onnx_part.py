@@ -25,7 +25,7 @@ _GROWING = re.compile(r"(?:(\d{1,9}) ?\* ?)?[A-Za-z_]\w*")
 _MOST_AXES = 32
 
 #: Candidates for the beginning of a part that are tried, the largest part first.
-_MOST_CANDIDATES = 12
+_MOST_CANDIDATES = 6
 
 
 #: Names that a user may write.

@@ -79,7 +79,9 @@ class Wiring:
             wire = self.node(own, layer, wire)
         return wire
 
-    def graph(self, output: Wire, sample_rate: object, name: str) -> Graph:
+    def graph(
+        self, output: Wire, sample_rate: object, name: str, notes: Sequence[str] = ()
+    ) -> Graph:
         """Return the graph of all nodes that reach the output."""
         needed = {output.name}
         kept = []
@@ -95,7 +97,9 @@ class Wiring:
                 fix="another output, or other inputs",
             )
         inputs = [each for each in self._inputs if each.name in needed]
-        return Graph(reversed(kept), inputs, sample_rate, output=output.name, name=name)
+        return Graph(
+            reversed(kept), inputs, sample_rate, output=output.name, name=name, notes=tuple(notes)
+        )
 
     def _unique(self, name: str) -> str:
         plain = "".join(sign if sign.isprintable() else "?" for sign in name) or "value"
