@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimError
+from upsim.errors import ArgumentError, NotPredictableError, ShapeError, TooLargeError, UpsimError
 from upsim.importers.lowering import lowered
 from upsim.importers.onnx_model import OnnxModel, read_model
 from upsim.importers.onnx_operators import CONVERTERS
@@ -90,7 +90,7 @@ def _graph(
     for names in (*parts(model, output, _SAYABLE), model.inputs):
         try:
             return _imported(model, dict.fromkeys(names), output, rate, length, chosen=False)
-        except (NotPredictableError, ShapeError) as error:
+        except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal
@@ -123,6 +123,8 @@ def _imported(
     chosen: bool = True,
 ) -> Graph:
     """Return the graph of a part: followed at two lengths, or at the one that the model fixes."""
+    if not given:
+        raise ShapeError("the part reads no input", given=output, fix="another output")
     refusal: UpsimError | None = None
     for lengths in _lengths(length):
         try:
@@ -132,7 +134,7 @@ def _imported(
             whole = chosen or set(given) == set(model.inputs)
             notes = () if whole else (f"a part of the model is taken: {name}",)
             return lowered(recording, rate, name=name, notes=notes)
-        except (NotPredictableError, ShapeError) as error:
+        except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal
