@@ -173,24 +173,32 @@ def _makers(graph: Any, given: Collection[str]) -> dict[str, int]:
     makers: dict[str, int] = {}
     later = {made for node in graph.node for made in node.output}
     for number, node in enumerate(graph.node):
-        where = f"node {shown(node.name or number)} ({node.op_type})"
-        texts = (node.op_type, node.domain, node.name, *node.input, *node.output)
-        if not all(isinstance(text, str) for text in texts):
-            raise FileFormatError("a name is no text", given=where)
         for name in read_names(node):
             if name not in given and name not in makers:
                 why = "a later node makes it: the nodes go round in a circle, or are out of order"
                 raise FileFormatError(
                     "a node reads a value that is not there",
                     given=f"{shown(name)}; {why if name in later else 'nothing makes it'}",
-                    where=where,
+                    where=_called(node, number),
                 )
         for name in node.output:
-            if name and (name in given or name in makers):
-                raise FileFormatError("a value is made twice", given=shown(name), where=where)
-            if name:
-                makers[name] = number
+            if not name:
+                continue
+            if name in given or name in makers:
+                raise FileFormatError(
+                    "a value is made twice", given=shown(name), where=_called(node, number)
+                )
+            makers[name] = number
+        for text in (node.op_type, node.domain, node.name, *node.input, *node.output):
+            if type(text) is not str:
+                raise FileFormatError(
+                    "a name is no text", given=shown(text), where=_called(node, number)
+                )
     return makers
+
+
+def _called(node: Any, number: int) -> str:
+    return f"node {shown(node.name or number)} ({node.op_type})"
 
 
 def refuse_other_counts(model: OnnxModel, node: Any) -> None:
