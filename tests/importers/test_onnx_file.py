@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 onnx = pytest.importorskip("onnx", reason='onnx is missing: pip install ".[onnx]"')
 
 from tests.hostile_calls.calls import HOSTILE  # noqa: E402
+from tests.hostile_calls.test_calls import patience  # noqa: E402
 from tests.importers.onnx_models import (  # noqa: E402
     assert_same,
     helper,
@@ -347,6 +348,20 @@ def test_weights_of_half_precision(tmp_path):
         proto.graph.initializer.append(stored)
         layer = imported(proto, tmp_path).parts[0].layer
         assert np.array_equal(layer.weight_array(), weight)
+
+
+def test_a_long_chain_of_equal_names_is_read_soon(tmp_path):
+    # Twenty thousand nodes of one name: what grows with the square of their number would hang.
+    nodes = [
+        helper.make_node("Relu" if k % 2 else "Identity", [f"v{k}"], [f"v{k + 1}"], name="same")
+        for k in range(20000)
+    ]
+    nodes[0].input[0] = "x"
+    proto = model(nodes, (1, 2, None), outputs=("v20000",))
+    with patience(30):
+        graph = imported(proto, tmp_path)
+    assert len(graph) == 10000
+    assert len({part.name for part in graph.parts}) == 10000
 
 
 def movements():

@@ -88,7 +88,9 @@ def test_a_function_is_known_however_it_is_written(name):
 
 #: Functions that come near one of the catalogue and are none.
 NEAR = {
-    "the quick gelu": [("multiply", "x", 1.702), ("sigmoid", "0"), ("multiply", "x", "1")],
+    "a quick gelu of another slope": [
+        ("multiply", "x", 1.65), ("sigmoid", "0"), ("multiply", "x", "1")
+    ],
     "a snake with another square": [("sin", "x"), ("power", "0", 2.001), ("add", "x", "1")],
     "a snake of another slope": [("sin", "x"), ("multiply", "0", "0"), ("multiply", "x", 1.001),
                                  ("add", "1", "2")],

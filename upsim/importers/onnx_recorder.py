@@ -35,6 +35,7 @@ from upsim.importers.onnx_model import (
     tensor_array,
 )
 from upsim.importers.recording import Recording, Shape, Step
+from upsim.importers.wiring import unique
 
 Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
@@ -71,7 +72,7 @@ class OnnxRecorder:
         self.steps: list[Step] = []
         self._shapes: dict[str, Shapes] = dict(inputs)
         self._known: dict[str, Known] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
         self._node: Any = None
 
     # ------------------------------------------------------------------ the walk
@@ -252,11 +253,7 @@ class OnnxRecorder:
         """
         makes = [made] if isinstance(made, str) else list(made)
         each = [shapes] if isinstance(made, str) else list(shapes)
-        name, number = self.name, 1
-        while name in self._names:
-            number += 1
-            name = f"{self.name}.{number}"
-        self._names.add(name)
+        name = unique(self.name, self._names)
         for value, found in zip(makes, each, strict=True):
             self._shapes[value] = _checked(found, value)  # type: ignore[arg-type]
         self.steps.append(Step(name, kind, tuple(reads), tuple(makes), fields))
