@@ -44,6 +44,12 @@ def normalisation_node(work: _Lowering, step: Step) -> View:
         layer = BatchNorm(
             count, eps, weight=each[0], bias=each[1], running_mean=each[2], running_var=each[3]
         )
+    elif which == "instance" and view.shapes[0][1] != count:
+        # Each row of the model holds several channels side by side, and is normalised as a whole.
+        rows = int(view.shapes[0][1])
+        if view.latest.axis == 1:
+            return opaque_node(work, step, "it normalises each time step by the others")
+        layer = GroupNorm(rows, count, eps, weight=each[0], bias=each[1])
     elif which == "instance":
         affine = each[0] is not None or each[1] is not None
         layer = InstanceNorm(count, eps, affine=affine, weight=each[0], bias=each[1])
