@@ -150,10 +150,9 @@ def _matmul(work: _Lowering, step: Step) -> list[View]:
     if isinstance(matrix, str) or any(isinstance(each, str) for each in rest):
         return [opaque_node(work, step, "it multiplies two values of the model")]
     last = len(view.shapes[0]) - 1
-    growing = time_axis(view.shapes) if len(view.shapes) > 1 else None
-    if growing == last:
-        return [opaque_node(work, step, "it mixes all samples of time")]
     wire = view.wire(work.wiring, name=step.name)
+    if view.latest.axis == last:
+        return [opaque_node(work, step, "it mixes all samples of time")]
     weight = np.asarray(matrix)
     groups = wire.channels // weight.shape[1]
     bias = np.tile(np.reshape(rest[0], -1), groups) if rest and rest[0] is not None else False
@@ -185,6 +184,8 @@ def _elementwise(work: _Lowering, step: Step) -> list[View]:
 def _resize(work: _Lowering, step: Step) -> list[View]:
     view = work.view(step.reads[0])
     axis = int(step.fields.get("axis", -1)) % len(view.shapes[0])
+    if len(view.shapes) > 1 and time_axis(view.shapes) != axis:
+        return [opaque_node(work, step, "it resizes another axis than time")]
     wire = view.wire(work.wiring, axis, step.name)
     layers, main = resize_layers(step.fields, wire.channels)
     return [work.plain(work.wiring.chain(step.name, layers, wire, main=main), step.makes[0])]
