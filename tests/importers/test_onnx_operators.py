@@ -222,6 +222,16 @@ def test_normalisations(tmp_path):
     check(tmp_path, exported, tensors, layers="GroupNorm Scale", dtype=SINGLE)
 
 
+def test_rows_of_several_channels_are_normalised_together(tmp_path):
+    # (1, 2, n, 3): each of two rows holds three channels.
+    nodes = [node("InstanceNormalization", ["x", "s", "b"])]
+    tensors = {"s": numbers(2), "b": numbers(2)}
+    proto = model(nodes, (1, 2, None, 3), tensors=tensors)
+    graph = imported(proto, tmp_path)
+    assert [repr(part.layer)[:15] for part in graph.parts] == ["GroupNorm(2, 6,"]
+    assert_same(proto, graph, [(1, 2, 20, 3)], SINGLE, axis=2, axis_out=2)
+
+
 @pytest.mark.parametrize(("axis", "layer"), [(1, "LayerNorm"), (2, "InstanceNorm")])
 def test_normalisations_that_are_written_out(axis, layer, tmp_path):
     nodes = [

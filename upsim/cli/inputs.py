@@ -26,19 +26,12 @@ def read_stack(text: str) -> Graph:
     from upsim.importers.configfile import is_config
     from upsim.models import NAMES
 
-    options = model_options()
     ending = Path(text).suffix.lower()
     if ending == ".onnx":
-        return _read_onnx(text, options)
+        return _read_onnx(text, model_options())
     known = text.strip().lower().replace("_", "-") in NAMES
-    if not known and is_config(text) and set(options) <= {"sample_rate"}:
-        return _read_config(text, options.get("sample_rate"))
-    if options:
-        raise ArgumentError(
-            "only an ONNX file has a part that can be chosen",
-            given=f"{text} with --{next(iter(options)).replace('_', '-')}",
-            fix="leave it out",
-        )
+    if not known and is_config(text):
+        return _read_config(text, model_options().get("sample_rate"))
     if ending in _PICKLES:
         raise FileFormatError(
             "a pickle runs code when it is read, so it is not opened here",
@@ -74,8 +67,8 @@ def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
         options.get("outputs"),
         sample_rate=None if rate is None else parse_hertz(rate, "--sample-rate"),
     )
-    if inputs is None:
-        note(f"{Path(text).name}: {graph.name}")
+    for each in graph.notes:
+        note(f"{Path(text).name}: {each}")
     return graph
 
 
