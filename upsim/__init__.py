@@ -20,8 +20,8 @@ _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
     "Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract Multiply Divide ReLU "
-    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Sin Snake "
-    "SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Pointwise Sin "
+    "Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,

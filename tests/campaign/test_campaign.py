@@ -26,7 +26,7 @@ def drawn():
 
 # Copies of libraries are compared with the libraries themselves: tests/layers/test_resample.py.
 # Small words are compared with torch one by one: tests/layers.
-ELSEWHERE = {"Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax"}
+ELSEWHERE = {"Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax", "Pointwise"}
 
 
 def test_every_layer_of_the_catalogue_is_drawn_and_run():

@@ -33,6 +33,8 @@ from upsim.layers.interpolation import (
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.pointwise import Pointwise
+from upsim.layers.recognition import recognised
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -79,6 +81,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         GLU,
         Gate,
         Softmax,
+        Pointwise,
         Sin,
         Snake,
         SnakeBeta,
@@ -131,6 +134,7 @@ __all__ = [
     "Pad",
     "Parallel",
     "PeriodicShuffle",
+    "Pointwise",
     "ReLU",
     "Resample",
     "Residual",
@@ -153,4 +157,5 @@ __all__ = [
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",
+    "recognised",
 ]

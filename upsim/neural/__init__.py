@@ -20,6 +20,7 @@ from upsim.neural import (  # noqa: F401
     hold,
     interpolation,
     normalisation,
+    pointwise,
     resample,
     samples,
     shuffle,

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ShapeError, TooLargeError
+from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers.base import Activation, Normalisation
 from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
@@ -226,12 +226,20 @@ class DeterministicMoments(Moments):
         own offset and harmonics) is a source of its own, so the shares still add up exactly.
         """
         total = activation.function(self.period)
+        waveform = None if self.waveform is None else activation.function(self.waveform)
+        for made in (total, waveform):
+            if made is not None and not np.isfinite(made).all():
+                raise NotPredictableError(
+                    "the function has no finite value somewhere",
+                    given=f"{activation!r:.60}",
+                    expected="an input inside its domain that does not overflow",
+                    fix="upsim.Clamp(low, high) before it",
+                )
         shares, sources = self.shares, self.sources
         if self.provenance:
             gain, rest = bussgang(activation, self.period, total)
             shares = np.concatenate([gain * activation.passing(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
-        waveform = None if self.waveform is None else activation.function(self.waveform)
         return replace(
             self,
             period=total,
