@@ -29,6 +29,7 @@ FLOORS = {
     "upsim.answer": 4,
     "upsim.neural": 5,
     "upsim.verification": 5,
+    "upsim.importers": 6,
     "upsim.models": 6,
     "upsim.testing": 7,
     "upsim.cli": 7,
@@ -50,7 +51,7 @@ CIRCLES = [
 ]
 
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]
-EXTRAS = {"torch", "safetensors", "soundfile", "pandas"}
+EXTRAS = {"torch", "safetensors", "soundfile", "pandas", "yaml", "keras", "onnx"}
 
 
 class Module(NamedTuple):

@@ -31,6 +31,7 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    PQMF,
     BatchNorm,
     Bias,
     Clamp,
@@ -43,12 +44,14 @@ from upsim.layers import (
     HaarSynthesis,
     Hold,
     InstanceNorm,
+    InverseSTFT,
     LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -105,6 +108,8 @@ EXAMPLES = [
     PeriodicShuffle(2, order="tensorflow"),
     HaarSynthesis(),
     LazyWaveletSynthesis(),
+    PQMF(2, 16, 0.25, 6.0),
+    InverseSTFT(2, 1, 2, [0.5, 1.0], center=False, normalized=True, trim=1),
     Bias([1.0, -1.0]),
     Hold(2, order=2),
     Scale([2.0, -0.5], bias=0.25),
@@ -139,12 +144,14 @@ EXAMPLES = [
     GroupNorm(2, 2, weight=[0.5, 1.5]),
     InstanceNorm(2, affine=True),
     LayerNorm(2, elementwise_affine=False),
+    Opaque("LSTM", 4, Fraction(1, 2), reason="it has a state"),
     WeightNorm(TransposedConv(2, 2, 4, 2, bias=False, weight="normal"), gain=[1.0, 2.0]),
 ]
 
 
 def of(layer):
-    return upsim.Stack([layer], Fraction(44100, 7), in_channels=2, name="one")
+    channels = layer.channels_in or 2
+    return upsim.Stack([layer], Fraction(44100, 7), in_channels=channels, name="one")
 
 
 def test_there_is_an_example_of_every_layer():

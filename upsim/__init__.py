@@ -18,14 +18,15 @@ __version__ = "0.1.0"
 
 _LAYERS = (
     "Conv TransposedConv Stretch Nearest Linear Cubic WindowedSinc Resample LearnedInterpolation "
-    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis Bias Scale Select Hold Crop "
-    "Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract Multiply Divide ReLU "
-    "LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU Gate Softmax Pointwise Sin "
-    "Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis PQMF InverseSTFT Bias Scale "
+    "Select Hold Crop Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract "
+    "Multiply Divide Opaque ReLU LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU "
+    "Gate Softmax Pointwise Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm "
+    "WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,
-    "upsim.network.graph": "Graph",
+    "upsim.network.graph": "Graph Input",
     "upsim.network.stack": "Stack",
     "upsim.network.signals": "Signal Silence Constant WhiteNoise Sine Density Recorded",
     "upsim.network.weights": "Initialisation Normal Rescaled",
@@ -34,6 +35,8 @@ _HOMES = {
     "upsim.answer.prediction": "Prediction",
     "upsim.theory.lines.tones": "Tone Contribution",
     "upsim.answer.explanation": "explain",
+    "upsim.answer.inspection": "Inspection inspect",
+    "upsim.answer.comparison": "Comparison compare",
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
     "upsim.theory.lines.spread": "Spread",
@@ -46,7 +49,12 @@ _HOMES = {
     "upsim.theory.reports.gradient": "adjoint gradient_lines phase_shuffle_factor GradientLine",
     "upsim.theory.symbolic": "symbolic",
     "upsim.files.networkfile": "load_stack save_stack",
+    "upsim.importers.config": "from_config",
+    "upsim.importers.keras_model": "from_keras",
+    "upsim.importers.onnx_file": "from_onnx",
     "upsim.verification": "verify",
+    "upsim.verification.chunks": "context",
+    "upsim.answer.context": "Context",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = ("errors", "gaussian", "layers", "models", "neural", "operators", "testing")
@@ -55,12 +63,18 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
+    from upsim.answer.comparison import Comparison, compare
+    from upsim.answer.context import Context
     from upsim.answer.explanation import explain
+    from upsim.answer.inspection import Inspection, inspect
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
+    from upsim.importers.config import from_config
+    from upsim.importers.keras_model import from_keras
+    from upsim.importers.onnx_file import from_onnx
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
-    from upsim.network.graph import Graph
+    from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled
@@ -83,6 +97,7 @@ if TYPE_CHECKING:
     from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
     from upsim.verification import verify
+    from upsim.verification.chunks import context
 
 
 def __getattr__(name: str) -> Any:

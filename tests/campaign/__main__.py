@@ -7,34 +7,15 @@ import json
 import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from .comparisons import compare
+from .case import one
 from .networks import draw_network
 from .report import markdown
-
-
-def one(seed: int, number: int) -> dict[str, Any]:
-    """Return the record of one network: all that the report needs."""
-    torch.set_num_threads(1)
-    start = time.process_time()
-    network = draw_network(seed, number)
-    outcomes = compare(network, number)
-    return {
-        "seed": seed,
-        "number": number,
-        "layers": len(network.nodes),
-        "linear": network.is_linear,
-        "seconds": round(time.process_time() - start, 3),
-        "outcomes": [asdict(each) for each in outcomes],
-    }
 
 
 def _kept(path: Path, seed: int) -> list[dict[str, Any]]:
@@ -99,8 +80,10 @@ def _records(seed: int, wanted: list[int], jobs: int) -> Iterable[dict[str, Any]
         yield from map(partial(one, seed), wanted)
         return
     os.environ["OMP_NUM_THREADS"] = "1"
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(partial(one, seed), wanted, chunksize=8)
+    # An executor notices a worker that dies; a pool of multiprocessing waits for it for ever.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(one, seed, number) for number in wanted]):
+            yield done.result()
 
 
 if __name__ == "__main__":

@@ -145,8 +145,6 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
         rows = 1 if only is None else len(only)
         inputs = [arithmetic(each)[None].expand(rows, -1, -1) for each in fed]
         made = steady(network.nodes, inputs, arithmetic, only=only)
-        # A copy: the transform of MKL refuses a row that is repeated in place.
-        made = made.clone(memory_format=torch.contiguous_format)
         transform = torch.fft.rfft if only is None else torch.fft.fft
         return transform(made[0] if only is None else made, norm="forward")
 
@@ -162,7 +160,7 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     yield _judged("lines", found, truth, _where(found, truth, count))
     yield from _sums(prediction.tones, truth, len(network.nodes))
     if network.is_linear:
-        yield from _sources(network, prediction.tones, lines, periods, count, seed)
+        yield from _sources(network, prediction.tones, lines, periods, truth.tolerance, count, seed)
 
 
 def _spectrum(tones: tuple[upsim.Tone, ...], shape: tuple[int, ...], count: int):
@@ -200,8 +198,11 @@ def _sums(tones: tuple[upsim.Tone, ...], truth: Measured, nodes: int) -> Iterato
     yield Outcome("shares", verdict, len(tones), worst, "" if worst <= 1 else what)
 
 
-def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
-    """Compare the share of each source of a linear network with torch on that source alone."""
+def _sources(network, tones, lines, periods, weak, count, seed) -> Iterator[Outcome]:
+    """Compare the share of each source of a linear network with torch on that source alone.
+
+    Shares weaker than the rounding of the line, ``weak``, are listed as the strongest one's.
+    """
     silence = [np.zeros((channels, 1)) for channels in network.channels]
     truths, operations = {}, 8 * len(network.nodes) + 64
     for number, each in enumerate(network.subject.inputs):
@@ -217,8 +218,9 @@ def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
     def alone(arithmetic: Arithmetic) -> torch.Tensor:
         return lines(arithmetic, silence, names)
 
-    rows = zip(names, measured_each(alone, seed, operations), strict=True)
-    truths |= {name: truth for name, truth in rows if truth.values.any()}
+    if names:
+        rows = zip(names, measured_each(alone, seed, operations), strict=True)
+        truths |= {name: truth for name, truth in rows if truth.values.any()}
     outcomes = []
     for name, truth in truths.items():
         found = np.zeros((truth.values.shape[0], count // 2 + 1), dtype=np.complex128)
@@ -228,7 +230,7 @@ def _sources(network, tones, lines, periods, count, seed) -> Iterator[Outcome]:
                     found[:, int(tone.fraction * count)] += share.amplitude
         spread = np.zeros((len(found), count), dtype=np.complex128)
         spread[:, :: count // truth.values.shape[1]] = truth.values
-        whole = Measured(spread[:, : count // 2 + 1], truth.tolerance, truth.is_proportional)
+        whole = replace(truth, values=spread[:, : count // 2 + 1], tolerance=truth.tolerance + weak)
         outcomes.append(_judged("shares", found, whole, f"source {name or 'input'},"))
     bad = [each for each in outcomes if each.verdict != "agree"] or outcomes
     worst = max(bad, key=lambda each: each.worst)
@@ -285,7 +287,8 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     # Few bits each, so that the phases of a long response are exact.
     turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
-        if weights.size**2 * blocks > 2**24:
+        # Numbers that the network makes of the impulses, at its output's rate.
+        if weights.size * blocks * up * len(network.nodes) > 2**23:
             return
         impulses = _impulses(network.channels, downs, blocks)
 
@@ -297,7 +300,8 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
             response = responses(Arithmetic(torch.float64))
         except LengthError:
             continue
-        edge = response.shape[-1] // 8
+        # Of dilated taps a few samples in a row are zero: that is no end yet.
+        edge = response.shape[-1] // 3
         if edge and not response[..., :edge].any() and not response[..., -edge:].any():
             heard = np.flatnonzero(response.any(dim=0).any(dim=0).numpy())
             inside = slice(heard.min(initial=0), heard.max(initial=0) + 1)

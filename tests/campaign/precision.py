@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import t as student
 
 from upsim.words.tolerance import rounding
 
@@ -20,12 +21,12 @@ from .torch_run import Arithmetic
 
 Evaluation = Callable[[Arithmetic], torch.Tensor]
 
-#: Runs in single precision; they give the standard deviation of an error to a third.
+#: Runs in single precision, which give the standard deviation of an error.
 RUNS = 4
 
-#: Two answers, each off by an error of this many standard deviations (as in `tolerance.probable`),
-#: and the standard deviation known to a third only.
-_DEVIATIONS = 6 * np.sqrt(2) * 1.5
+#: Two answers, each off by an error of that deviation, differ by more in one of 10^7 comparisons:
+#: Student's t, as the deviation is known from a few runs only.
+_DEVIATIONS = float(np.sqrt(2) * student.isf(0.5e-7, RUNS))
 
 #: What is left of an error of single precision in double precision.
 _FINER = np.finfo(np.float64).eps / np.finfo(np.float32).eps

@@ -26,7 +26,12 @@ def drawn():
 
 # Copies of libraries are compared with the libraries themselves: tests/layers/test_resample.py.
 # Small words are compared with torch one by one: tests/layers.
-ELSEWHERE = {"Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax", "Pointwise"}
+# Opaque nodes are run: tests/theory/test_opaque_nodes.py.
+# Heads are compared with torch's own: tests/layers/test_heads.py.
+ELSEWHERE = {
+    "Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax", "Pointwise",
+    "Opaque", "PQMF", "InverseSTFT",
+}  # fmt: skip
 
 
 def test_every_layer_of_the_catalogue_is_drawn_and_run():
@@ -186,3 +191,15 @@ def test_the_first_networks_agree():
         for each in comparisons.compare(networks.draw_network(1, number), number)
     ]
     assert [pair for pair in found if pair[1].verdict != "agree"] == []
+
+
+#: Networks that differed once: normalisations in series lost lines and shares, a crop of more than
+#: there is, a network without a line, weak shares missing in the sum.
+ONCE_WRONG = [(77, 36), (77, 113), (77, 697), (77, 1210), (77, 1223), (5, 533), (5, 2936)]
+
+
+@pytest.mark.parametrize(("seed", "number"), ONCE_WRONG)
+def test_what_once_differed_agrees(seed, number):
+    outcomes = comparisons.compare(networks.draw_network(seed, number), number)
+    assert {each.check for each in outcomes} >= {"lengths", "lines"}
+    assert [each for each in outcomes if each.verdict != "agree"] == []

@@ -27,8 +27,8 @@ def command(*arguments: str, **options):
 
 
 VERBS = [
-    "predict", "explain", "verify", "overlap", "replicas", "boundaries", "lengths", "cost",
-    "models", "schema",
+    "predict", "explain", "verify", "compare", "inspect", "overlap", "replicas", "boundaries",
+    "lengths", "context", "cost", "models", "schema",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def test_the_answer_is_the_prediction_of_the_library(upsim_command):
     prediction = upsim.predict(models.fig8_left().draw(0), upsim.Constant(1.0))
     assert outcome.code == 0
     assert repr(prediction) in outcome.out
-    assert prediction.table() in outcome.out
+    assert prediction.table(family=True) in outcome.out
 
 
 def test_drawn_weights_are_said_and_seeded(upsim_command):
@@ -171,3 +171,18 @@ def test_memory_is_given_in_gib(upsim_command):
     assert outcome.code == 2
     assert "at most 0.0 MiB beside lines and density" in outcome.err
     assert upsim_command("predict", "fig7", *noise, "--memory", "-1").code == 2
+
+
+def test_levels_in_dbfs_and_who_hears_them(upsim_command):
+    plain = ("predict", "fig6-left", "--signal", "constant")
+    out = upsim_command(*plain, "--dbfs", "--audible").out
+    prediction = upsim.predict(upsim.models.fig6_left().draw(0), upsim.Constant(1.0))
+    assert prediction.table(family=True, dbfs=True, audible=True) in out
+    assert "a full-scale sine has -3.01 dB" in out
+    assert "heard" not in upsim_command(*plain).out
+    calibrated = upsim_command(*plain, "--audible", "--calibration", 20).out
+    assert prediction.table(family=True, audible=True, calibration=20) in calibrated
+
+
+def test_a_calibration_alone_is_refused(refused):
+    refused("predict", "fig6-left", "--calibration", 94, what="a calibration is for --audible")

@@ -30,6 +30,13 @@ TAPS = upsim.StretchFIR(np.ones((1, 1, 3)), 2)
 BLOCKS = TAPS.polyphase()
 PREDICTION = upsim.predict(LINEAR, upsim.Constant(1.0) + upsim.WhiteNoise(1.0), frequencies=33)
 
+CONFIG = {
+    "upsample_rates": [2],
+    "upsample_kernel_sizes": [4],
+    "upsample_initial_channel": 4,
+    "num_mels": 3,
+}
+
 
 class Raises:
     """What NumPy and ``float`` trip over, each in the method that it calls."""
@@ -153,8 +160,12 @@ GOOD: dict[str, Callable[[], object]] = {
     "rng": lambda: np.random.default_rng(0),
     "name": lambda: "fig7",
     "Stack.name": lambda: "mine",
+    "after.name": lambda: 1,
     "content": PREDICTION.to_dict,
     "path": lambda: "/nowhere/at/all",
+    "config": lambda: dict(CONFIG),
+    "notes": lambda: ["noise is off"],
+    "from_keras.model": lambda: None,  # Keras may be missing; every call is refused either way
     "number": lambda: 1,
     "label": lambda: "1",
     "radius": lambda: 2,
@@ -163,6 +174,8 @@ GOOD: dict[str, Callable[[], object]] = {
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
     "first": lambda: BLOCKS.first,
+    "compare.first": lambda: LINEAR,
+    "compare.second": lambda: PREDICTION,
     "period": lambda: np.ones((1, 4)),
     "factor": lambda: 2,
     "old": lambda: 2,
@@ -183,7 +196,9 @@ GOOD: dict[str, Callable[[], object]] = {
     "reference": lambda: 0.1,
     "steps": lambda: ((2, 1, 0),),
     "kind": lambda: upsim.Nearest,
+    "Opaque.kind": lambda: "LSTM",
     "ratio": lambda: 2,
+    "n_fft": lambda: 8,
     "filters": lambda: 2,
 }
 
@@ -253,7 +268,8 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 #: Records that upsim fills in: data of anybody's making, and no arguments of a question.
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
-    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation",
+    "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
+    "Inspection", "Context",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
@@ -282,6 +298,9 @@ def subjects() -> list[Subject]:
     for name, owner in {
         "Stack": LINEAR,
         "Prediction": PREDICTION,
+        "Comparison": upsim.compare(LINEAR, PREDICTION),
+        "Inspection": upsim.inspect(LINEAR),
+        "Context": upsim.context(LINEAR, 4, errors=True),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

@@ -1,5 +1,7 @@
 """Every law over every layer of the catalogue that it speaks of, and over random stacks."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,6 +17,7 @@ from upsim.testing.laws.comparison import agree, margin, probe, tiled_alike
 from upsim.testing.laws.forms import check_folding
 from upsim.testing.laws.overlap import overlap_ratio
 from upsim.testing.laws.witness import chain_margin
+from upsim.testing.strategies.opaque import Leaky
 from upsim.words.units import decibels
 
 
@@ -64,6 +67,9 @@ EXAMPLES = [
     upsim.PeriodicShuffle(3, "tensorflow"),
     upsim.HaarSynthesis(),
     upsim.LazyWaveletSynthesis(),
+    upsim.PQMF(3, 16),
+    upsim.InverseSTFT(8, 2),
+    upsim.InverseSTFT(6, 2, 4, "hamming", trim=1),
     upsim.Bias([0.5, -0.25]),
     upsim.Hold(4, order=3),
     upsim.Scale([0.5, -2.0], bias=0.25),
@@ -99,6 +105,7 @@ EXAMPLES = [
     upsim.GroupNorm(2, 4, weight=[1.0, 2.0, -1.0, 0.5], bias=[0.0, 1.0, 0.0, 2.0]),
     upsim.InstanceNorm(3),
     upsim.LayerNorm(16),
+    upsim.Opaque("LSTM", 2, 2, Leaky(2, Fraction(2), 0.5), "it has a state"),
     upsim.WeightNorm(upsim.TransposedConv(2, 1, 4, stride=2, padding=1), gain=[1.0, -3.0]),
 ]
 

@@ -244,13 +244,86 @@ def test_what_a_library_does_not_know_is_refused(told, like, what, fix):
 def test_an_unknown_library_is_refused():
     with pytest.raises(ArgumentError) as refusal:
         Resample(1, 2, "soxr")
-    assert "one of 'julius', 'scipy', 'torchaudio', 'bigvgan'" in str(refusal.value)
+    assert "one of 'julius', 'scipy', 'torchaudio', 'bigvgan', 'denoiser'" in str(refusal.value)
 
 
 def test_bigvgan_has_whole_ratios_and_says_what_to_type():
     with pytest.raises(ArgumentError) as refusal:
         Resample(3, 2, "bigvgan")
     assert refusal.value.fix == "upsim.Resample(3, 2, like='julius')"
+
+
+def published_halves(samples, zeros, *, up):
+    """Return what the published functions make, in double precision."""
+    torch = pytest.importorskip("torch", reason="torch does the convolutions here")
+    window = torch.hann_window(4 * zeros + 1, periodic=False, dtype=torch.float64)[1::2]
+    t = torch.linspace(-zeros + 0.5, zeros - 0.5, 2 * zeros, dtype=torch.float64) * pi
+    kernel = (torch.sin(t) / t * window)[None, None]
+    x = torch.tensor(samples)
+    if up:
+        middle = torch.nn.functional.conv1d(x[:, None], kernel, padding=zeros)[:, 0, 1:]
+        return torch.stack([x, middle], dim=-1).flatten(1).numpy()
+    x = torch.nn.functional.pad(x, (0, x.shape[1] % 2))
+    odd = torch.nn.functional.conv1d(x[:, None, 1::2], kernel, padding=zeros)[:, 0, :-1]
+    return ((x[:, ::2] + odd) / 2).numpy()
+
+
+@pytest.mark.parametrize("length", [1, 2, 51, 300])
+@pytest.mark.parametrize("zeros", [1, 7, 56])
+@pytest.mark.parametrize("up", [True, False])
+def test_it_is_the_resampler_of_the_denoiser(zeros, length, up):
+    samples = signal(length)
+    layer = Resample(*((1, 2) if up else (2, 1)), "denoiser", zeros=zeros)
+    expected = published_halves(samples, zeros, up=up)
+    compared(applied(layer, samples), expected, 8 * zeros + 64, 4 * np.abs(samples).max())
+    found = upsim.neural.run(layer, samples)
+    compared(found, expected, 8 * zeros + 64, 4 * np.abs(samples).max())
+
+
+def test_the_denoiser_doubles_or_halves():
+    with pytest.raises(ArgumentError, match="doubles or halves") as refusal:
+        Resample(1, 4, "denoiser")
+    assert refusal.value.fix.startswith("upsim.Resample(1, 4, like='julius')")
+
+
+class TestAroundANetwork:
+    """Resampled on the way in and out, as Demucs and the denoiser are."""
+
+    BODY = (
+        upsim.Conv(1, 4, 8, 4),
+        upsim.ReLU(),
+        upsim.Conv(4, 4, 1),
+        upsim.TransposedConv(4, 1, 8, 4),
+    )
+
+    @pytest.mark.parametrize("like", ["julius", "denoiser"])
+    def test_lines_are_those_of_a_long_run(self, like):
+        ends = {"zeros": 7} if like == "denoiser" else {"zeros": 5}
+        layers = [Resample(1, 2, like, **ends), *self.BODY, Resample(2, 1, like, **ends)]
+        stack = upsim.Stack(layers, 16000).draw(0)
+        assert stack.input_rate == 16000
+        signal_in = upsim.Constant(0.5) + upsim.Sine(4000, 0.25)
+        prediction = upsim.predict(stack, signal_in)
+        wave = 0.5 + 0.25 * np.cos(np.pi / 2 * np.arange(400))
+        made = upsim.neural.run(stack, wave[None])[0, 200:204]
+        right = np.fft.fft(made, norm="forward")[:3]
+        found = {tone.fraction * 4: tone.amplitude[0] for tone in prediction.tones}
+        for line, amplitude in enumerate(right):
+            assert abs(found.get(Fraction(line), 0.0) - amplitude) <= rounding(2000, 1.0)
+        assert upsim.verify(prediction).passed
+
+    def test_recordings_are_those_of_julius_and_torch(self):
+        torch, julius = pytest.importorskip("torch"), pytest.importorskip("julius")
+        stack = upsim.Stack([Resample(1, 2), *self.BODY, Resample(2, 1)], 16000).draw(0)
+        samples = np.random.default_rng(0).normal(size=96)
+        made = upsim.predict(stack, upsim.Recorded(samples, 16000)).waveform
+        body = upsim.neural.to_torch(list(stack.layers[1:-1]))
+        up, down = julius.ResampleFrac(1, 2), julius.ResampleFrac(2, 1)
+        with torch.inference_mode():
+            x = up.double()(torch.tensor(samples[None]))
+            right = down.double()(body(x[None])[0]).numpy()
+        # julius has its weights in single precision
+        compared(made, right, 200, float(np.abs(samples).max()), np.float32)
 
 
 def test_the_catalogue_has_the_resampler():

@@ -22,6 +22,7 @@ from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    PQMF,
     BatchNorm,
     Bias,
     Clamp,
@@ -34,6 +35,7 @@ from upsim.layers import (
     HaarSynthesis,
     Hold,
     InstanceNorm,
+    InverseSTFT,
     Layer,
     LayerNorm,
     LazyWaveletSynthesis,
@@ -41,6 +43,7 @@ from upsim.layers import (
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -125,6 +128,12 @@ def through(layer: Layer, bound: Bound) -> Bound:
 @through.register(ReLU)
 def _copies(_: Layer, bound: Bound) -> Bound:
     return bound
+
+
+@through.register(Opaque)
+def _opaque(layer: Opaque, bound: Bound) -> Bound:
+    # A Leaky: a tanh of slope 1 at most, and errors that its memory keeps.
+    return bound.pointwise(1 / (1 - abs(layer.run.memory)), 1.0)
 
 
 @through.register(Conv)
@@ -216,6 +225,32 @@ def _hold(layer: Hold, bound: Bound) -> Bound:
 @through.register(HaarSynthesis)
 def _haar(_: Layer, bound: Bound) -> Bound:
     return bound.linear(sqrt(2), 2)
+
+
+@through.register(PQMF)
+def _bank(layer: PQMF, bound: Bound) -> Bound:
+    place = np.arange(layer.taps + 1) - layer.taps / 2
+    envelope = np.kaiser(layer.taps + 1, layer.beta) * layer.cutoff_ratio
+    envelope *= np.abs(np.sinc(layer.cutoff_ratio * place)) * 2 * layer.subbands
+    gain = layer.subbands * np.bincount(np.arange(layer.taps + 1) % layer.subbands, envelope).max()
+    # The angles of the cosines are rounded in proportion to them.
+    angle = ceil(np.pi * layer.taps / 2)
+    return bound.linear(gain, layer.taps * layer.subbands + ELEMENTARY + angle)
+
+
+@through.register(InverseSTFT)
+def _inverse(layer: InverseSTFT, bound: Bound) -> Bound:
+    window = layer.window_array()
+    covered = []
+    for frames in range(2, 8):
+        squares = np.zeros((frames - 1) * layer.hop + layer.n_fft)
+        for frame in range(frames):
+            squares[frame * layer.hop : frame * layer.hop + layer.n_fft] += window**2
+        covered.append(squares[layer.cut : squares.size - layer.cut].min())
+    # A frame is at most the mean of both parts' sizes over all bins, in size.
+    frame = 2 * window.max() * (sqrt(layer.n_fft) if layer.normalized else 1.0)
+    overlaps = -(-layer.n_fft // layer.hop)
+    return bound.linear(frame * overlaps / min(covered), layer.n_fft + overlaps + ELEMENTARY)
 
 
 @through.register(Bias)

@@ -1,11 +1,14 @@
 """Every layer with every option once, small: what the witness is judged on."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from upsim.layers import (
     ELU,
     GELU,
     GLU,
+    PQMF,
     BatchNorm,
     Bias,
     Clamp,
@@ -18,12 +21,14 @@ from upsim.layers import (
     HaarSynthesis,
     Hold,
     InstanceNorm,
+    InverseSTFT,
     LayerNorm,
     LazyWaveletSynthesis,
     LeakyReLU,
     LearnedInterpolation,
     Linear,
     Nearest,
+    Opaque,
     Pad,
     Parallel,
     PeriodicShuffle,
@@ -50,6 +55,7 @@ from upsim.layers import (
     WindowedSinc,
 )
 from upsim.network.weights import Normal
+from upsim.testing.strategies.opaque import Leaky
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -125,6 +131,8 @@ CASES = [
     (Resample(441, 480, "torchaudio"), 2),
     (Resample(3, 2, "torchaudio", resampling_method="sinc_interp_kaiser"), 2),
     (Resample(1, 2, "bigvgan"), 2),
+    (Resample(1, 2, "denoiser", zeros=7), 2),
+    (Resample(2, 1, "denoiser"), 2),
     (Resample(2, 1, "bigvgan", kernel_size=9), 2),
     (LearnedInterpolation(3), 3),
     (LearnedInterpolation(2, weight=[-30.0, 400.0]), 2),
@@ -138,6 +146,11 @@ CASES = [
     (PeriodicShuffle(3, "tensorflow"), 6),
     (HaarSynthesis(), 4),
     (LazyWaveletSynthesis(), 4),
+    (PQMF(), 4),
+    (PQMF(3, 10, 0.3, 0.0), 3),
+    (InverseSTFT(16, 4), 18),
+    (InverseSTFT(9, 3, None, "hamming", center=False, normalized=True), 10),
+    (InverseSTFT(8, 2, trim=3), 10),
     (Bias(0.25), 2),
     (Bias([1.0, -2.0]), 2),
     (Hold(1), 2),
@@ -225,6 +238,7 @@ CASES = [
     (LayerNorm(3), 3),
     (LayerNorm(3, elementwise_affine=False), 3),
     (LayerNorm(3, 0.1, weight=[2.0, -1.0, 0.0], bias=[0.3, 0.0, 1.0]), 3),
+    (Opaque("LSTM", 3, 2, Leaky(3, Fraction(2), 0.5)), 2),
     (WeightNorm(Conv(2, 3, 3, padding=1)), 2),
     (WeightNorm(Conv(2, 3, 3, bias=False), gain=[1.0, -2.0, 0.0]), 2),
     (WeightNorm(TransposedConv(2, 3, 4, stride=2, padding=1), gain=[1.0, 3.0]), 2),

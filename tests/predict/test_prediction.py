@@ -91,6 +91,32 @@ class TestWhatItSays:
             "0 Hz", "4 kHz", "8 kHz", "12 kHz", "16 kHz",
         ]  # fmt: skip
 
+    def test_a_full_scale_sine_is_0_dbfs(self):
+        # AES17: the reference is a sine whose peaks reach full scale; its mean square is a half.
+        wire = upsim.Stack([upsim.Crop()], 16000)
+        row = upsim.predict(wire, upsim.Sine(1000, 1.0)).table(dbfs=True).splitlines()[-1]
+        assert "-3.01 dB  0.00 dBFS" in row
+        half = upsim.predict(wire, upsim.Sine(1000, 0.5)).table(dbfs=True).splitlines()[-1]
+        assert "-9.03 dB  -6.02 dBFS" in half
+
+    def test_the_family_of_a_line_is_counted_over_the_upsamplers(self):
+        prediction = upsim.predict(figure_8(), upsim.Constant(1.0))
+        lines = prediction.table(family=True).splitlines()
+        # 32 kHz through three layers of stride 2: multiples of 4, 8 and 16 kHz.
+        cells = [line[lines[0].index("family") : lines[0].index("power")] for line in lines[1:]]
+        assert [cell.strip() for cell in cells] == [
+            "", "1 (4 kHz)", "2 (8 kHz)", "1 (4 kHz)", "3 (16 kHz)",
+        ]  # fmt: skip
+
+    def test_who_hears_a_tone_stands_in_the_table(self):
+        prediction = upsim.predict(figure_8(), upsim.Constant(1.0))
+        verdicts = [row.verdict for row in prediction.audibility().rows]
+        lines = prediction.table(audible=True).splitlines()
+        assert lines[0].endswith("heard")
+        assert all(
+            line.endswith(verdict) for line, verdict in zip(lines[1:], verdicts, strict=True)
+        )
+
     def test_html_is_escaped(self):
         stack = figure_8().replace(name="<b>&")
         html = upsim.predict(stack, upsim.Constant(1.0))._repr_html_()

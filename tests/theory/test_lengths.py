@@ -58,7 +58,7 @@ class TestLengthsThatCannotBeRun:
             stack = upsim.Stack([each], 16000)
             found = upsim.lengths(stack, shortest - 1)
             assert (found.accepted, found.above) == (False, shortest)
-            with pytest.raises(ShapeError, match="padding reaches further"):
+            with pytest.raises(ShapeError, match="padding or crop reaches further"):
                 stack.output_length(shortest - 1)
             assert stack.output_length(shortest) == shortest * stack.rate
 

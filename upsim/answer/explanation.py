@@ -63,7 +63,8 @@ class Explanation:
         The predicted line, if there is one.
     origin : str
         What a line here comes from: "offset", "input" (an image of the input's own line),
-        "activation" (harmonics, sums and differences of lines), "" if nothing can make it.
+        "activation" (harmonics, sums and differences of lines), "opaque" (a node without a
+        formula), "" if nothing can make it.
     asked : Reading or None
         The frequency as it was asked for.
     candidates : tuple of Candidate
@@ -213,6 +214,9 @@ def _predicted(structure: Structure, tone: Tone) -> Verdict:
         name = structure.name(tone.layer)
         made = f"made by the activation of {name}, which distorts a line"
         return Verdict("activation", tone.layer, made)
+    if tone.cause == "opaque":
+        made = f"made or passed on by {structure.name(tone.layer)}, which has no formula"
+        return Verdict("opaque", tone.layer, made)
     return structure.verdict(tone.fraction, layer=tone.layer)
 
 
@@ -231,6 +235,7 @@ def _level(stack: Graph, tone: Tone) -> list[str]:
         "bias": "made there by the layer's own bias",
         "activation": "made there by the activation",
         "modulation": "noise whose power repeats there, made a line by an activation",
+        "opaque": "made or passed on by an opaque node",
         "input": "carried over from the input",
         "input offset": "carried over from the input",
     }[tone.cause]

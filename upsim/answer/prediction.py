@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.explanation import Explanation, explain
+from upsim.answer.tone_table import HEADER, place_of, tone_rows, wide_table
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
 from upsim.network.graph import Graph, spoken
@@ -34,6 +35,7 @@ from upsim.words.arguments import (
     LARGEST_LENGTH,
     LARGEST_SEED,
     finite_number,
+    on_or_off,
     refuse_beyond_memory,
     whole_number,
 )
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
     from upsim.show import Panel
 
 Array = NDArray[np.float64]
-
-_HEADER = ("frequency", "fraction", "power", "layer", "cause", "mostly from")
 
 
 class Panels(Sequence["Prediction"]):
@@ -214,7 +214,7 @@ class Prediction:
             self.frequencies,
             self.psd,
             channel=channel,
-            places={tone.layer: self._place(tone.layer) for tone in self.tones},
+            places={tone.layer: place_of(self, tone.layer) for tone in self.tones},
             calibration=calibration,
             recorded=self.waveform is not None,
         )
@@ -361,39 +361,50 @@ class Prediction:
 
     # Tables.
 
-    def _rows(self, tones: Sequence[Tone]) -> list[list[str]]:
-        return [
-            [
-                format_hertz(tone.fraction * self.sample_rate),
-                str(tone.fraction),
-                format_decibels(float(tone.power.max())),
-                self._place(tone.layer),
-                tone.cause,
-                self._strongest(tone),
-            ]
-            for tone in tones
-        ]
+    def table(
+        self,
+        *,
+        family: bool = False,
+        dbfs: bool = False,
+        audible: bool = False,
+        calibration: float | None = None,
+    ) -> str:
+        """Return all tones as a table of text.
 
-    def _place(self, label: str) -> str:
-        if not label:
-            return "input"
-        return f"{label} ({self.stack.kind(label)})"
+        The power is that of the strongest channel, in dB re a mean square of 1: a full-scale sine
+        is -3.01 dB.
 
-    def _strongest(self, tone: Tone) -> str:
-        parts = []
-        if tone.contributions:
-            first = tone.contributions[0]
-            parts.append(first.cause + (f" of {first.place}" if first.layer else ""))
-        if tone.fraction == 0:
-            # Silent by itself; what is heard of it is this.
-            parts.append(OffsetStep(tone.power, self.sample_rate).summary)
-        return "; ".join(parts)
+        Parameters
+        ----------
+        family : bool
+            Also the family of each line: its number, counted over the upsampling layers, and its
+            spacing.
+        dbfs : bool
+            Also the level in dBFS (AES17: a full-scale sine is 0 dB).
+        audible : bool
+            Also whether it will be heard: see :meth:`audibility`.
+        calibration : float, optional
+            For ``audible``: sound pressure level in dB of a signal of RMS 1.
 
-    def table(self) -> str:
-        """Return all tones as a table of text, power of the strongest channel in dB re 1."""
+        Examples
+        --------
+        >>> from upsim import Constant, Stack, TransposedConv, predict
+        >>> stack = Stack([TransposedConv(1, 1, 3, 2, bias=False, weight="ones")], 16000).draw(0)
+        >>> found = predict(stack, Constant(0.1)).table(family=True, dbfs=True)
+        >>> print(found.splitlines()[-1])
+        8 kHz  1/2  1 (8 kHz)  -26.02 dB  -23.01 dBFS  1 (TransposedConv)  overlap  input offset
+        """
+        on_or_off(family, "family")
+        on_or_off(dbfs, "dbfs")
+        on_or_off(audible, "audible")
+        if calibration is not None:
+            calibration = finite_number(calibration, "calibration")
         if not self.tones:
             return "no tones"
-        return text_table(_HEADER, self._rows(self.tones))
+        header, rows = wide_table(
+            self, family=family, dbfs=dbfs, audible=audible, calibration=calibration
+        )
+        return text_table(header, rows)
 
     def __repr__(self) -> str:
         lines = [f"{self.stack.summary()}; input {_short(self.signal)}"]
@@ -404,7 +415,7 @@ class Prediction:
             rest = f", the strongest {len(shown)}" if len(tones) > len(shown) else ""
             kind = "tone" if self.stack.is_drawn else "expected tone"
             lines.append(f"{len(tones)} {kind}{'s' if len(tones) > 1 else ''}{rest}:")
-            rows = [[row[0], row[2], _made(row)] for row in self._rows(shown)]
+            rows = [[row[0], row[2], _made(row)] for row in tone_rows(self, shown)]
             lines += text_table(["  ", "", ""], rows).splitlines()[1:]
         else:
             kind = "no tones" if self.stack.is_drawn else "no expected tones"
@@ -430,7 +441,7 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         header = f"<p>{_escaped(self.stack.summary())}; input {_escaped(_short(self.signal))}</p>"
-        return header + html_table(_HEADER, self._rows(self.tones))
+        return header + html_table(HEADER, tone_rows(self, self.tones))
 
     # Pictures and data: written in modules of their own, offered here.
 

@@ -74,6 +74,7 @@ def predict(
         are.
     signal : Signal, or dict of input name to Signal, optional
         ``Constant(1) + WhiteNoise(1)`` by default, on every input channel.  Inputs are independent.
+        An input with a signal of its own needs none; one that is given by its name replaces it.
         Recordings at several inputs are equally long in seconds; what is no recording goes on for
         as long.
     frequencies : int or array, optional
@@ -233,7 +234,7 @@ def _read(
     mean = repeating(place)
     tones = find_tones(trace, asked.signals, starts=starts)
     rate = float(graph.sample_rate)
-    assumptions = list(place.assumptions)
+    assumptions = [*graph.notes, *place.assumptions]
     psd, waveform = None, None
     grid = frequencies
     if mean.waveform is not None:
@@ -299,7 +300,7 @@ def _read_expectation(asked: Asked, trace: Trace, place: EnsembleMoments) -> Pre
         grid,
         psd if has_noise else None,
         expected_tones(trace, asked.signals),
-        place.assumptions + (lines_left_out(graph) if has_noise else ()),
+        graph.notes + place.assumptions + (lines_left_out(graph) if has_noise else ()),
         None,
         Panels(len(graph), _After(asked, trace)),
         Panels(len(graph.inputs), partial(_predict_input, asked)),

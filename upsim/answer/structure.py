@@ -32,7 +32,7 @@ class Verdict:
     Parameters
     ----------
     origin : str
-        "offset", "input", "activation", or "" if nothing can.
+        "offset", "input", "activation", "opaque", or "" if nothing can.
     layer : str
         Label of the layer; "" for the input or none.
     text : str

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
+from upsim.cli.model_options import with_model_options
 from upsim.cli.predicting import predict
-from upsim.cli.reporting import boundaries, cost, lengths, overlap, replicas
+from upsim.cli.reporting import boundaries, context, cost, lengths, overlap, replicas
 from upsim.cli.verifying import verify
 
 app = typer.Typer(
@@ -25,16 +27,19 @@ COMMANDS = (
     predict,
     explain,
     verify,
+    compare,
+    inspect,
     overlap,
     replicas,
     boundaries,
     lengths,
+    context,
     cost,
     models,
     schema,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command()(with_model_options(command))
 
 
 def _version(asked: bool) -> None:
@@ -53,11 +58,13 @@ def upsim_command(
 ) -> None:
     """Predict in closed form what the upsampling layers of a neural audio network do to a spectrum.
 
-    STACK is the name of a model (see: upsim models) or the path of a JSON stack file.
+    STACK is the name of a model (see: upsim models), or the path of a stack file, of an ONNX file
+    or of a model's configuration.
 
     \b
     Examples:
       upsim models
       upsim predict melgan --signal constant
       upsim explain hifigan-v1 --freq 689.06
+      upsim predict voice.onnx --inputs /Mul_7_output_0 --sample-rate 22050 --signal silence
     """  # noqa: D301 - the backspace keeps the lines below it as they are

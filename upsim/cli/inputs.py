@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 from upsim.cli.printing import note
-from upsim.errors import ArgumentError, UnknownNameError
+from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
 from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
 from upsim.words.reading import reading
@@ -14,16 +15,68 @@ from upsim.words.units import format_hertz, positive_rate
 
 _SIGNALS = "constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or a WAV or FLAC file"
 
+#: Endings of files that torch writes.
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
 
 def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
-    from upsim.files.networkfile import load_stack
+    from upsim.cli.model_options import model_options
     from upsim.models import NAMES
 
+    options = model_options()
+    ending = Path(text).suffix.lower()
+    if ending == ".onnx":
+        return _read_onnx(text, options)
+    if options:
+        raise ArgumentError(
+            "only an ONNX file has a part that can be chosen",
+            given=f"{text} with --{next(iter(options)).replace('_', '-')}",
+            fix="leave it out",
+        )
+    if ending in _PICKLES:
+        raise FileFormatError(
+            "a pickle runs code when it is read, so it is not opened here",
+            given=text,
+            expected="an ONNX file, or a JSON stack file",
+            fix="in Python: upsim.from_torch(model, sample_rate=...), or torch.onnx.export",
+        )
     known = text.strip().lower().replace("_", "-") in NAMES
     if not known and (Path(text).suffix or Path(text).exists() or "/" in text):
-        return load_stack(text)
+        return _read_file(text)
     return named_model(text, "there is neither a model nor a file of this name")
+
+
+def _read_file(text: str) -> Graph:
+    """Return what a file holds, told by its content: a network, or a model's configuration."""
+    from upsim.files.networkfile import load_stack
+    from upsim.importers.configfile import is_config
+
+    if not is_config(text):
+        return load_stack(text)
+    from upsim.importers.config import from_config
+
+    found = from_config(text)
+    for each in found.notes:
+        note(each)
+    return found
+
+
+def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
+    """Return the part of an ONNX file that was asked for, and say which it is if none was."""
+    from upsim.importers.onnx_file import from_onnx
+
+    inputs = options.get("inputs")
+    rate = options.get("sample_rate")
+    graph = from_onnx(
+        text,
+        None if inputs is None else [name for name in inputs.split(",") if name],
+        options.get("outputs"),
+        sample_rate=None if rate is None else parse_hertz(rate, "--sample-rate"),
+    )
+    if inputs is None:
+        note(f"{Path(text).name}: {graph.name}")
+    return graph
 
 
 def named_model(text: str, otherwise: str) -> Graph:
@@ -36,7 +89,7 @@ def named_model(text: str, otherwise: str) -> Graph:
         raise UnknownNameError(
             otherwise,
             given=error.given,
-            expected="a name that `upsim models` lists, or a JSON stack file",
+            expected="a name that `upsim models` lists, a stack file, or a configuration",
             fix=", ".join(near_models(text)) or "upsim models",
         ) from None
 

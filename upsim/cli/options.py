@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ import typer
 StackArgument = Annotated[
     str,
     typer.Argument(
-        metavar="STACK", help="Name of a model (upsim models), or path of a JSON stack file."
+        metavar="STACK",
+        help="Name of a model (upsim models), or path of a stack file, of an ONNX file, or of a "
+        "model's configuration (JSON, YAML).",
     ),
 ]
 SignalOption = Annotated[
@@ -68,6 +71,9 @@ InputLengthOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw a .png, .pdf or .svg file.")
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Write although the output file exists.")
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from upsim.answer.prediction import Prediction
 from upsim.errors import ArgumentError
 from upsim.files.paths import refuse_output, write_output
 
@@ -28,17 +28,17 @@ def check_picture(path: Path, *, overwrite: bool) -> None:
     refuse_output(path, overwrite=overwrite)
 
 
-def save_picture(
-    prediction: Prediction, path: Path, kind: str, *, channel: int, overwrite: bool
-) -> None:
-    """Draw a prediction and write the file; an existing file is kept unless ``overwrite``."""
+def save_picture(draw: Callable[[], Any], path: Path, *, overwrite: bool) -> None:
+    """Draw and write the file; an existing file is kept unless ``overwrite``.
+
+    ``draw`` returns the Axes, or an array of them.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    axes = prediction.plot(kind=kind, channel=channel)
-    first: Any = np.asarray(axes, dtype=object).ravel()[0]
+    first: Any = np.asarray(draw(), dtype=object).ravel()[0]
     picture = io.BytesIO()
     try:
         first.figure.savefig(picture, format=path.suffix.lower().removeprefix("."))

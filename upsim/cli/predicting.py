@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from upsim.cli.options import (
     JsonOption,
     MemoryOption,
     OverwriteOption,
+    PlotOption,
     RateOption,
     RecordingChannelOption,
     SeedOption,
@@ -32,9 +32,7 @@ _SHOWN_TONES = 32
 def predict(
     stack: StackArgument,
     signal: SignalOption = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw a .png, .pdf or .svg file.")
-    ] = None,
+    plot: PlotOption = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -56,6 +54,20 @@ def predict(
             "--frequencies",
             metavar="N|HZ,HZ,...",
             help="Where the density is evaluated: a number of points, or a list in Hz.",
+        ),
+    ] = None,
+    dbfs: Annotated[
+        bool, typer.Option("--dbfs", help="Levels in dBFS, too (a full-scale sine is 0 dB).")
+    ] = False,
+    audible: Annotated[
+        bool, typer.Option("--audible", help="Say of each tone whether it will be heard.")
+    ] = False,
+    calibration: Annotated[
+        float | None,
+        typer.Option(
+            "--calibration",
+            metavar="DB",
+            help="For --audible: the sound pressure level of a signal of RMS 1.",
         ),
     ] = None,
     seed: SeedOption = None,
@@ -89,9 +101,16 @@ def predict(
         progress,
         refuse_two_formats,
     )
+    from upsim.errors import ArgumentError
     from upsim.words.arguments import MEMORY_BUDGET, one_of
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
+    if calibration is not None and not audible:
+        raise ArgumentError(
+            "a calibration is for --audible",
+            given="--calibration",
+            fix="--audible --calibration 94",
+        )
     one_of(kind, "--kind", KINDS)
     points = parse_frequencies(frequencies)
     if plot is not None:
@@ -107,7 +126,9 @@ def predict(
         prediction = compute(found, fed, frequencies=points, memory=budget, progress=bar)
         if plot is not None:
             bar.stage("drawing the picture")
-            save_picture(prediction, plot, kind, channel=channel, overwrite=overwrite)
+            save_picture(
+                lambda: prediction.plot(kind=kind, channel=channel), plot, overwrite=overwrite
+            )
     if plot is not None:
         note(f"picture written to {plot}")
     if as_json:
@@ -116,7 +137,8 @@ def predict(
         header, rows = tone_rows(prediction)
         answer_csv(header, rows)
     else:
-        answer(_text(prediction))
+        table = prediction.table(family=True, dbfs=dbfs, audible=audible, calibration=calibration)
+        answer(_text(prediction, table))
 
 
 def _parts(amplitude: NDArray[np.complex128] | None, channel: int) -> list[float | None]:
@@ -157,12 +179,14 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _text(prediction: Prediction) -> str:
+def _text(prediction: Prediction, table: str) -> str:
     lines = [repr(prediction), ""]
-    table = prediction.table().splitlines()
-    lines += table[: _SHOWN_TONES + 1]
-    if len(table) > _SHOWN_TONES + 1:
-        lines.append(f"... {len(table) - 1 - _SHOWN_TONES} more tones: --csv lists all")
+    rows = table.splitlines()
+    lines += rows[: _SHOWN_TONES + 1]
+    if len(rows) > _SHOWN_TONES + 1:
+        lines.append(f"... {len(rows) - 1 - _SHOWN_TONES} more tones: --csv lists all")
+    if prediction.tones:
+        lines.append("power: dB re a mean square of 1, of which a full-scale sine has -3.01 dB")
     if prediction.assumptions:
         lines += ["", *(f"* {each}" for each in prediction.assumptions)]
     return "\n".join(lines)

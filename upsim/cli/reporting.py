@@ -1,4 +1,4 @@
-"""``upsim overlap``, ``replicas``, ``boundaries``, ``lengths``, ``cost``: no signal is needed."""
+"""``upsim overlap``, ``replicas``, ``boundaries``, ``lengths``, ``context``, ``cost``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from upsim.cli.options import (
     CsvOption,
     InputLengthOption,
     JsonOption,
+    OverwriteOption,
+    PlotOption,
     SeedOption,
     StackArgument,
 )
@@ -245,6 +247,55 @@ def lengths(stack: StackArgument, length: InputLengthOption, as_json: JsonOption
         )
         return
     answer(str(found))
+
+
+def context(
+    stack: StackArgument,
+    chunk: Annotated[
+        int | None,
+        typer.Option("--chunk", "-c", metavar="N", help="Input frames of a chunk."),
+    ] = None,
+    errors: Annotated[
+        bool,
+        typer.Option(
+            "--errors",
+            help="Also the error with less context: exact for linear stacks, otherwise measured by "
+            "running the layers on white noise.",
+        ),
+    ] = False,
+    plot: PlotOption = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Say how far the layers look, and how chunks overlap.
+
+    For streaming and for long files: frames of context a side, lookahead and delay, and the overlap
+    with which a chunk equals the whole. --plot draws the error over the context.
+    """
+    from upsim.cli.inputs import drawn_stack, read_stack
+    from upsim.cli.pictures import check_picture, save_picture
+    from upsim.cli.printing import answer, answer_json, note, progress
+    from upsim.verification.chunks import context as find_context
+
+    if plot is not None:
+        check_picture(plot, overwrite=overwrite)
+    with progress("reading", 2) as bar:
+        bar.stage("reading")
+        found = read_stack(stack)
+        asked = errors or plot is not None
+        if asked:
+            found = drawn_stack(found, seed)
+        bar.stage("running chunks")
+        report = find_context(found, chunk, errors=asked, seed=seed or 0, progress=bar)
+        if plot is not None:
+            save_picture(report.plot, plot, overwrite=overwrite)
+    if plot is not None:
+        note(f"picture written to {plot}")
+    if as_json:
+        answer_json(report.to_dict())
+    else:
+        answer(f"{report!r}\n\n{report.table()}" if asked else repr(report))
 
 
 def cost(stack: StackArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upsim.errors import FileFormatError, UpsimError
+from upsim.files.signalfile import signal_from_dict, signal_to_dict
 from upsim.files.stackfile import (
     VERSION,
     exact_rate,
@@ -15,12 +16,12 @@ from upsim.files.stackfile import (
     stack_from_dict,
     stack_to_dict,
 )
-from upsim.network.graph import Graph
+from upsim.network.graph import Graph, Input
 from upsim.network.stack import Stack
 
 FORMAT = "upsim-graph"
 
-_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output"}
+_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output", "notes"}
 
 
 def network_to_dict(graph: Graph) -> dict[str, Any]:
@@ -47,9 +48,10 @@ def network_to_dict(graph: Graph) -> dict[str, Any]:
         "version": VERSION,
         "name": graph.name,
         "sample_rate": rate_to_json(graph.sample_rate),
-        "inputs": {each.name: each.channels for each in graph.inputs},
+        "inputs": {each.name: _input_to_json(each) for each in graph.inputs},
         "nodes": nodes,
         "output": graph.output,
+        **({"notes": list(graph.notes)} if graph.notes else {}),
     }
 
 
@@ -85,8 +87,40 @@ def network_from_dict(content: object) -> Graph:
             raise error.at(place) from None
     return Graph(
         nodes,
-        content["inputs"],
+        _inputs_from_json(content["inputs"]),
         exact_rate(content["sample_rate"]),
         output=content.get("output"),
         name=content.get("name", ""),
+        notes=content.get("notes", ()),
     )
+
+
+def _input_to_json(each: Input) -> int | dict[str, Any]:
+    """Return an input's channels; with its signal where it has one of its own."""
+    if each.signal is None:
+        return each.channels
+    return {"channels": each.channels, "signal": signal_to_dict(each.signal)}
+
+
+def _inputs_from_json(content: object) -> list[Input]:
+    if not isinstance(content, dict) or not content:
+        raise FileFormatError(
+            "inputs must map names to channels", given=f"{content!r:.60}", expected='{"input": 1}'
+        )
+    found = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            if set(value) != {"channels", "signal"}:
+                raise FileFormatError(
+                    "an input is a number of channels, or an object with channels and a signal",
+                    given=f"{value!r:.60}",
+                    where=f"input {name!r:.40}",
+                )
+            try:
+                signal = signal_from_dict(value["signal"])
+            except UpsimError as error:
+                raise error.at(f"input {name!r:.40}") from None
+            found.append(Input(name, value["channels"], signal))
+        else:
+            found.append(Input(name, value))
+    return found

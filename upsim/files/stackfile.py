@@ -25,6 +25,7 @@ from upsim.errors import (
     UpsimError,
 )
 from upsim.layers import CATALOGUE, Layer
+from upsim.layers.base import said_fields
 from upsim.layers.merging import NAMED_MERGINGS, Merging
 from upsim.network.stack import Stack
 from upsim.network.weights import NAMED, NUMBERED, Initialisation
@@ -146,7 +147,7 @@ def layer_from_dict(content: object) -> Layer:
             fix=f'"type": {near}' if near else "",
         )
     values = {key: decoded(value) for key, value in content.items() if key != "type"}
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    known = {item.name for item in said_fields(kind)}
     positional: Any = ()
     if "branches" in known:
         positional = values.pop("branches", ())
@@ -159,7 +160,7 @@ def layer_from_dict(content: object) -> Layer:
 
 def made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
     """Return a layer or signal of its fields; unknown ones are refused."""
-    known = {item.name for item in fields(kind)}
+    known = {item.name for item in fields(kind) if item.compare}
     unknown = set(values) - known
     if unknown:
         raise FileFormatError(

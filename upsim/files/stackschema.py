@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 from upsim.files.stackfile import FORMAT, VERSION
 from upsim.layers import CATALOGUE
+from upsim.layers.base import said_fields
 from upsim.network.weights import NAMED, NUMBERED
 
 _BRANCH_FIELDS = ("layers", "skip")
@@ -17,7 +18,7 @@ def schema() -> dict[str, Any]:
     kinds = []
     for name, kind in CATALOGUE.items():
         required, properties = ["type"], {"type": {"const": name}}
-        for item in fields(kind):  # type: ignore[arg-type]
+        for item in said_fields(kind):
             properties[item.name] = _field_schema(item.name, item.type)
             is_required = item.default is MISSING and item.default_factory is MISSING
             required += [item.name] if is_required else []
@@ -119,4 +120,6 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if any(kind in text for kind in ("Weight", "BiasLike", "Array", "Vector")):
         choices = [{"$ref": "#/$defs/array"}, {"$ref": "#/$defs/initialisation"}]
         return {"anyOf": [*choices, {"type": "boolean"}]} if name == "bias" else {"anyOf": choices}
+    if name == "rate":
+        return {"$ref": "#/$defs/rate"}
     return _PLAIN.get(text, {"type": "string"})

@@ -15,7 +15,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.layers.branches import Parallel, Residual
 from upsim.layers.channels import Scale, Select
 from upsim.layers.composed import Composed
@@ -30,10 +30,13 @@ from upsim.layers.interpolation import (
     Stretch,
     WindowedSinc,
 )
+from upsim.layers.inverse_stft import InverseSTFT
 from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from upsim.layers.opaque import Opaque
 from upsim.layers.pointwise import Pointwise
+from upsim.layers.pqmf import PQMF
 from upsim.layers.recognition import recognised
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
@@ -58,6 +61,8 @@ CATALOGUE: dict[str, type[Layer]] = {
         PeriodicShuffle,
         HaarSynthesis,
         LazyWaveletSynthesis,
+        PQMF,
+        InverseSTFT,
         Bias,
         Scale,
         Select,
@@ -90,6 +95,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         InstanceNorm,
         LayerNorm,
         WeightNorm,
+        Opaque,
     )
 }
 
@@ -98,6 +104,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "PQMF",
     "Activation",
     "Add",
     "Average",
@@ -119,6 +126,7 @@ __all__ = [
     "HaarSynthesis",
     "Hold",
     "InstanceNorm",
+    "InverseSTFT",
     "Layer",
     "LayerNorm",
     "LazyWaveletSynthesis",
@@ -130,6 +138,7 @@ __all__ = [
     "Multiply",
     "Nearest",
     "Normalisation",
+    "Opaque",
     "PReLU",
     "Pad",
     "Parallel",
@@ -154,6 +163,7 @@ __all__ = [
     "Tanh",
     "TimeNormalisation",
     "TransposedConv",
+    "Unmodelled",
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",

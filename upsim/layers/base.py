@@ -6,7 +6,8 @@
 * :class:`~upsim.layers.levels.ChannelNormalisation`: its centre and its level;
 * :class:`Normalisation`: :meth:`~Normalisation.gains` and :meth:`~Normalisation.centre`, what it
   makes of a signal's statistics over time;
-* :class:`Branch`: its parts and how they are merged.
+* :class:`Branch`: its parts and how they are merged;
+* :class:`Unmodelled`: nothing but what it makes of samples, if it brings a function to run.
 
 A class is abstract or final.  The kinds above are abstract, and a class that answers all their
 questions is final: another one is written beside it, or around it.
@@ -86,6 +87,11 @@ class Layer(ABC):
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def called(self) -> str:
+        """What titles and tables call it: the name of its type."""
+        return type(self).__name__
+
     @abstractmethod
     def channels_out(self, channels: int) -> int:
         """Return the number of output channels for ``channels`` input channels, or refuse."""
@@ -109,10 +115,10 @@ class Layer(ABC):
         length = whole_number(length, "length", most=None)
         if length < self.shortest_input:
             raise ShapeError(
-                "the padding reaches further than the input",
+                "the layer's padding or crop reaches further than the input",
                 given=f"{length} samples",
                 expected=f"at least {self.shortest_input}",
-                fix="a longer input, or less padding",
+                fix="a longer input, or less padding or crop",
             )
         return self.length_rule()(length)
 
@@ -177,13 +183,13 @@ class Layer(ABC):
         """Return the arguments that differ from the defaults, by name."""
         return {
             item.name: getattr(self, item.name)
-            for item in fields(self)  # type: ignore[arg-type]
+            for item in said_fields(type(self))
             if not _is_default(item, getattr(self, item.name))
         }
 
     def __repr__(self) -> str:
         parts = []
-        for item in fields(self):  # type: ignore[arg-type]
+        for item in said_fields(type(self)):
             value = getattr(self, item.name)
             if _is_default(item, value):
                 continue
@@ -197,7 +203,7 @@ class Layer(ABC):
             return NotImplemented
         return all(
             _equal(getattr(self, item.name), getattr(other, item.name))
-            for item in fields(self)  # type: ignore[arg-type]
+            for item in said_fields(type(self))
         )
 
     def __hash__(self) -> int:
@@ -225,7 +231,10 @@ class LinearLayer(Layer):
 
     @property
     def interleaves(self) -> bool:
-        """Whether the phases of an output are different input channels, as in a shuffle."""
+        """Whether the phases of an output are different input channels, as in a shuffle.
+
+        Of a fixed bank, too: what lines it makes is in how its channels' offsets differ.
+        """
         return False
 
     def taps_by_phase(self, operator: StretchFIR) -> tuple[int, int]:
@@ -381,7 +390,7 @@ class Normalisation(Layer):
 
     def function(self, samples: Array) -> Array:
         """Return what becomes of finite samples (..., channels, time) by their own statistics."""
-        mean, variance = samples.mean(axis=-1), samples.var(axis=-1)
+        mean, variance = mean_over_time(samples), samples.var(axis=-1)
         centred = samples - self.centre(mean)[..., None]
         made = self.gains(mean, variance)[..., None] * centred
         bias = self.bias_array()
@@ -400,6 +409,50 @@ class Branch(Layer):
     @abstractmethod
     def merging(self) -> str:
         """How the parts are merged: "sum", "mean" or "concatenate"."""
+
+
+def mean_over_time(samples: Array) -> Array:
+    """Return the mean along the last axis; of equal samples, exactly one of them.
+
+    A sum of many equal samples is rounded, and a normalisation makes that hundreds of times larger.
+    """
+    first = samples[..., :1]
+    return np.asarray(first[..., 0] + (samples - first).mean(axis=-1))
+
+
+class Unmodelled(Layer):
+    """A node without a formula: its channels and its rate are known, and it may be run.
+
+    What it makes of samples may depend on all of them, before and after.
+    """
+
+    @property
+    @abstractmethod
+    def why(self) -> str:
+        """Why there is no formula, as the end of a sentence; "" if nothing is said."""
+
+    @property
+    @abstractmethod
+    def can_run(self) -> bool:
+        """Whether there is a function to run."""
+
+    @abstractmethod
+    def function(self, samples: Array) -> Array:
+        """Return what becomes of finite samples (channels, time), or refuse."""
+
+
+def in_words(layer: Layer) -> str:
+    """Return the kind of a layer that is not linear, as sentences name it."""
+    if isinstance(layer, Normalisation):
+        return "a normalisation"
+    if isinstance(layer, Unmodelled):
+        return "an opaque node"
+    return "an activation" if isinstance(layer, Activation) else "a branch"
+
+
+def said_fields(kind: type[Layer]) -> tuple[Field[Any], ...]:
+    """Return the fields that say what a layer is: those that its comparison counts."""
+    return tuple(item for item in fields(kind) if item.compare)  # type: ignore[arg-type]
 
 
 def refuse_other_channels(layer: Layer, channels: int) -> None:
@@ -499,6 +552,8 @@ def _equal(first: object, second: object) -> bool:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Fraction):
+        return str(value) if value.denominator == 1 else repr(str(value))
     if isinstance(value, np.ndarray):
         if value.size > _PRINTED_ENTRIES:
             return f"<array of shape {value.shape}>"

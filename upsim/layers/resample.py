@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.layers.base import Array, LinearLayer
 from upsim.operators import LengthRule, StretchFIR
-from upsim.operators.resamplers import anti_aliased, julius, scipy_poly, torchaudio
+from upsim.operators.resamplers import anti_aliased, halfband, julius, scipy_poly, torchaudio
 from upsim.words.arguments import finite_array, finite_number, one_of, shown, whole_number
 
 #: The parameters of each library's resampler, with the library's own defaults.
@@ -27,6 +27,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "beta": None,
     },
     "bigvgan": {"kernel_size": None},
+    "denoiser": {"zeros": 56},
 }
 
 METHODS = ("sinc_interp_hann", "sinc_interp_kaiser")
@@ -54,6 +55,10 @@ class Resample(LinearLayer):
         The Kaiser filters around BigVGAN's activations, ``UpSample1d(new / old, kernel_size)`` or
         ``DownSample1d(old / new, kernel_size)``: one of the two rates divides the other, the ends
         are held, ``ceil(n new / old)`` samples.
+    ``"denoiser"``
+        ``upsample2(x, zeros=56)`` and ``downsample2(x, zeros=56)`` around the causal Demucs: a rate
+        is doubled or halved, zeros beyond the ends, ``ceil(n new / old)`` samples.  Two of them
+        change it by 4.
 
     By default julius and torchaudio compute weights and lengths in single precision: a long signal
     may come out a sample longer or shorter than this exact length.
@@ -107,6 +112,13 @@ class Resample(LinearLayer):
                     ),
                 )
             self._set(**{name: _checked(name, value)})
+        if self.like == "denoiser" and max(self.ratio) != 2:
+            raise ArgumentError(
+                "the resampler of denoiser doubles or halves the rate",
+                given=f"old={self.old}, new={self.new}",
+                fix=f"upsim.Resample({self.old}, {self.new}, like='julius'), "
+                "or several of like='denoiser' in a row",
+            )
         if self.like != "bigvgan":
             return
         if self.taps_asked < 2 * max(self.ratio):
@@ -143,7 +155,7 @@ class Resample(LinearLayer):
         """What the layer sees beyond its input's ends."""
         if self.like == "scipy":
             return PADTYPES[self.parameter("padtype")]
-        return "zeros" if self.like == "torchaudio" else "replicate"
+        return "zeros" if self.like in ("torchaudio", "denoiser") else "replicate"
 
     def channels_out(self, channels: int) -> int:
         """Return ``channels``."""
@@ -165,6 +177,8 @@ class Resample(LinearLayer):
             return scipy_poly(up, down, self.parameter("window"))
         if self.like == "bigvgan":
             return anti_aliased(up, down, self.taps_asked)
+        if self.like == "denoiser":
+            return halfband(up, down, self.parameter("zeros"))
         names = ("lowpass_filter_width", "rolloff", "resampling_method", "beta")
         return torchaudio(up, down, *map(self.parameter, names))
 
@@ -204,10 +218,11 @@ def _checked(name: str, value: Any) -> Any:
         return one_of(value, name, PADTYPES)
     if name == "resampling_method":
         return one_of(value, name, METHODS)
-    return _window(value)
+    return checked_window(value)
 
 
-def _window(value: Any) -> str | tuple[str, float] | Array:
+def checked_window(value: Any) -> str | tuple[str, float] | Array:
+    """Return a window by a name that SciPy knows, or its samples."""
     if not isinstance(value, str) and not (
         isinstance(value, tuple | list) and value and isinstance(value[0], str)
     ):

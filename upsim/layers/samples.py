@@ -102,6 +102,11 @@ class Crop(LinearLayer):
         """Return ``n - left - right``."""
         return LengthRule(((1, 1, -self.left - self.right),))
 
+    @property
+    def shortest_input(self) -> int:
+        """The samples that are cut: a slice cannot cut more than there are."""
+        return max(1, max(self.left, 0) + max(self.right, 0))
+
     def operator(self, channels: int) -> StretchFIR:
         """Return an advance by ``left``."""
         return StretchFIR(np.ones((channels, 1, 1)), groups=channels, crop=(self.left, self.right))

@@ -48,9 +48,10 @@ from upsim.models.hifigan import (
     rvc_40k,
     rvc_48k,
 )
+from upsim.models.melgan_generator import melgan
 from upsim.models.posts import resize_convolution, subpixel_autoencoder, wgan, wgan_resize
 from upsim.models.segan_generator import segan
-from upsim.models.vocoders import bigvgan_24k, melgan, wavegan, wavegan_critic
+from upsim.models.vocoders import bigvgan_24k, wavegan, wavegan_critic
 from upsim.models.waveunet import wave_unet, wave_unet_learned
 from upsim.network.stack import Stack
 from upsim.words.arguments import shown

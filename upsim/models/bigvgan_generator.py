@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from upsim.layers import (
-    Conv,
-    Layer,
-    Parallel,
-    Resample,
-    Residual,
-    SnakeBeta,
-    Tanh,
-    TransposedConv,
-)
+from upsim.layers import Layer, Resample, SnakeBeta
+from upsim.models.chain import Chain, Named
+from upsim.models.hifigan import GeneratorConfig, ModuleNames
+from upsim.models.hifigan import generator as hifigan_generator
 from upsim.network.stack import Stack
 
+#: Each transposed convolution stands in a list of its own.
+NAMES = ModuleNames(up="ups.{stage}.0")
 
-def anti_aliased(activation: Layer) -> list[Layer]:
-    """Return an activation at twice the rate, between BigVGAN's two filters of 12 taps."""
-    return [Resample(1, 2, "bigvgan"), activation, Resample(2, 1, "bigvgan")]
+
+@dataclass(frozen=True)
+class AntiAliased:
+    """A periodic activation at twice the rate, between BigVGAN's two filters of 12 taps.
+
+    Nothing stands before the transposed convolutions.
+    """
+
+    activation: Layer
+
+    def before_up(self, conv: str, channels: int) -> Chain:
+        """Return nothing."""
+        return []
+
+    def in_block(self, conv: str, block: str, number: int, channels: int) -> Chain:
+        """Return the activation of a block by its number."""
+        return self._named(f"{block}.activations.{number}")
+
+    def before_post(self, conv: str, channels: int) -> Chain:
+        """Return the last activation."""
+        return self._named("activation_post")
+
+    def _named(self, name: str) -> Chain:
+        return [
+            Named(f"{name}.upsample", Resample(1, 2, "bigvgan")),
+            Named(f"{name}.act", self.activation),
+            Named(f"{name}.downsample", Resample(2, 1, "bigvgan")),
+        ]
 
 
 def bigvgan() -> Stack:
@@ -39,28 +61,13 @@ def generator(
     mels: int, channels: int, strides: Sequence[int], name: str, sample_rate: int
 ) -> Stack:
     """Return the generator of a configuration; kernels are twice the strides."""
-    layers: list[Layer] = [Conv(mels, channels, 7, padding=3)]
-    for stride in strides:
-        layers.append(TransposedConv(channels, channels // 2, 2 * stride, stride, stride // 2))
-        channels //= 2
-        blocks = [
-            tuple(_block(channels, taps, dilation) for dilation in (1, 3, 5)) for taps in (3, 7, 11)
-        ]
-        layers.append(Parallel(*blocks, merge="mean"))
-    layers += [*anti_aliased(SnakeBeta()), Conv(channels, 1, 7, padding=3), Tanh()]
-    return Stack(layers, sample_rate, name=name)
-
-
-def _block(channels: int, taps: int, dilation: int) -> Residual:
-    """Return a residual step: a dilated and a plain convolution, an activation before each."""
-
-    def same_length(spread: int) -> Conv:
-        padding = spread * (taps - 1) // 2
-        return Conv(channels, channels, taps, padding=padding, dilation=spread)
-
-    return Residual(
-        *anti_aliased(SnakeBeta()),
-        same_length(dilation),
-        *anti_aliased(SnakeBeta()),
-        same_length(1),
+    config = GeneratorConfig(
+        sampling_rate=sample_rate,
+        num_mels=mels,
+        upsample_rates=strides,
+        upsample_kernel_sizes=[2 * stride for stride in strides],
+        upsample_initial_channel=channels,
+        activations=AntiAliased(SnakeBeta()),
+        names=NAMES,
     )
+    return hifigan_generator(config, name)

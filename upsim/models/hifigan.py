@@ -9,22 +9,71 @@ weights and changes no layer, so it is not shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from upsim.layers import Conv, Layer, LeakyReLU, Parallel, Residual, Tanh, TransposedConv
+from upsim.layers import Average, Conv, LeakyReLU, Pad, Tanh, TransposedConv
+from upsim.models.chain import Branches, Chain, Entrance, Link, Named, as_stack, residual
 from upsim.network.stack import Stack
 
-_SLOPE = 0.1
+
+class Activations(Protocol):
+    """Which activations stand where; each place has the name of the convolution behind it."""
+
+    def before_up(self, conv: str, channels: int) -> Chain:
+        """Return what stands before a transposed convolution."""
+
+    def in_block(self, conv: str, block: str, number: int, channels: int) -> Chain:
+        """Return what stands before a convolution of a residual block; ``number`` counts them."""
+
+    def before_post(self, conv: str, channels: int) -> Chain:
+        """Return what stands before the last convolution."""
+
+
+@dataclass(frozen=True)
+class Leaky:
+    """HiFi-GAN's: LeakyReLU everywhere, with torch's own slope before the last convolution."""
+
+    slope: float = 0.1
+    last: float = 0.01
+
+    def before_up(self, conv: str, channels: int) -> Chain:
+        """Return the activation."""
+        return [Named(f"{conv}.activation", LeakyReLU(self.slope))]
+
+    def in_block(self, conv: str, block: str, number: int, channels: int) -> Chain:
+        """Return the activation."""
+        return self.before_up(conv, channels)
+
+    def before_post(self, conv: str, channels: int) -> Chain:
+        """Return the activation."""
+        return [Named(f"{conv}.activation", LeakyReLU(self.last))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleNames:
+    """What a source calls its modules; ``{stage}``, ``{kernel}`` and ``{flat}`` count from 0.
+
+    ``flat`` counts the residual blocks of all stages; ``conv`` is a convolution of a block, by its
+    list, "convs1", and its step.
+    """
+
+    pre: str = "conv_pre"
+    up: str = "ups.{stage}"
+    block: str = "resblocks.{flat}"
+    conv: str = "{block}.{list}.{step}"
+    mean: str = "mean.{stage}"
+    post: str = "conv_post"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The fields of a HiFi-GAN configuration, by their own names.
+    """The fields of a HiFi-GAN configuration, by their own names, and what its relatives vary.
 
     Parameters
     ----------
-    sampling_rate : int
+    sampling_rate : number
         Of the output, in Hz.
     num_mels : int
         Channels of the input: mel bands, or latents.
@@ -36,9 +85,25 @@ class GeneratorConfig:
     resblock_dilation_sizes : sequence of sequence of int
     bias_at_final : bool
         Whether the last convolution has a bias.
+    has_pre : bool
+        Whether there is a first convolution.
+    keeps_odd : bool
+        Whether odd strides get ``output_padding`` 1, the padding being half the stride, rounded up.
+    pre_conv_kernel_size, post_conv_kernel_size : int
+        Of the first and the last convolution.
+    out_channels : int
+        Of the last convolution.
+    ending : chain
+        What stands behind the last convolution.
+    activations : Activations
+    names : ModuleNames
+    source : callable, optional
+        ``source(stage, channels)`` is the chain from the input "source" to a stage.
+    padded_at_the_end : bool
+        Whether the last stage is given one reflected sample on the left, as before an inverse STFT.
     """
 
-    sampling_rate: int
+    sampling_rate: object
     num_mels: int = 80
     upsample_rates: Sequence[int]
     upsample_kernel_sizes: Sequence[int]
@@ -47,50 +112,107 @@ class GeneratorConfig:
     resblock_kernel_sizes: Sequence[int] = (3, 7, 11)
     resblock_dilation_sizes: Sequence[Sequence[int]] = ((1, 3, 5),) * 3
     bias_at_final: bool = True
+    has_pre: bool = True
+    keeps_odd: bool = False
+    pre_conv_kernel_size: int = 7
+    post_conv_kernel_size: int = 7
+    out_channels: int = 1
+    ending: Chain = (Named("tanh", Tanh()),)
+    activations: Activations = Leaky()
+    names: ModuleNames = ModuleNames()
+    source: Callable[[int, int], Chain] | None = None
+    padded_at_the_end: bool = False
 
 
 def generator(config: GeneratorConfig, name: str) -> Stack:
-    """Return the generator of a configuration."""
-    channels = config.upsample_initial_channel
-    layers: list[Layer] = [Conv(config.num_mels, channels, 7, padding=3)]
-    stages = zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True)
-    for stride, kernel_size in stages:
-        padding = (kernel_size - stride) // 2
-        layers += [
-            LeakyReLU(_SLOPE),
-            TransposedConv(channels, channels // 2, kernel_size, stride, padding),
-        ]
-        channels //= 2
-        layers.append(_fusion(config, channels))
-    bias = config.bias_at_final
-    layers += [LeakyReLU(), Conv(channels, 1, 7, padding=3, bias=bias), Tanh()]
-    return Stack(layers, config.sampling_rate, name=name)
+    """Return the generator of a configuration as a stack."""
+    return as_stack(generator_chain(config), config.sampling_rate, name)
 
 
-def _fusion(config: GeneratorConfig, channels: int) -> Parallel:
-    """Return the mean of the residual blocks of all kernels."""
-    blocks = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
-    return Parallel(
-        *(
-            tuple(
-                _residual_step(channels, kernel_size, dilation, config.resblock)
-                for dilation in dilations
-            )
-            for kernel_size, dilations in blocks
-        ),
-        merge="mean",
+def generator_chain(config: GeneratorConfig) -> list[Link]:
+    """Return the generator of a configuration under its modules' names."""
+    width, activations = config.upsample_initial_channel, config.activations
+    chain: list[Link] = []
+    if config.has_pre:
+        pre = same_length(config.num_mels, width, config.pre_conv_kernel_size)
+        chain.append(Named(config.names.pre, pre))
+    channels = width
+    stages = list(zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True))
+    for stage, (stride, kernel_size) in enumerate(stages):
+        before, channels = channels, width // 2 ** (stage + 1)
+        up = config.names.up.format(stage=stage)
+        padding, extra = (kernel_size - stride) // 2, 0
+        if config.keeps_odd:
+            padding, extra = stride // 2 + stride % 2, stride % 2
+        layer = TransposedConv(before, channels, kernel_size, stride, padding, extra)
+        chain += [*activations.before_up(up, before), Named(up, layer)]
+        if config.padded_at_the_end and stage == len(stages) - 1:
+            chain.append(Named("reflection_pad", Pad(1, 0, "reflect")))
+        if config.source is not None:
+            chain.append(Entrance(f"sum.{stage}", "source", config.source(stage, channels)))
+        chain.append(_fusion(config, stage, channels))
+    post = same_length(
+        channels, config.out_channels, config.post_conv_kernel_size, bias=config.bias_at_final
     )
+    name = config.names.post
+    chain += activations.before_post(name, channels)
+    return [*chain, Named(name, post), *config.ending]
 
 
-def _residual_step(channels: int, kernel_size: int, dilation: int, kind: str) -> Residual:
-    def same_length(spread: int) -> Conv:
-        padding = spread * (kernel_size - 1) // 2
-        return Conv(channels, channels, kernel_size, padding=padding, dilation=spread)
+def same_length(
+    before: int, after: int, kernel_size: int, dilation: int = 1, *, bias: bool = True
+) -> Conv:
+    """Return a convolution that keeps the length, for an odd kernel."""
+    padding = dilation * (kernel_size - 1) // 2
+    return Conv(before, after, kernel_size, padding=padding, dilation=dilation, bias=bias)
 
-    body: list[Layer] = [LeakyReLU(_SLOPE), same_length(dilation)]
-    if kind == "1":
-        body += [LeakyReLU(_SLOPE), same_length(1)]
-    return Residual(*body)
+
+def _fusion(config: GeneratorConfig, stage: int, channels: int) -> Branches:
+    """Return the mean of the residual blocks of all kernels."""
+    count = len(config.resblock_kernel_sizes)
+    pairs = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
+    blocks = []
+    for number, (kernel_size, dilations) in enumerate(pairs):
+        where = {"stage": stage, "kernel": number, "flat": stage * count + number}
+        block = config.names.block.format(**where)
+        blocks.append(
+            residual_block(
+                block,
+                channels,
+                kernel_size,
+                dilations,
+                config.activations,
+                config.resblock,
+                config.names.conv,
+            )
+        )
+    return Branches(config.names.mean.format(stage=stage), Average(), tuple(blocks))
+
+
+def residual_block(
+    block: str,
+    channels: int,
+    kernel_size: int,
+    dilations: Sequence[int],
+    activations: Activations,
+    kind: str = "1",
+    name: str = ModuleNames.conv,
+) -> Chain:
+    """Return residual steps one after another, one a dilation."""
+    lists = ("convs1", "convs2") if kind == "1" else ("convs",)
+    steps = []
+    for step, dilation in enumerate(dilations):
+        convs = [
+            (name.format(block=block, list=each, step=step), 1 if each == "convs2" else dilation)
+            for each in lists
+        ]
+        body: list[Link] = []
+        for half, (conv, spread) in enumerate(convs):
+            number = step * len(convs) + half
+            body += activations.in_block(conv, block, number, channels)
+            body.append(Named(conv, same_length(channels, channels, kernel_size, spread)))
+        steps.append(residual(f"{block}.sum.{step}", body))
+    return steps
 
 
 def hifigan_v1() -> Stack:

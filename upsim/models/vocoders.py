@@ -1,4 +1,4 @@
-"""MelGAN, WaveGAN with its critic, and BigVGAN."""
+"""WaveGAN with its critic, and BigVGAN's ladder."""
 
 from __future__ import annotations
 
@@ -10,42 +10,11 @@ from upsim.layers import (
     Layer,
     LeakyReLU,
     ReLU,
-    Residual,
     SnakeBeta,
     Tanh,
     TransposedConv,
 )
 from upsim.network.stack import Stack
-
-
-def melgan() -> Stack:
-    """MelGAN: 80 mel bands to 22.05 kHz, 4.26 M parameters.
-
-    Complete (Kumar et al., NeurIPS 2019, appendix A; descriptinc/melgan-neurips): strides 8, 8, 2,
-    2 with kernels of twice the stride, after each three residual blocks of dilation 1, 3, 9 with
-    reflected edges and a convolution of one tap on the skip path.
-    """
-    channels = 512
-    layers: list[Layer] = [Conv(80, channels, 7, padding=3, padding_mode="reflect")]
-    for stride in (8, 8, 2, 2):
-        layers += [
-            LeakyReLU(0.2),
-            TransposedConv(channels, channels // 2, 2 * stride, stride, stride // 2),
-        ]
-        channels //= 2
-        layers += [_melgan_block(channels, dilation) for dilation in (1, 3, 9)]
-    last = Conv(channels, 1, 7, padding=3, padding_mode="reflect")
-    return Stack([*layers, LeakyReLU(0.2), last, Tanh()], 22050, name="melgan")
-
-
-def _melgan_block(channels: int, dilation: int) -> Residual:
-    return Residual(
-        LeakyReLU(0.2),
-        Conv(channels, channels, 3, padding=dilation, dilation=dilation, padding_mode="reflect"),
-        LeakyReLU(0.2),
-        Conv(channels, channels, 1),
-        skip=Conv(channels, channels, 1),
-    )
 
 
 def wavegan() -> Stack:

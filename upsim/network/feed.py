@@ -16,8 +16,9 @@ Feed = Signal | Mapping[str, Signal]
 def signals_of(graph: Graph, feed: object) -> tuple[Signal, ...]:
     """Return the signal of each input, in the graph's order; refuse what does not fit.
 
-    A single signal is fed to every input; its noise is independent from input to input, as it is
-    from channel to channel.
+    A single signal is fed to every input without a signal of its own; its noise is independent
+    from input to input, as it is from channel to channel.  A signal that is given by an input's
+    name takes the place of the input's own.
 
     Examples
     --------
@@ -29,7 +30,7 @@ def signals_of(graph: Graph, feed: object) -> tuple[Signal, ...]:
     """
     names = [each.name for each in graph.inputs]
     if isinstance(feed, Signal):
-        return (feed,) * len(names)
+        return tuple(each.signal or feed for each in graph.inputs)
     if not isinstance(feed, Mapping):
         raise _no_signal(feed, "signal")
     for name, signal in feed.items():
@@ -42,14 +43,15 @@ def signals_of(graph: Graph, feed: object) -> tuple[Signal, ...]:
             )
         if not isinstance(signal, Signal):
             raise _no_signal(signal, f"the signal of {name!r}")
-    missing = [name for name in names if name not in feed]
+    own = {each.name: each.signal for each in graph.inputs if each.signal is not None}
+    missing = [name for name in names if name not in feed and name not in own]
     if missing:
         raise UnknownNameError(
             "every input needs a signal",
             given=f"none for {', '.join(map(repr, missing))}",
             fix=f"{{{missing[0]!r}: upsim.Silence(), ...}}",
         )
-    return tuple(feed[name] for name in names)
+    return tuple(feed[name] if name in feed else own[name] for name in names)
 
 
 def _no_signal(given: object, what: str) -> ArgumentTypeError:

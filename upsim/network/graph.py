@@ -20,6 +20,7 @@ from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNa
 from upsim.layers.base import Branch, Layer, LinearLayer
 from upsim.layers.branches import finite_list, refuse_deep_nesting
 from upsim.layers.merging import MERGINGS, Merging, lowering
+from upsim.network.signal import Signal
 from upsim.operators import Operator
 from upsim.words.arguments import (
     LARGEST_LENGTH,
@@ -46,12 +47,43 @@ class Part(NamedTuple):
     reads: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Input:
-    """An input of a graph: its name and its channels.  Its rate follows from the graph."""
+    """An input of a graph: its name and its channels.  Its rate follows from the graph.
+
+    Parameters
+    ----------
+    name : str
+    channels : int
+    signal : Signal, optional
+        What the network itself feeds there, as noise inside a decoder; nobody needs to give it.
+        Another one that is given for this input by name takes its place.
+
+    Examples
+    --------
+    >>> from upsim.network.signals import WhiteNoise
+    >>> Input("noise", 1, WhiteNoise(0.01))
+    Input('noise', 1, WhiteNoise(power=0.01))
+    """
 
     name: str
     channels: int
+    signal: Signal | None = None
+
+    def __post_init__(self) -> None:
+        name = checked_name(self.name)
+        object.__setattr__(self, "channels", whole_number(self.channels, f"channels of {name!r}"))
+        if self.signal is not None and not isinstance(self.signal, Signal):
+            raise ArgumentTypeError(
+                "the signal of an input must be an upsim signal",
+                given=f"{shown(self.signal)} for {name!r}",
+                expected="Silence, Constant, WhiteNoise, Sine, Density, Recorded, or None",
+                fix=f"upsim.Input({name!r}, {self.channels}, upsim.WhiteNoise(1.0))",
+            )
+
+    def __repr__(self) -> str:
+        own = "" if self.signal is None else f", {self.signal!r}"
+        return f"Input({self.name!r}, {self.channels}{own})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +128,7 @@ class Node:
 
 
 def _kind_of(layer: Layer) -> str:
-    return layer.how if isinstance(layer, Merging) else type(layer).__name__
+    return layer.how if isinstance(layer, Merging) else layer.called
 
 
 def spoken(name: str) -> str:
@@ -124,13 +156,16 @@ class Graph:
         :class:`upsim.Concatenate`, :class:`upsim.Subtract`, :class:`upsim.Multiply`,
         :class:`upsim.Divide`) or for a layer of several values, such as a gate.  A ``Residual`` or
         ``Parallel`` becomes the nodes of its branches and a merging.
-    inputs : mapping of str to int
-        The channels of each input, by name.
+    inputs : mapping of str to int, or iterable of Input
+        The channels of each input, by name.  An :class:`Input` may have a signal of its own.
     sample_rate : number
         Of the OUTPUT, in Hz; kept as an exact fraction.  The rates of the inputs follow from it.
     output : str, optional
         The node whose value is the output; the last one by default.
     name : str, optional
+    notes : sequence of str
+        What a reader of answers should know of how the network came about: what was left out, what
+        was assumed.  Predictions list them first among their assumptions.
 
     Examples
     --------
@@ -153,15 +188,17 @@ class Graph:
     sample_rate: Fraction
     output: str
     name: str
+    notes: tuple[str, ...]
 
     def __init__(
         self,
         nodes: Iterable[tuple[str, Layer, str | Iterable[str]]],
-        inputs: Mapping[str, int],
+        inputs: Mapping[str, int] | Iterable[Input],
         sample_rate: object,
         *,
         output: str | None = None,
         name: str = "",
+        notes: Sequence[str] = (),
     ) -> None:
         parts = _checked_parts(nodes)
         self._fill(
@@ -170,6 +207,7 @@ class Graph:
             sample_rate,
             parts[-1].name if output is None else checked_name(output),
             name,
+            notes,
         )
 
     def _fill(
@@ -179,6 +217,7 @@ class Graph:
         sample_rate: object,
         output: str,
         name: str,
+        notes: Sequence[str] = (),
     ) -> None:
         """Keep the fields, once they fit together."""
         plain_text(name, "name")
@@ -189,6 +228,7 @@ class Graph:
             sample_rate=positive_rate(sample_rate),
             output=output,
             name=name,
+            notes=_checked_notes(notes),
         )
         _refuse_unread(self)
         _ = self.value_channels, self.value_rates
@@ -210,7 +250,7 @@ class Graph:
     #: What a given part is called.
     _unit = "node"
 
-    _fields = ("parts", "inputs", "sample_rate", "output", "name")
+    _fields = ("parts", "inputs", "sample_rate", "output", "name", "notes")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Graph):
@@ -218,7 +258,7 @@ class Graph:
         return all(getattr(self, key) == getattr(other, key) for key in Graph._fields)
 
     def __hash__(self) -> int:
-        return hash((self.parts, self.inputs, self.sample_rate, self.output, self.name))
+        return hash(tuple(getattr(self, key) for key in Graph._fields))
 
     # ------------------------------------------------------------------ nodes and values
 
@@ -438,10 +478,11 @@ class Graph:
         """Return a graph with some of its arguments changed."""
         fields: dict[str, object] = {
             "nodes": self.parts,
-            "inputs": {each.name: each.channels for each in self.inputs},
+            "inputs": self.inputs,
             "sample_rate": self.sample_rate,
             "output": self.output,
             "name": self.name,
+            "notes": self.notes,
         }
         return Graph(**(fields | changes))  # type: ignore[arg-type]
 
@@ -463,6 +504,58 @@ class Graph:
         if "operators" in vars(self):
             kept = [number for number, node in enumerate(self.nodes) if node.name in made._by_name]
             vars(made)["operators"] = tuple(self.operators[number] for number in kept)
+        return made
+
+    def after(self, name: int | str) -> Graph:
+        """Return the network behind a node: its value becomes an input of the same name.
+
+        Other inputs stay where they are still needed.
+
+        Parameters
+        ----------
+        name : str or int
+            Of any node, inside a branch too; a given part also by its number from 1.
+
+        Examples
+        --------
+        >>> from upsim.layers import Nearest, Opaque
+        >>> nodes = [("lstm", Opaque("LSTM", 8), "codes"), ("up", Nearest(2), "lstm")]
+        >>> Graph(nodes, inputs={"codes": 8}, sample_rate=16000).after("lstm")
+        Graph([('up', Nearest(2), 'lstm')], inputs={'lstm': 8}, sample_rate=16000)
+        """
+        if not isinstance(name, str):
+            name = self.parts[self.place_of(name) - 1].name
+        node = self.node(name)
+        if node.output == self.end:
+            raise ArgumentError(
+                "nothing comes after the output",
+                given=repr(name),
+                expected="a node before it",
+                fix=self.before(node),
+            )
+        parts = self.parts
+        if all(part.name != name for part in parts):
+            names = [*(each.name for each in self.inputs), *(each.name for each in self.nodes)]
+            parts = tuple(
+                Part(each.name, each.layer, tuple(names[value] for value in each.inputs))
+                for each in self.nodes
+            )
+        needed, kept = {self.output}, []
+        for part in reversed(parts):
+            if part.name in needed and part.name != name:
+                kept.append(part)
+                needed.update(part.reads)
+        made = object.__new__(Graph)
+        made._fill(
+            tuple(reversed(kept)),
+            (
+                Input(name, self.value_channels[node.output]),
+                *(each for each in self.inputs if each.name in needed),
+            ),
+            self.sample_rate,
+            self.output,
+            self.name,
+        )
         return made
 
     def values_upto(self, where: int | str) -> tuple[int, ...]:
@@ -500,7 +593,7 @@ class Graph:
     def label(self, number: int) -> str:
         """Return a given part's name as reports print it: ``layer 2 (TransposedConv)``."""
         part = self.parts[self.place_of(number) - 1]
-        return f"{spoken(part.name)} ({type(part.layer).__name__})"
+        return f"{spoken(part.name)} ({part.layer.called})"
 
     def kind(self, name: str) -> str:
         """Return what bears a name: ``2.1.2`` may be a ``TransposedConv``, ``mel`` an input."""
@@ -509,18 +602,21 @@ class Graph:
             return "input"
         for part in self.parts:
             if part.name == name:
-                return type(part.layer).__name__
-        return type(self.node(name).layer).__name__
+                return part.layer.called
+        return self.node(name).layer.called
 
     def __repr__(self) -> str:
         nodes = [
             (part.name, part.layer, part.reads[0] if len(part.reads) == 1 else part.reads)
             for part in self.parts
         ]
-        inputs = {each.name: each.channels for each in self.inputs}
+        inputs: object = {each.name: each.channels for each in self.inputs}
+        if any(each.signal is not None for each in self.inputs):
+            inputs = list(self.inputs)
         words = [repr(nodes), f"inputs={inputs!r}", f"sample_rate={rate_text(self.sample_rate)}"]
         words += [f"output={self.output!r}"] if self.output != self.parts[-1].name else []
         words += [f"name={self.name!r}"] if self.name else []
+        words += [f"notes={list(self.notes)!r}"] if self.notes else []
         return f"Graph({', '.join(words)})"
 
     def summary(self) -> str:
@@ -567,14 +663,14 @@ def walk(
 def walk_back(
     graph: Graph,
     at_output: Value,
-    rule: Callable[[Node, Value], Sequence[Value]],
+    rule: Callable[[Node, Value], Sequence[Value | None]],
     add: Callable[[Value, Value], Value],
 ) -> list[Value | None]:
     """Return what each value is worth to the output: from the output back.
 
-    ``rule(node, worth of its value)`` returns the worth that it hands to each value that it reads;
-    what several readers hand to one value is joined by ``add``.  None for a value that does not
-    reach the output.
+    ``rule(node, worth of its value)`` returns the worth that it hands to each value that it reads,
+    None for a value that it passes nothing of; what several readers hand to one value is joined by
+    ``add``.  None for a value that does not reach the output.
     """
     found: list[Value | None] = [None] * (len(graph.inputs) + len(graph.nodes))
     found[graph.end] = at_output
@@ -585,7 +681,8 @@ def walk_back(
         with graph.placed(node):
             for value, handed in zip(node.inputs, rule(node, worth), strict=True):
                 known = found[value]
-                found[value] = handed if known is None else add(known, handed)
+                if handed is not None:
+                    found[value] = handed if known is None else add(known, handed)
     return found
 
 
@@ -772,17 +869,33 @@ def checked_name(name: object) -> str:
     return name
 
 
+def _checked_notes(notes: object) -> tuple[str, ...]:
+    if not isinstance(notes, tuple | list):
+        raise ArgumentTypeError(
+            "notes must be a list of texts", given=f"notes={shown(notes)}", fix="notes=[]"
+        )
+    return tuple(plain_text(each, f"notes[{number}]") for number, each in enumerate(notes))
+
+
 def _checked_inputs(inputs: object) -> tuple[Input, ...]:
-    if not isinstance(inputs, Mapping) or not inputs:
+    listed: Iterable[object] = ()
+    if isinstance(inputs, Mapping):
+        listed = [Input(name, channels) for name, channels in inputs.items()]
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes):
+        listed = finite_list(inputs, "inputs")
+    found = tuple(each for each in listed if isinstance(each, Input))
+    if not found or len(found) < len(tuple(listed)):
         raise ArgumentTypeError(
             "inputs must map each input's name to its channels",
-            given=shown(inputs),
+            given=f"inputs={shown(inputs)}",
+            expected="a dict, or a list of upsim.Input",
             fix='inputs={"input": 1}',
         )
-    return tuple(
-        Input(checked_name(name), whole_number(channels, f"inputs[{name!r}]"))
-        for name, channels in inputs.items()
-    )
+    names = [each.name for each in found]
+    again = next((name for name in names if names.count(name) > 1), None)
+    if again is not None:
+        raise ArgumentError("two inputs have one name", given=repr(again), fix="another name")
+    return found
 
 
 def _value_of(values: Mapping[str, int], name: str, part: Part) -> int:

@@ -105,6 +105,11 @@ def every_kernel(layer: Resample) -> tuple[Kernels, Begins]:
         count = 6 * ratio // 2 * 2 if layer.kernel_size is None else layer.kernel_size
         taps = alias_free_filter(ratio, count) * new
         centre = (count - ratio) // 2 if old == 1 else count // 2
+    elif layer.like == "denoiser":
+        between = middle_kernel(parameter(layer, "zeros"))
+        taps = np.zeros(2 * between.size - 1)
+        taps[::2], taps[between.size - 1] = between / old, 1 / old
+        centre = between.size - 1
     else:
         window = parameter(layer, "window")
         if isinstance(window, np.ndarray):
@@ -124,6 +129,13 @@ def every_kernel(layer: Resample) -> tuple[Kernels, Begins]:
     return np.where(inside, taps[np.where(inside, places, 0)], 0.0), begins
 
 
+def middle_kernel(zeros: int) -> Kernels:
+    """Return the weights of the neighbours of a place in the middle between two samples."""
+    away = np.arange(-zeros + 0.5, zeros) * pi
+    window = np.sin(pi * np.arange(1, 4 * zeros, 2) / (4 * zeros)) ** 2
+    return np.asarray(np.sin(away) / away * window)
+
+
 @register(Resample)
 def resample(layer: Resample, samples: Signal) -> Signal:
     """Resample as the library does that the layer is like."""
@@ -133,6 +145,8 @@ def resample(layer: Resample, samples: Signal) -> Signal:
     length = samples.shape[-1]
     if layer.like == "scipy":
         return _by_scipy(layer, samples, old, new)
+    if layer.like == "denoiser":
+        return _by_halves(layer, samples, new)
     if layer.like == "bigvgan":
         return _alias_free(layer, samples, old, new)
     held = layer.like == "julius"
@@ -184,3 +198,21 @@ def _alias_free(layer: Resample, samples: Signal, old: int, new: int) -> Signal:
     begin = more * ratio + (taps - ratio) // 2
     end = more * ratio + (taps - ratio + 1) // 2
     return full[..., begin : full.shape[-1] - end].reshape(batch, channels, length * ratio)
+
+
+def _by_halves(layer: Resample, samples: Signal, new: int) -> Signal:
+    """Weave in the samples in the middle, or add the odd samples to the even ones."""
+    zeros = parameter(layer, "zeros")
+    kernel = like(samples, middle_kernel(zeros))[None, None]
+
+    def between(values: Signal) -> Signal:
+        alone = values.reshape(-1, 1, values.shape[-1])
+        made = correlate(pad(alone, zeros, zeros, "zeros"), kernel)
+        return made.reshape(*values.shape[:-1], -1)
+
+    if new == 2:
+        return np.stack([samples, between(samples)[..., 1:]], axis=-1).reshape(
+            *samples.shape[:-1], -1
+        )
+    even = pad(samples, 0, samples.shape[-1] % 2, "zeros")
+    return (even[..., ::2] + between(even[..., 1::2])[..., :-1]) * like(samples, 0.5)

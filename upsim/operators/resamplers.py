@@ -65,6 +65,28 @@ def torchaudio(
     return taps * (rolloff * min(up, down) / down), half
 
 
+def halfband(up: int, down: int, zeros: int) -> tuple[Taps, int]:
+    r"""Return the filter of the causal Demucs (denoiser), up or down by 2.
+
+    .. math:: h[p] = \frac1D\, \mathrm{sinc}(p / 2) \cos^2\!\left(\frac{\pi p}{4 Z}\right),
+              \qquad |p| < 2 Z
+
+    for ``Z`` zeros: every other tap but the middle one is zero, so the samples that there are pass
+    as they are.  Nothing is divided by a sum, so a constant leaves a weak tone.
+
+    Source: Defossez, Synnaeve & Adi, *Real time speech enhancement in the waveform domain*,
+    Interspeech 2020; facebookresearch/denoiser, ``denoiser/resample.py``.
+    """
+
+    def hann(share: Taps) -> Taps:
+        return np.asarray(np.cos(np.pi / 2 * share) ** 2)
+
+    taps, half = _sinc(up, down, zeros, 1.0, hann)
+    places = np.arange(-half, half + 1)
+    taps[(places % 2 == 0) & (places != 0)] = 0.0
+    return taps / down, half
+
+
 def _sinc(
     up: int, down: int, zeros: int, rolloff: float, window: Callable[[Taps], Taps]
 ) -> tuple[Taps, int]:

@@ -154,6 +154,9 @@ def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
     -------
     array (n, D, m, in)
     """
+    if not len(rows):
+        shape = (0, operator.down, rows.shape[1], operator.in_channels)
+        return np.zeros(shape, dtype=np.complex128)
     if isinstance(operator, StretchFIR) and operator.down > 1:
         return _decimated_rows(operator, rows, frequencies)
     turns, place = np.unique(frequencies % operator.down, return_inverse=True)

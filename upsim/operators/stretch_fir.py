@@ -27,7 +27,7 @@ from upsim.operators.finite import overlap_added
 from upsim.operators.folded import coprime, folded_taps, regrouped, undilated
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, Whole
-from upsim.words.arguments import one_of, refuse_beyond_memory, whole_number
+from upsim.words.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
 from upsim.words.frozen import frozen
 from upsim.words.tolerance import rounding
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from upsim.operators.polyphase import PolyphaseMatrix
 
 Number = TypeVar("Number", np.float64, np.complex128)
+
+#: A sample on which less falls is not covered (torch's own limit for windows).
+_UNCOVERED = 1e-11
 
 #: Samples of a period, and taps, up to which filters of one channel each are applied together.
 _SHORT = 1024
@@ -74,6 +77,10 @@ class StretchFIR(Operator):
         zeros added.
     padding_mode : str
         What the finite map sees beyond the ends of its input.
+    coverage : array (K,), optional
+        ``u``, for a weighted overlap-add: the finite map divides each output sample by the sum of
+        the ``u[k]`` whose input sample is inside the signal.  Those of one phase sum to 1, so
+        nothing is divided far from the ends.  No chain, sum or other form keeps it.
     law : LengthRule, optional
         The length law, where floors of several layers make it another than that of the crops.
 
@@ -96,6 +103,7 @@ class StretchFIR(Operator):
     offset: Real | None = field(default=None, kw_only=True)
     crop: tuple[int, int] = field(default=(0, 0), kw_only=True)
     padding_mode: str = field(default="zeros", kw_only=True)
+    coverage: Real | None = field(default=None, kw_only=True)
     law: LengthRule | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -126,6 +134,9 @@ class StretchFIR(Operator):
             object.__setattr__(self, name, value)
         if self.law is not None:
             refuse_other_rate(self.law, self.factor, self.down)
+        if self.coverage is not None:
+            coverage = finite_array(self.coverage, "coverage", shape=taps.shape[2:])
+            object.__setattr__(self, "coverage", frozen(coverage))
 
     @property
     def out_channels(self) -> int:  # type: ignore[override]
@@ -438,8 +449,31 @@ class StretchFIR(Operator):
             index, seen = extended_index(np.arange(given, last + 1), count, self.padding_mode)
             padded = np.where(seen, samples[:, index], 0.0)
         if self.down > 1:
-            return decimated_line(self, padded, given, total)
-        return self._added(padded, given, 0, total)
+            made = decimated_line(self, padded, given, total)
+        else:
+            made = self._added(padded, given, 0, total)
+        return made if self.coverage is None else np.asarray(made / self._covered(count))
+
+    def _covered(self, length: int) -> Real:
+        """Return the sum of the coverage that falls on each output sample, or refuse."""
+        assert self.coverage is not None
+        alone = StretchFIR(
+            self.coverage[None, None],
+            self.factor,
+            down=self.down,
+            dilation=self.dilation,
+            crop=self.crop,
+            law=self.law,
+        )
+        found = alone.apply(np.ones((1, length)))[0]
+        if found.size and found.min() <= _UNCOVERED:
+            raise ShapeError(
+                "the windows leave samples near the ends uncovered",
+                given=f"output sample {int(found.argmin())} of {found.size}",
+                expected="at each output sample a window that is not zero",
+                fix="more samples cut at the ends",
+            )
+        return np.asarray(found)
 
     def stretch_of(self, samples: Real, given: int, first: int, last: int) -> Real:
         """Return outputs ``first`` to ``last - 1``, offset included, of a stretch of the input.
@@ -499,6 +533,7 @@ class StretchFIR(Operator):
     def _entries(self, length: int) -> Iterator[tuple[Whole, Whole, Real]]:
         total = self.length(length)
         starts = np.arange(self.out_channels) // (self.out_channels // self.groups)
+        shares = None if self.coverage is None else 1 / self._covered(length)
         for tap, place in enumerate(self.positions):
             # The samples whose answer to this tap lies inside the output.
             low = -(int(place) // self.factor)
@@ -514,7 +549,10 @@ class StretchFIR(Operator):
             channels = starts[out] * self.taps.shape[1] + inward
             rows = (out[:, None] * total + hit).reshape(-1)
             columns = (channels[:, None] * length + inside).reshape(-1)
-            yield rows, columns, np.repeat(self.taps[out, inward, tap], hit.size)
+            values = np.repeat(self.taps[out, inward, tap], hit.size)
+            if shares is not None:
+                values *= np.tile(shares[hit], out.size)
+            yield rows, columns, values
 
 
 def _whole_grid(frequencies: Real) -> int:

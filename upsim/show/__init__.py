@@ -5,12 +5,14 @@ figure of 1280 x 720, and returns the Axes. matplotlib is imported at the first 
 """
 
 from upsim.show.comb import draw_comb
+from upsim.show.context_curve import draw_context
 from upsim.show.impulse import (
     draw_impulse_and_phase_gains,
     draw_impulse_response,
     draw_phase_gains,
 )
 from upsim.show.layers import draw_layers
+from upsim.show.pairs import draw_pairs
 from upsim.show.provenance import draw_provenance
 from upsim.show.rows import Band, ContributionRow, Panel, ToneRow
 from upsim.show.spectrogram import (
@@ -28,9 +30,11 @@ __all__ = [
     "SpectrogramImage",
     "ToneRow",
     "draw_comb",
+    "draw_context",
     "draw_impulse_and_phase_gains",
     "draw_impulse_response",
     "draw_layers",
+    "draw_pairs",
     "draw_phase_gains",
     "draw_provenance",
     "draw_spectrogram",

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
-from upsim.layers.subpixel import PeriodicShuffle
-from upsim.layers.wavelet import TwoBandSynthesis
+from upsim.layers.base import LinearLayer
 from upsim.network.feed import signals_of
 from upsim.network.graph import Graph, Node, walk
 from upsim.operators import StretchFIR
@@ -174,6 +173,8 @@ class _Patterns:
         Of three strengths the largest decides; those within rounding of it count too.  None behind
         a decimation, where the line has several places at the layer's output.
         """
+        if self.stack.operators[number] is None:  # an opaque node
+            return None
         if number not in self._known:
             self._known[number] = self._strengths(number)
         strengths, floor = self._known[number]
@@ -207,7 +208,7 @@ class _Patterns:
         seen = on_a_circle(node, operator, rows, self.witness, [])
         whole, bias = seen
         whole = whole - bias
-        if isinstance(node.layer, PeriodicShuffle | TwoBandSynthesis):
+        if isinstance(node.layer, LinearLayer) and node.layer.interleaves:
             # No weights of its own: the lines are in how its channels' offsets differ.
             patterns = {"channels": whole}
         elif isinstance(operator, StretchFIR) and operator.down == 1:

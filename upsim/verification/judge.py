@@ -11,7 +11,7 @@ from functools import partial
 
 from upsim.answer.prediction import Prediction
 from upsim.errors import UpsimError
-from upsim.layers.base import Activation, Normalisation
+from upsim.layers.base import Activation, Normalisation, Unmodelled
 from upsim.network.feed import signals_of
 from upsim.network.graph import Graph
 from upsim.verification.births import judge_births
@@ -176,8 +176,8 @@ class Judge:
 
 
 def is_linear(stack: Graph) -> bool:
-    """Return True if a stack has no activation and no normalisation over time."""
-    kinds = (Activation, Normalisation)
+    """Return True if a stack has no activation, no normalisation over time, no opaque node."""
+    kinds = (Activation, Normalisation, Unmodelled)
     return not any(isinstance(node.layer, kinds) for node in stack.nodes)
 
 

@@ -3,7 +3,8 @@
 A period is run on a circle: each linear layer is fed the period again and again, as long as its
 taps reach, and one period is read where they see no end.  That is the shortest run which holds the
 steady state.  Activations need the period alone, and so do normalisations: the statistics of one
-period are those of a long signal.
+period are those of a long signal.  An opaque node is fed the period ever more often, until its
+output stays as it is.
 
 Beside the samples goes the running bound of their rounding, evaluated on them.
 """
@@ -19,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim import neural
-from upsim.errors import ShapeError
-from upsim.layers.base import Activation, Layer, Normalisation
+from upsim.errors import NotPredictableError, ShapeError
+from upsim.layers.base import Activation, Layer, Normalisation, Unmodelled
 from upsim.network.graph import Graph, Node, walk
 from upsim.neural.branches import merged
 from upsim.operators import Operator, StretchFIR
@@ -32,6 +33,9 @@ Array = NDArray[np.float64]
 
 #: Random signs with which the errors before an activation are tried.
 _TRIALS = 4
+
+#: How often an opaque node is fed its period.
+_TURNS = tuple(5 * 3**power for power in range(7))
 
 #: Input samples that a layer may be offered before it is left to say that they are too few.
 _LONGEST = 2**24
@@ -120,7 +124,7 @@ def run_period(
 
     def layer(node: Node, operator: Operator | None, given: Seen) -> Array:
         if operator is None:
-            return witness(node.layer, given.samples)
+            return _on_a_period(node.layer, given.samples, witness)
         if parts is None:
             return on_a_circle(node, operator, given.samples, witness, off)
         # One more row of silence shows the bias alone.
@@ -273,11 +277,47 @@ def _error(
     if operator is not None:
         period = given.samples.shape[2] if circular else None
         return running_error(operator, given.size, given.error, period=period, dtype=witness.dtype)
-    assert isinstance(layer, Activation | Normalisation)
-    return _tried(layer, given, made, witness)
+    assert isinstance(layer, Activation | Normalisation | Unmodelled)
+    return _tried(layer, given, made, witness, _on_a_period if circular else _as_it_is)
 
 
-def _tried(layer: Layer, given: Seen, made: Array, witness: Witness) -> Array:
+def _as_it_is(layer: Layer, samples: Array, witness: Witness) -> Array:
+    return witness(layer, samples)
+
+
+def _on_a_period(layer: Layer, samples: Array, witness: Witness) -> Array:
+    """Return one period behind a layer that is not linear."""
+    if not isinstance(layer, Unmodelled):
+        return witness(layer, samples)
+    whole = np.tile(samples, lcm(samples.shape[2], layer.block[1]) // samples.shape[2])
+    span = whole.shape[2] // layer.block[1] * layer.block[0]
+    before: Array | None = None
+    for turns in _TURNS:
+        refuse_beyond_memory(
+            2 * whole.size * turns, "the run of an opaque node", fix="a signal of a shorter period"
+        )
+        made = witness(layer, np.tile(whole, turns))
+        # As far from one end as from the other.
+        first = (turns - 1) // 2 * span
+        found = made[:, :, first : first + span]
+        least = probable(made[0].size, 1.0, witness.dtype) * np.abs(made).max()
+        if before is not None and np.abs(found - before).max() <= least:
+            return found
+        before = found
+    raise NotPredictableError(
+        "an opaque node does not settle",
+        given=f"{_TURNS[-1]} periods of {whole.shape[2]} samples",
+        expected="a function that forgets",
+    )
+
+
+def _tried(
+    layer: Layer,
+    given: Seen,
+    made: Array,
+    witness: Witness,
+    perform: Callable[[Layer, Array, Witness], Array],
+) -> Array:
     """Return the error behind a layer that is not linear, by moving its input that far.
 
     All up, all down, half the channels up and half down (a gate's two halves), and random signs;
@@ -286,7 +326,7 @@ def _tried(layer: Layer, given: Seen, made: Array, witness: Witness) -> Array:
     """
     samples = given.samples
     rows, channels, _ = samples.shape
-    sums = samples[0].size if isinstance(layer, Normalisation) else channels
+    sums = samples[0].size if isinstance(layer, Normalisation | Unmodelled) else channels
     moved = given.error[:, None] + probable(sums + 8, 1.0, witness.dtype) * given.size[:, None]
     rng = np.random.default_rng(0)
     halves = np.where(np.arange(channels) < channels // 2, 1.0, -1.0)[:, None]
@@ -294,7 +334,7 @@ def _tried(layer: Layer, given: Seen, made: Array, witness: Witness) -> Array:
     largest = np.zeros(made.shape[1])
     for number in range(len(signs) + _TRIALS):
         sign = signs[number] if number < len(signs) else rng.choice((-1.0, 1.0), samples.shape[1:])
-        change = witness(layer, samples + moved * sign) - made
+        change = perform(layer, samples + moved * sign, witness) - made
         np.maximum(largest, np.abs(change).max(axis=(0, 2)), out=largest)
     assert rows == made.shape[0]
     own = probable(8, 1.0, witness.dtype) * np.abs(made).max(axis=(0, 2))

@@ -136,3 +136,16 @@ def format_decibels(power: float) -> str:
     """
     level = float(decibels(power))
     return f"{level:.2f} dB" if math.isfinite(level) else f"{level} dB"
+
+
+def format_full_scale(power: float) -> str:
+    """Return a power in dBFS as AES17 defines it: a sine of amplitude 1 is 0 dB.
+
+    Its mean square is a half, so the level is ``10 log10(2 power)``.
+
+    Examples
+    --------
+    >>> format_full_scale(0.5), format_full_scale(0.0)
+    ('0.00 dBFS', '-inf dBFS')
+    """
+    return format_decibels(2 * power) + "FS"

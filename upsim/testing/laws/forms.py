@@ -37,7 +37,8 @@ def placed_blocks(operator: PolyphaseMatrix) -> dict[tuple[int, ...], float]:
 def _same_run(one: Operator, other: Operator, name: str) -> None:
     samples = probe(one.in_channels, 3 * room(one))
     within = margin(samples, one)
-    agree(other.apply(samples), one.apply(samples), within=within, what=f"apply, {name}")
+    if getattr(one, "coverage", None) is None:  # only its own form divides near the ends
+        agree(other.apply(samples), one.apply(samples), within=within, what=f"apply, {name}")
     periods = tiled_alike(other.periodic(samples), one.periodic(samples))
     agree(*periods, within=within, what=f"periodic, {name}")
     span = one.up * other.up

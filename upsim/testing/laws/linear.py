@@ -128,7 +128,7 @@ def adjoint(layer: Layer, channels: int) -> None:
         within=margin(4 * np.abs(inputs), operator, more=outputs.size + inputs.size),
         what="<A x, y> and <x, A* y>",
     )
-    if operator.padding_mode != "zeros":
+    if operator.padding_mode != "zeros" or getattr(operator, "coverage", None) is not None:
         return
     total = operator.length(2 * room(operator) + operator.down)
     length = back.length(total)

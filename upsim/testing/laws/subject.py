@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from upsim.errors import NotPredictableError
-from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation
+from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.operator import Real
 
@@ -101,7 +101,7 @@ def run_finite(layers: Iterable[Layer], samples: Real) -> Real:
             ends = [run_finite(part, samples) for part in layer.parts]
             samples = np.concatenate(ends) if layer.merging == "concatenate" else np.sum(ends, 0)
             samples = samples / (len(ends) if layer.merging == "mean" else 1)
-        elif isinstance(layer, Activation | Normalisation):
+        elif isinstance(layer, Activation | Normalisation | Unmodelled):
             samples = layer.function(samples)
         else:
             raise NotPredictableError("a layer of no known kind", given=f"{layer!r:.60}")

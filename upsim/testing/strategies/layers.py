@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from upsim.layers import CATALOGUE
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer
-from upsim.testing.strategies import branches, normalisations, plain, pointwise, weighted
+from upsim.testing.strategies import branches, normalisations, opaque, plain, pointwise, weighted
 
 #: For each layer of the catalogue, a function from input channels to a strategy of such layers.
 STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
@@ -21,10 +21,14 @@ STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     **normalisations.STRATEGIES,
     "Residual": branches.residuals,
     "Parallel": branches.parallels,
+    "Opaque": opaque.opaques,
 }
 
 #: Input channels must be a multiple of this.
-_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate"})
+_EVEN = frozenset({"HaarSynthesis", "LazyWaveletSynthesis", "GLU", "Gate", "InverseSTFT"})
+
+#: The fewest channels, where one or two are not enough.
+_FEWEST = {"InverseSTFT": 4}
 
 #: Layers that make more samples of fewer.
 _UPSAMPLERS = (
@@ -44,7 +48,7 @@ _UPSAMPLERS = (
 
 def _channels(name: str) -> st.SearchStrategy[int]:
     if name in _EVEN:
-        return st.sampled_from([2, 4])
+        return st.sampled_from([2, 4]).map(lambda count: max(count, _FEWEST.get(name, 1)))
     return st.sampled_from([1, 2, 4]) if name == "PeriodicShuffle" else st.integers(1, 2)
 
 
@@ -67,6 +71,8 @@ def layers_with_channels(
     wanted = sorted(STRATEGIES if names is None else names)
     if channels is not None and channels % 2:
         wanted = [name for name in wanted if name not in _EVEN]
+    if channels is not None:
+        wanted = [name for name in wanted if channels >= _FEWEST.get(name, 1)]
     name = draw(st.sampled_from(wanted))
     count = draw(_channels(name)) if channels is None else channels
     return draw(STRATEGIES[name](count)), count

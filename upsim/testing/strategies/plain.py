@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from upsim.layers.base import Layer
 from upsim.layers.channels import Scale, Select
 from upsim.layers.interpolation import Cubic, Hold, Linear, Nearest, Stretch, WindowedSinc
+from upsim.layers.inverse_stft import InverseSTFT
+from upsim.layers.pqmf import PQMF
 from upsim.layers.resample import METHODS, PADTYPES, Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle
@@ -49,6 +51,27 @@ def _decimations(draw: st.DrawFn, channels: int) -> Layer:
     return Decimate(factor, draw(st.integers(0, factor - 1)))
 
 
+def _banks(channels: int) -> st.SearchStrategy[Layer]:
+    return st.builds(
+        PQMF,
+        st.just(channels),
+        st.sampled_from([2, 8, 14]),
+        st.sampled_from([0.142, 0.25, 0.5]),
+        st.sampled_from([0.0, 9.0]),
+    )
+
+
+@st.composite
+def _inverse_transforms(draw: st.DrawFn, channels: int) -> Layer:
+    n_fft = draw(st.sampled_from([channels - 2, channels - 1]))
+    window = draw(st.sampled_from(["hann", "hamming", "boxcar"]))
+    # The first sample of a Hann window is zero: it must be cut.
+    center = window == "hann" or draw(st.booleans())
+    hop = draw(st.integers(1, n_fft // 2))
+    trim = None if center else draw(st.sampled_from([None, 1]))
+    return InverseSTFT(n_fft, hop, None, window, center, draw(st.booleans()), trim)
+
+
 _rates = st.integers(1, 5)
 _resamplers = st.one_of(
     st.builds(
@@ -80,6 +103,8 @@ _resamplers = st.one_of(
         beta=st.sampled_from([None, 8.0]),
     ),
     st.builds(Resample, st.just(1), st.integers(1, 3), st.just("bigvgan")),
+    st.builds(Resample, st.just(1), st.just(2), st.just("denoiser"), zeros=st.integers(1, 4)),
+    st.builds(Resample, st.just(2), st.just(1), st.just("denoiser"), zeros=st.integers(1, 4)),
     st.builds(
         Resample, st.integers(2, 3), st.just(1), st.just("bigvgan"), kernel_size=st.integers(6, 9)
     ),
@@ -119,6 +144,8 @@ def _any_channels(strategy: st.SearchStrategy[Layer]) -> Callable[[int], st.Sear
 STRATEGIES: dict[str, Callable[[int], st.SearchStrategy[Layer]]] = {
     **{name: _any_channels(strategy) for name, strategy in _interpolators.items()},
     "PeriodicShuffle": _shuffles,
+    "PQMF": _banks,
+    "InverseSTFT": _inverse_transforms,
     "Bias": _biases,
     "Scale": _scales,
     "Select": _selections,

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from upsim.layers import CATALOGUE
-from upsim.layers.base import Layer, LinearLayer
+from upsim.layers.base import Layer, LinearLayer, Unmodelled
 from upsim.network.stack import Stack
 from upsim.testing.strategies.branches import parallels, residuals
 from upsim.testing.strategies.layers import STRATEGIES, layers_with_channels
@@ -30,7 +30,8 @@ def stacks(draw: st.DrawFn, *, linear: bool = True, longest: int = 4) -> Stack:
     Parameters
     ----------
     linear : bool
-        Whether all layers are linear, those in branches too; otherwise any layers are taken.
+        Whether all layers are linear, those in branches too; otherwise any layers with a formula
+        are taken.
     longest : int
         Most layers.
     """
@@ -50,7 +51,9 @@ def stacks(draw: st.DrawFn, *, linear: bool = True, longest: int = 4) -> Stack:
 
 def _next_layer(channels: int, *, linear: bool) -> st.SearchStrategy[Layer]:
     if not linear:
-        return layers_with_channels(channels=channels).map(lambda pair: pair[0])
+        modelled = [name for name, kind in CATALOGUE.items() if not issubclass(kind, Unmodelled)]
+        found = layers_with_channels(names=modelled, channels=channels)
+        return found.map(lambda pair: pair[0])
     names = [name for name, kind in CATALOGUE.items() if issubclass(kind, LinearLayer)]
     plain = layers_with_channels(names=names, channels=channels).map(lambda pair: pair[0])
     branched = st.one_of(residuals(channels, linear=True), parallels(channels, linear=True))

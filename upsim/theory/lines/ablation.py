@@ -30,7 +30,7 @@ from dataclasses import replace
 import numpy as np
 
 from upsim.layers import ChannelNormalisation
-from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled
 from upsim.network.graph import Node
 from upsim.network.signals import Signal
 from upsim.operators import Operator
@@ -77,6 +77,9 @@ def layers_by_cause(signals: Sequence[Signal], trace: Trace) -> dict[str, tuple[
         for node in trace.nodes
         if isinstance(node.layer, Activation) and not isinstance(node.layer, ChannelNormalisation)
     )
+    opaque = tuple(node.name for node in trace.nodes if isinstance(node.layer, Unmodelled))
+    if opaque:
+        found["opaque"] = opaque
     if activations:
         found["activation"] = activations
         if any(signal.has_noise(each.channels, rate) for signal, each, rate in fed):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers import Gated
-from upsim.layers.base import Activation, Normalisation
+from upsim.layers.base import Activation, Normalisation, Unmodelled
 from upsim.layers.merging import Concatenate, Merging
 from upsim.network.graph import Graph, Node, walk_back
 from upsim.operators import Operator
@@ -55,7 +55,7 @@ def asked_back(graph: Graph) -> bool:
         layer = node.layer
         if isinstance(layer, Activation) and not _passes_its_input(layer):
             return False
-        sources += isinstance(layer, Activation) or layer.has_bias
+        sources += isinstance(layer, Activation | Unmodelled) or layer.has_bias
     return sources >= _SOURCES_PER_ROW * graph.out_channels
 
 
@@ -170,7 +170,8 @@ class _Block:
         eye = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, 1, out, out))
         rows = walk_back(graph, _Rows(eye, (0,), span), self._back, _Rows.__add__)
         for found, start in reversed(list(zip(rows, starts, strict=False))):
-            assert found is not None
+            if found is None:  # an opaque node stands on every way to the output
+                continue
             for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
                 self._bear(source, found, share)
         self._born.reverse()
@@ -188,8 +189,11 @@ class _Block:
     def _bear(self, source: Source, rows: _Rows, samples: Real) -> None:
         self._born.append((source, rows.times(samples, self._numbers)))
 
-    def _back(self, node: Node, rows: _Rows) -> list[_Rows]:
+    def _back(self, node: Node, rows: _Rows) -> Sequence[_Rows | None]:
         layer = node.layer
+        if isinstance(layer, Unmodelled):
+            self._bear(Source("opaque", node.name), rows, self._period(node.output))
+            return [None] * len(node.inputs)
         if isinstance(layer, Concatenate):
             cuts = np.cumsum([self._period(value).shape[0] for value in node.inputs])[:-1]
             return [replace(rows, gains=part) for part in np.split(rows.gains, cuts, axis=3)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
-from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled
 from upsim.network.graph import spoken
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
@@ -46,7 +46,7 @@ class Contribution:
     Parameters
     ----------
     cause : str
-        "input", "input offset", "bias", "activation" or "modulation".
+        "input", "input offset", "bias", "activation", "modulation" or "opaque".
     layer : str
         Label of the layer, "" for the input; in expectation all layers of the cause ("2, 4").
     amplitude : array (channels,) or None
@@ -262,10 +262,15 @@ def _contributions(
     """
     if not sources:
         return [()] * len(shares)
-    shares = frozen(np.ascontiguousarray(shares))
+    order = np.argsort(-(np.abs(shares) ** 2).sum(axis=2), axis=1, kind="stable")
+    above = np.any(np.abs(shares) > floor, axis=2)
+    # What is too weak to be listed must not be missing in the sum: the strongest takes it.
+    weak = np.where(above[..., None], 0.0, shares).sum(axis=1)
+    shares, lines = np.array(shares), np.arange(len(shares))
+    shares[lines, order[:, 0]] += np.where(above[lines, order[:, 0], None], weak, 0.0)
+    shares = frozen(shares)
     magnitudes = np.abs(shares)
-    order = np.argsort(-(magnitudes**2).sum(axis=2), axis=1, kind="stable").tolist()
-    heard: list[list[bool]] = np.any(magnitudes > floor, axis=2).tolist()
+    heard: list[list[bool]] = above.tolist()
     powers = frozen(magnitudes**2 * sides[:, None, None])
     return [
         tuple(
@@ -273,7 +278,7 @@ def _contributions(
             for each in ranks
             if above[each]
         )
-        for line, power, ranks, above in zip(shares, powers, order, heard, strict=True)
+        for line, power, ranks, above in zip(shares, powers, order.tolist(), heard, strict=True)
     ]
 
 
@@ -307,11 +312,16 @@ def _layer_and_cause(
         if cause:
             return origin.layer or origin.moved_by, cause
     # No image of an input line, and no layer that could make it of an offset did so: an activation
-    # behind them distorted other lines.
-    makers = [each.layer for each in contributions if each.cause == "activation"]
-    makers += [node.name for node in trace.nodes[::-1] if isinstance(node.layer, Activation)]
-    if makers or not origins:
-        return (makers[0] if makers else ""), "activation"
+    # or an opaque node behind them distorted other lines.
+    bent = ("activation", "opaque")
+    makes = [(each.layer, each.cause) for each in contributions if each.cause in bent]
+    makes += [
+        (node.name, bent[isinstance(node.layer, Unmodelled)])
+        for node in trace.nodes[::-1]
+        if isinstance(node.layer, Activation | Unmodelled)
+    ]
+    if makes or not origins:
+        return makes[0] if makes else ("", "activation")
     return origins[0].layer, "weights"
 
 
@@ -341,6 +351,8 @@ def _offset_source(trace: Trace, contributions: tuple[Contribution, ...]) -> tup
             return node.name, "bias"
         if isinstance(node.layer, Activation):
             return node.name, "activation"
+        if isinstance(node.layer, Unmodelled):
+            return node.name, "opaque"
     return "", "input offset"
 
 
@@ -374,8 +386,11 @@ class Mechanisms:
     def cause(self, origin: Origin) -> str:
         """Return "overlap", "weights" or "bias"; "" if all three are at the level of rounding.
 
-        A layer without weights of its own, a shuffle say, answers "channels".
+        A layer without weights of its own, a shuffle say, answers "channels", a node without a
+        formula "opaque".
         """
+        if isinstance(self._trace.nodes[origin.node].layer, Unmodelled):
+            return "opaque"
         causes = self._known.get(origin.node)
         if causes is None:
             causes = self._known[origin.node] = self._causes(origin.node)

@@ -29,7 +29,7 @@ class Source:
     Parameters
     ----------
     cause : str
-        "input", "input offset", "bias", "activation" or "modulation".
+        "input", "input offset", "bias", "activation", "modulation" or "opaque".
     layer : str
         The label of the layer, "" for the input.
     """

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError, ShapeError, TooLargeError
-from upsim.layers.base import Activation, Normalisation
+from upsim.layers import ChannelNormalisation
+from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
 from upsim.network.graph import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
@@ -29,6 +30,8 @@ from upsim.theory.moments.base import Levels, Moments, Source
 from upsim.theory.moments.bussgang import bussgang
 from upsim.theory.moments.merging import merged_samples
 from upsim.theory.moments.passed_error import error_of_function, largest, merged_error
+from upsim.theory.moments.second_evaluation import SecondEvaluation, merged_evaluations
+from upsim.theory.moments.settling import settled
 from upsim.theory.moments.spectral_lines import SpectralLines, merged_lines
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory
 from upsim.words.tolerance import probable, rounding
@@ -58,9 +61,13 @@ class DeterministicMoments(Moments):
         Whether shares are carried.
     normalised : tuple of str
         Names of the normalisations on the way.
+    run : tuple of str
+        Names of the nodes on the way that were run, as they have no formula.
     sines : SpectralLines or None
         The images of the input's sines, where they are kept apart from the period; their source is
         the input.
+    second : SecondEvaluation or None
+        Behind a normalisation: the period once more with larger roundings, which gives the error.
     """
 
     period: Array
@@ -70,7 +77,9 @@ class DeterministicMoments(Moments):
     error: Array = field(default_factory=lambda: np.zeros(0))
     provenance: bool = True
     normalised: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     sines: SpectralLines | None = None
+    second: SecondEvaluation | None = None
 
     def __post_init__(self) -> None:
         if not self.error.size:
@@ -149,6 +158,9 @@ class DeterministicMoments(Moments):
         if self.normalised and self.waveform is not None:
             listed = ", ".join(self.normalised)
             found.append(f"{listed}: statistics of the recording, edges included")
+        if self.run:
+            listed = ", ".join(self.run)
+            found.append(f"{listed}: run until settled; what it passes and makes is one share")
         if self.waveform is not None:
             found.append("recording: carried exactly, edges included")
         return tuple(found)
@@ -166,15 +178,19 @@ class DeterministicMoments(Moments):
             fix = f"a bias whose period divides {after}"
         rows = len(self.sources) + 2
         refuse_beyond_memory(rows * operator.out_channels * whole, what, fix=fix)
-        error = np.zeros(operator.out_channels)
+        error, second = np.zeros(operator.out_channels), self.second
         if self.size.any() or self.error.any() or self.sources:
             batch = self.period[None]
             if self.sources:
                 batch = np.concatenate([batch, self.shares])
             mapped = Repeating(operator.periodic(batch)).over(whole)
-            error = running_error(operator, self.size, self.error, period=self.period.shape[1])
+            before = self.error if second is None else np.zeros(self.channels)
+            error = running_error(operator, self.size, before, period=self.period.shape[1])
+            if second is not None:
+                second = second.through(lambda each: Repeating(operator.periodic(each)).over(whole))
         else:  # silence, as where all the input is noise
             mapped = np.zeros((1, operator.out_channels, whole))
+            second = None
         waveform = None
         if self.waveform is not None:
             refuse_beyond_memory(
@@ -188,10 +204,21 @@ class DeterministicMoments(Moments):
             period=mapped[0],
             shares=mapped[1:],
             waveform=waveform,
-            error=error,
             sines=None if self.sines is None else self.sines.through(operator),
+            second=second,
         )
-        return made.with_offset(offset, label)
+        return made.with_offset(offset, label).rounded(error, label)
+
+    def rounded(self, error: Array, label: str) -> Self:
+        """Return the record with the error of the rounding at a node.
+
+        Where there is a second evaluation, ``error`` is the node's own, and moves that; where there
+        is none, it is all of it.
+        """
+        if self.second is None:
+            return replace(self, error=error)
+        second = self.second.rounded(error, label)
+        return replace(self, error=second.error(self.period), second=second)
 
     def with_offset(self, offset: Array | None, label: str) -> Self:
         """Return the record with an offset (channels, p) added, a source of cause "bias".
@@ -217,6 +244,9 @@ class DeterministicMoments(Moments):
             sources=sources,
             shares=shares,
             waveform=None if recorded is None else recorded + over(recorded.shape[1]),
+            second=None
+            if self.second is None
+            else self.second.through(lambda each: each + over(each.shape[-1])),
         )
 
     def through_activation(self, activation: Activation, label: str) -> Self:
@@ -227,8 +257,8 @@ class DeterministicMoments(Moments):
         """
         total = activation.function(self.period)
         waveform = None if self.waveform is None else activation.function(self.waveform)
-        for made in (total, waveform):
-            if made is not None and not np.isfinite(made).all():
+        for samples in (total, waveform):
+            if samples is not None and not np.isfinite(samples).all():
                 raise NotPredictableError(
                     "the function has no finite value somewhere",
                     given=f"{activation!r:.60}",
@@ -240,77 +270,99 @@ class DeterministicMoments(Moments):
             gain, rest = bussgang(activation, self.period, total)
             shares = np.concatenate([gain * activation.passing(self.shares), rest[None]])
             sources = (*sources, Source("activation", label))
-        return replace(
+        second = self.second
+        if second is None and isinstance(activation, ChannelNormalisation):
+            second = SecondEvaluation.of(self.period, self.error, label)
+        before = self.error if second is None else np.zeros(self.channels)
+        made = replace(
             self,
             period=total,
             sources=sources,
             shares=shares,
             waveform=waveform,
-            error=error_of_function(activation, self.period, self.error, total),
+            second=None if second is None else second.through(activation.function),
+        )
+        return made.rounded(error_of_function(activation, self.period, before, total), label)
+
+    def through_unmodelled(self, layer: Unmodelled, label: str) -> Self:
+        """Run the node: on a period until it has settled, on a recording as it is.
+
+        What passed it and what it made cannot be told apart: all of it is one source.
+        """
+        total, error = settled(layer, self.period, self.error)
+        return replace(
+            self,
+            period=total,
+            sources=(Source("opaque", label),) if self.provenance else (),
+            shares=total[None] if self.provenance else np.zeros((0, *total.shape)),
+            waveform=None if self.waveform is None else layer.function(self.waveform),
+            error=error,
+            second=None,
+            run=(*self.run, f"{spoken(label)} ({layer.called})"),
         )
 
     def levels(self) -> Levels:
         """Return mean and variance of the recording if there is one, of the period if not."""
         measured = self.period if self.waveform is None else self.waveform
-        return Levels(measured.mean(axis=1), measured.var(axis=1))
+        return Levels(mean_over_time(measured), measured.var(axis=1))
 
     def through_normalisation(self, layer: Normalisation, label: str) -> Self:
         """Apply the gain that the levels decide; a bias is a new source."""
-        return self.normalised_by(layer, label, self.levels())
+        return self.normalised_by(layer, label, None)
 
-    def normalised_by(self, layer: Normalisation, label: str, levels: Levels) -> Self:
+    def normalised_by(self, layer: Normalisation, label: str, given: Levels | None) -> Self:
         r"""Apply the gain that given levels decide, and take each part's own centre from it.
 
         With the gains ``g`` fixed, :math:`g (x - m(x)) + b` is linear in ``x`` but for the bias,
         as the centre ``m`` is linear in the means over time.  So each share loses its own centre,
         the shares still add up, and the bias is a source of its own.
         """
-        gains, bias = layer.gains(levels.mean, levels.variance)[:, None], layer.bias_array()
+        levels, bias = given or self.levels(), layer.bias_array()
         # A sample and the mean that it loses are each off by the error so far; the mean is a sum.
         sums = probable(self.period.size + 2, 1.0)
         floor = 2 * self.error + sums * self.size
+        gains = layer.gains(levels.mean, levels.variance)
+
+        def centred(samples: Array) -> Array:
+            return samples - layer.centre(mean_over_time(samples))[..., None]
 
         def moved(samples: Array, least: Array) -> Array:
-            centred = samples - layer.centre(samples.mean(axis=-1))[..., None]
+            left = centred(samples)
             # Do not let the gain amplify rounding residue of a constant.
-            moving = np.abs(centred).max(axis=-1, keepdims=True) > least[..., None]
-            return np.where(moving, gains * centred, 0.0)
+            moving = np.abs(left).max(axis=-1, keepdims=True) > least[..., None]
+            return np.where(moving, gains[:, None] * left, 0.0)
 
         total, shares = moved(self.period, floor), self.shares
         if self.sources:
             shares = moved(shares, floor + sums * largest(shares))
-        # The error passes with the gain, but for channels that were set to zero; an error of the
-        # gain meets what is left of a channel without its centre.
-        centred = largest(self.period - layer.centre(self.period.mean(axis=1))[:, None])
-        error = np.any(total, axis=1) * (
-            np.abs(gains[:, 0]) * floor + self._error_of_gains(layer, levels) * centred
-        )
+            # What was set to zero here or there must not be missing in the sum.
+            rows, largest_share = np.arange(self.channels), largest(shares).argmax(axis=0)
+            shares[largest_share, rows] += total - shares.sum(axis=0)
+        # What was set to zero has no error.
+        moving = np.any(total, axis=1, keepdims=True)
+
+        def again(copies: Array) -> Array:
+            # The levels of a recording, or with noise, are not the period's own.
+            apart = given is not None or self.waveform is not None
+            own = levels if apart else Levels(mean_over_time(copies), copies.var(axis=-1))
+            gains = layer.gains(own.mean, own.variance)[..., None]
+            return np.where(moving, gains * centred(copies), 0.0)
+
+        second = self.second or SecondEvaluation.of(self.period, self.error, label)
         waveform = None
         if self.waveform is not None:
-            centre = layer.centre(self.waveform.mean(axis=1))[:, None]
-            waveform = gains * (self.waveform - centre)
+            centre = layer.centre(mean_over_time(self.waveform))[:, None]
+            waveform = gains[:, None] * (self.waveform - centre)
         made = replace(
             self,
             period=total,
             shares=shares,
             waveform=waveform,
             normalised=(*self.normalised, f"{spoken(label)} ({type(layer).__name__})"),
+            second=second.through(again),
         ).with_offset(None if bias is None else bias[:, None], label)
-        return replace(made, error=error + rounding(2, 1.0) * made.size)
-
-    def _error_of_gains(self, layer: Normalisation, levels: Levels) -> Array:
-        """Return how far the gains move with the error of the levels, (channels,).
-
-        Independent errors ``e`` of ``n`` samples move their variance by ``2 s e / sqrt(n)``, with
-        ``s`` the standard deviation, and by ``e^2``.  Means move by ``e`` at most, and channels
-        that share a level by the means' distance from their centre.  A gain falls with its level,
-        so it moves furthest where the levels are lowered.
-        """
-        away = np.sign(levels.mean - layer.centre(levels.mean))
-        deviation = np.sqrt(levels.variance / self.period.shape[1])
-        variance = levels.variance - (2 * deviation + self.error) * self.error
-        moved = layer.gains(levels.mean - away * self.error, np.maximum(variance, 0.0))
-        return np.asarray(np.abs(moved - layer.gains(levels.mean, levels.variance)))
+        error = np.abs(gains) * sums * self.size * moving[:, 0] + rounding(2, 1.0) * made.size
+        return made.rounded(error, label)
 
     @classmethod
     def merged(cls, parts: Sequence[Self], merging: str) -> Self:
@@ -333,6 +385,14 @@ class DeterministicMoments(Moments):
                 own = [places[source] for source in part.sources]
                 rows[own] = Repeating(part.shares).over(whole)
             shares.append(rows)
+        total, second = merged_samples(totals, merging), None
+        error = merged_error([part.error for part in parts], merging)
+        if any(part.second for part in parts):
+            evaluations = [
+                part.second or SecondEvaluation.of(part.period, part.error, f"branch {number}")
+                for number, part in enumerate(parts)
+            ]
+            second = merged_evaluations(evaluations, whole, merging)
         recordings = [part.waveform for part in parts if part.waveform is not None]
         counts = sorted({each.shape[1] for each in recordings})
         if len(counts) > 1:
@@ -343,15 +403,17 @@ class DeterministicMoments(Moments):
             )
         return replace(
             parts[0],
-            period=merged_samples(totals, merging),
+            period=total,
             sources=sources,
             shares=merged_samples(shares, merging),
             waveform=merged_samples(recordings, merging) if recordings else None,
-            error=merged_error([part.error for part in parts], merging),
+            error=error if second is None else second.error(total),
             sines=merged_lines(
                 [part.sines for part in parts], [part.channels for part in parts], merging
             ),
             normalised=tuple(dict.fromkeys(name for part in parts for name in part.normalised)),
+            second=second,
+            run=tuple(dict.fromkeys(name for part in parts for name in part.run)),
         )
 
     def without_shares(self) -> Self:

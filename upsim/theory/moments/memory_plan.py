@@ -15,7 +15,7 @@ from math import lcm
 import numpy as np
 
 from upsim.layers import ChannelNormalisation, Gated
-from upsim.layers.base import Layer, Normalisation
+from upsim.layers.base import Layer, Normalisation, Unmodelled
 from upsim.network.signals import Silence
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.repeating import period_behind
@@ -53,6 +53,8 @@ class Planned:
             offset = 1 if operator.offset is None else operator.offset.shape[1]
             place = None if self.place is None else Filtered(self.place, operator)
             return replace(self, place=place, period=lcm(period, offset))
+        if isinstance(layer, Unmodelled):  # nothing random comes to it
+            return replace(self, period=period_behind(self.period, *layer.block))
         if self.place is None:
             return self
         channels = self.place.channels

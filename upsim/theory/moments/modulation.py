@@ -153,7 +153,7 @@ def split(
         What rounding may have done to the mean.
     """
     (before, before_shares), (total, flat, silent) = carried, made
-    after = replace(mean, period=total, error=error)
+    after = replace(mean, period=total, error=error, second=None)
     if not mean.provenance:
         return after
     gain = bussgang_gain(before, flat, silent)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from upsim.errors import NotPredictableError, ShapeError, TooLargeError
-from upsim.layers.base import Activation, LinearLayer, Normalisation
+from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled, in_words
 from upsim.layers.merging import Merging
 from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
 from upsim.network.signals import Line, Signal, WhiteNoise
@@ -101,6 +101,7 @@ def starting_moments(
         signal.has_noise(each.channels, rate)
         for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
     ]
+    _refuse_unmodelled(graph, random)
     several = len(graph.inputs) > 1
     if not graph.is_drawn and not _begins_drawn(graph):
         return tuple(
@@ -351,16 +352,47 @@ def _one_step(
         return inputs[0].through_operator(operator, node.name)
     if isinstance(layer, Normalisation):
         return inputs[0].through_normalisation(layer, node.name)
+    if isinstance(layer, Unmodelled):
+        record = inputs[0]
+        assert isinstance(record, DeterministicMoments)
+        return record.through_unmodelled(layer, node.name)
     return inputs[0].through_activation(cast("Activation", layer), node.name)
 
 
+def _refuse_unmodelled(graph: Graph, noisy: Sequence[bool]) -> None:
+    """Refuse nodes without a formula that cannot be run, before anything is worked out."""
+
+    def reached(node: Node, given: Sequence[str]) -> str:
+        layer, reason = node.layer, next(filter(None, given), "")
+        if isinstance(layer, Unmodelled):
+            if not reason and not layer.can_run:
+                reason = "no function to run it with"
+            if reason:
+                why = f", as {layer.why}" if layer.why else ""
+                name, before = type(graph).__name__.lower(), graph.before(node)
+                fix = f"{before}, the part before it" if before else "run=<a function>"
+                if node.output != graph.end:
+                    fix = f"{name}.after({node.name!r}), the part behind it, and a signal there"
+                raise NotPredictableError(
+                    f"{node.title} is opaque: it has no formula here{why}",
+                    given=reason,
+                    expected="a signal without noise, weights that are drawn, and run=<a function>",
+                    fix=fix,
+                )
+        return reason if layer.is_drawn else reason or "weights before it that are not drawn"
+
+    walk(graph, ["noise in its input" if each else "" for each in noisy], reached)
+
+
 def _begins_drawn(graph: Graph) -> bool:
-    """Return True if any layer of weights of its own comes before all random ones."""
+    """Return True if any layer that is one network's comes before all random ones."""
     random: set[int] = set()
     for node in graph.nodes:
         if not node.layer.is_drawn or random.intersection(node.inputs):
             random.add(node.output)
-        elif isinstance(node.layer, LinearLayer) and node.layer.weights is not None:
+        elif isinstance(node.layer, Unmodelled) or (
+            isinstance(node.layer, LinearLayer) and node.layer.weights is not None
+        ):
             return True
     return False
 
@@ -388,7 +420,9 @@ def _refuse_long_periods(
         nonlocal total
         period = period_behind(lcm(*(each for each, _ in given)), *node.layer.block)
         found = given[0][1].union(*(each for _, each in given[1:]))
-        if provenance and (isinstance(node.layer, Activation) or node.layer.has_bias):
+        if isinstance(node.layer, Unmodelled):
+            found = frozenset()
+        if provenance and (isinstance(node.layer, Activation | Unmodelled) or node.layer.has_bias):
             found |= {node.name}
         total += (len(found) + 1) * channels[node.output] * period
         if 8 * total > MEMORY_BUDGET:
@@ -455,11 +489,9 @@ def fold(stack: Graph) -> Operator:
             return merged_operators(inputs, node.layer.how)
         operator = graph.operators[node.output - 1]
         if operator is None:
-            normalises = isinstance(node.layer, Normalisation)
             before = graph.before(node)
             raise NotPredictableError(
-                f"a stack with {'a normalisation' if normalises else 'an activation'} is not "
-                "one linear operator",
+                f"a stack with {in_words(node.layer)} is not one linear operator",
                 given=node.title,
                 fix=f"upsim.fold({before}), the layers before it"
                 if before
@@ -507,7 +539,7 @@ def transfer(graph: Graph, count: int) -> Transfer:
 
 
 def is_linear(graph: Graph) -> bool:
-    """Return True if a graph has no activation and no normalisation."""
+    """Return True if all layers of a graph are linear."""
     return all(isinstance(node.layer, LinearLayer | Merging) for node in graph.nodes)
 
 
@@ -529,7 +561,7 @@ def finite_matrix(stack: Graph, length: int) -> csr_array:
         if operator is None:
             raise NotPredictableError(
                 "a finite matrix needs a chain of linear layers",
-                given="a stack with an activation, a normalisation or a branch",
+                given=f"a stack with {in_words(node.layer)}",
                 fix="upsim.fold(stack) for branches, far from the ends",
                 where=node.title,
             )

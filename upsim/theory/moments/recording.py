@@ -34,7 +34,7 @@ def plain_chain(graph: Graph) -> tuple[StretchFIR, ...] | None:
     for number, (node, operator) in enumerate(zip(graph.nodes, graph.operators, strict=True)):
         if not isinstance(operator, StretchFIR) or operator.down > 1:
             return None
-        if operator.padding_mode != "zeros":
+        if operator.padding_mode != "zeros" or operator.coverage is not None:
             return None
         if node.inputs != (number,):
             return None

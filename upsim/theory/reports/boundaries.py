@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ArgumentTypeError, NotPredictableError
-from upsim.layers.base import LinearLayer
+from upsim.errors import ArgumentTypeError
+from upsim.layers.base import LinearLayer, Unmodelled
 from upsim.network.graph import Graph, Node, needs_network, walk
 from upsim.operators import StretchFIR
-from upsim.operators.random_taps import ApartTaps, RandomBias, RandomTaps
-from upsim.words.arguments import refuse_beyond_memory, whole_number
+from upsim.theory.reports.sight import sight
+from upsim.words.arguments import whole_number
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,13 @@ def boundary_report(graph: Graph, input_length: int) -> Boundaries:
     def after(node: Node, given: Sequence[tuple[int, int]]) -> tuple[int, int]:
         edges = (max(left for left, _ in given), max(right for _, right in given))
         if isinstance(node.layer, LinearLayer):
-            made = lengths[node.output]
-            # Each output sample is looked at with some arrays of whole numbers.
-            refuse_beyond_memory(8 * made, f"the output of {node.title}", fix="a shorter input")
-            sight = _sight(node.layer, graph.value_channels[node.inputs[0]])
-            edges = _reach(sight, lengths[node.inputs[0]], made, edges)
+            inside, made = lengths[node.inputs[0]], lengths[node.output]
+            seen = sight(node.layer, graph.value_channels[node.inputs[0]])
+            known = seen.known_from(np.array([edges[0]]))
+            until = seen.known_until(np.array([inside - edges[1]]))
+            edges = (int(np.clip(known[0], 0, made)), int(np.clip(made - until[0], 0, made)))
+        if isinstance(node.layer, Unmodelled):  # how far it sees is not known
+            edges = (lengths[node.output], lengths[node.output])
         rate = graph.value_rates[node.output]
         seconds = (float(edges[0] / rate), float(edges[1] / rate))
         found.append(Transient(node.name, node.title, *edges, *seconds))
@@ -88,53 +88,6 @@ def boundary_report(graph: Graph, input_length: int) -> Boundaries:
     walk(graph, [(0, 0)] * len(graph.inputs), after)
     expected, last = input_length * graph.rate, lengths[graph.end]
     return Boundaries(input_length, last, expected, expected - last, tuple(found))
-
-
-class _Sight(NamedTuple):
-    """The first and the last input sample that each phase of a layer's output sees."""
-
-    up: int
-    down: int
-    first: NDArray[np.intp]
-    last: NDArray[np.intp]
-
-
-def _sight(layer: LinearLayer, channels: int) -> _Sight:
-    """Return what a layer's output sees of its input: where its taps stand, open or drawn."""
-    try:
-        parts = layer.in_expectation(channels)
-    except NotPredictableError:
-        parts = ()
-    part, *more = (each for each in parts if not isinstance(each, RandomBias)) if parts else (None,)
-    if more or not isinstance(part, RandomTaps | ApartTaps):
-        # Given weights, or a layer that is no single kernel before it is drawn.
-        operator = layer.draw(np.random.default_rng(0)).operator(channels)
-        return _Sight(operator.up, operator.down, *operator.support())
-    stride = part.stride if isinstance(part, RandomTaps) else 1
-    whole = gcd(part.factor, stride)
-    up = part.factor // whole
-    first, last = np.zeros(up, dtype=np.intp), np.full(up, -1, dtype=np.intp)
-    for phase in range(up):
-        # Output sample `phase` is sample phase stride of the filter's output, where the tap at p
-        # stands over input sample (phase stride - p) / factor, if that is whole.
-        looks = phase * stride - part.positions
-        seen = looks[looks % part.factor == 0] // part.factor
-        if seen.size:
-            first[phase], last[phase] = seen.min(), seen.max()
-    return _Sight(up, stride // whole, first, last)
-
-
-def _reach(sight: _Sight, given: int, made: int, edges: tuple[int, int]) -> tuple[int, int]:
-    """Return the unsteady output samples at each end; all of them if none is steady."""
-    first, last = sight.first, sight.last
-    outputs = np.arange(made)
-    blocks, phases = outputs // sight.up * sight.down, outputs % sight.up
-    sees_any = last[phases] >= first[phases]
-    early = sees_any & (blocks + first[phases] < edges[0])
-    late = sees_any & (blocks + last[phases] >= given - edges[1])
-    left = int(np.flatnonzero(early)[-1]) + 1 if early.any() else 0
-    right = made - int(np.flatnonzero(late)[0]) if late.any() else 0
-    return min(left, made), min(right, made)
 
 
 def coverage(operator: StretchFIR, input_length: int) -> NDArray[np.int64]:

@@ -160,7 +160,7 @@ def lengths(stack: Graph, input_length: int) -> Lengths:
         refusal,
         below,
         above,
-        _period(graph),
+        period_of_lengths(graph),
     )
 
 
@@ -201,7 +201,7 @@ def _nearest(graph: Graph, length: int) -> tuple[int | None, int | None]:
     return found[0], found[1]
 
 
-def _period(graph: Graph) -> int:
+def period_of_lengths(graph: Graph) -> int:
     """Return a number of samples that may be added to any length that fits.
 
     With every ``down`` of a rate ``up / down`` divided out, all floors on the way shift by whole

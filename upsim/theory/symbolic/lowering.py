@@ -20,7 +20,7 @@ from upsim.errors import (
     NotPredictableError,
     TooLargeError,
 )
-from upsim.layers.base import Layer, LinearLayer, Normalisation
+from upsim.layers.base import Layer, LinearLayer, in_words
 from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
 from upsim.layers.merging import Merging
@@ -62,9 +62,8 @@ def graph_transfer(graph: Graph, taps: TapsByNode) -> Transfer:
 def layer_transfer(layer: Layer, channels: int, taps: Taps | None = None) -> Transfer:
     """Return one layer's exact transfer; an offset (a bias) is no part of it."""
     if not isinstance(layer, LinearLayer):
-        kind = "a normalisation" if isinstance(layer, Normalisation) else "an activation"
         raise NotPredictableError(
-            f"{kind} is not linear and has no transfer function",
+            f"{in_words(layer)} is not linear and has no transfer function",
             given=f"{layer!r}",
             expected="linear layers",
             fix="upsim.symbolic of the layers before or behind it, one stack each; or "

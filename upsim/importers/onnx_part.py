@@ -1,0 +1,326 @@
+"""Which part of an ONNX model is taken, and which shapes its inputs have."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
+from upsim.importers.onnx_model import OnnxModel, onnx_package, read_names
+from upsim.importers.recording import Shape
+from upsim.words.arguments import near_names, shown, whole_number
+
+#: The sizes of a tensor: whole numbers, and fractions, which are multiples of the length.
+Sizes = tuple[int | Fraction, ...]
+
+#: A size that grows: the name of a dimension, or so many times it.
+_GROWING = re.compile(r"(?:(\d{1,9}) ?\* ?)?[A-Za-z_]\w*")
+
+#: Axes of a shape.
+_MOST_AXES = 32
+
+#: Candidates for the beginning of a part that are tried, the largest part first.
+_MOST_CANDIDATES = 12
+
+
+#: Names that a user may write.
+_MOST_NAMES = 1000
+
+
+def chosen_tensors(value: object, what: str, known: Collection[str]) -> dict[str, Sizes | None]:
+    """Return the tensors that a user chose, each with its shape if one was written.
+
+    Parameters
+    ----------
+    value : str, iterable of str, or mapping of str to shape
+    what : str
+        The argument's name.
+    known : collection of str
+        The tensors of the model.
+    """
+    if isinstance(value, str):
+        pairs: list[tuple[object, object]] = [(value, None)]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    elif isinstance(value, Iterable):
+        try:
+            pairs = [(each, None) for each in islice(value, _MOST_NAMES + 1)]
+        except Exception as error:  # noqa: BLE001 - a stranger's iterator raises what it likes
+            raise ArgumentTypeError(
+                f"{what} must name tensors", given=f"{what}={shown(value)}: {shown(str(error))}"
+            ) from None
+    else:
+        raise ArgumentTypeError(
+            f"{what} must name tensors",
+            given=f"{what}={shown(value)}",
+            expected="a name, or several in a list",
+        )
+    if not 0 < len(pairs) <= _MOST_NAMES:
+        raise ArgumentError(
+            f"{what} must name tensors",
+            given=f"{what}={shown(value)}",
+            expected=f"1 to {_MOST_NAMES} names",
+        )
+    found: dict[str, Sizes | None] = {}
+    for name, shape in pairs:
+        if not isinstance(name, str) or name not in known:
+            raise UnknownNameError(
+                f"{what} names a tensor that the model does not have",
+                given=shown(name),
+                expected="the name of a tensor of the graph",
+                fix=near_names(str(name), known) if isinstance(name, str) else "",
+            )
+        found[name] = None if shape is None else _written_shape(shape, name)
+    return found
+
+
+def _written_shape(shape: object, name: str) -> Sizes:
+    """Return a shape that a user wrote: None for the time, "256*T" for 256 times as long."""
+    if not isinstance(shape, tuple | list) or not 0 < len(shape) <= _MOST_AXES:
+        raise ArgumentTypeError(
+            "a shape is a tuple of whole numbers, None for the time",
+            given=f"inputs[{name!r}]={shown(shape)}",
+            fix=f"inputs={{{name!r}: (1, 80, None)}}",
+        )
+    found: list[int | Fraction] = []
+    for size in shape:
+        if size is None or (isinstance(size, str) and _GROWING.fullmatch(size)):
+            found.append(_multiple(size or ""))
+        else:
+            found.append(whole_number(size, f"a size of {name!r}"))
+    return tuple(found)
+
+
+def _multiple(text: str) -> Fraction:
+    """Return how many times the length a dimension is, by its name: "256*T", "T", "batch"."""
+    match = _GROWING.fullmatch(text)
+    return Fraction(max(1, int(match.group(1) or 1))) if match else Fraction(1)
+
+
+def constants_of(model: OnnxModel) -> set[str]:
+    """Return the values that no input reaches: initialisers and what is made of them alone."""
+    found = set(model.tensors)
+    for node in model.nodes:
+        random = node.op_type.startswith(("Random", "Bernoulli"))
+        if not random and all(name in found for name in read_names(node)):
+            found.update(name for name in node.output if name)
+    return found
+
+
+def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[list[str]]:
+    """Yield the inputs of parts that end in an output, the largest part first.
+
+    Going back from the output, the value that was made last is replaced by what it is made of, as
+    long as its operator can be said.  Where one value is left, all of the model before it goes
+    through that value: a part may begin there.  If everything can be said, the part is the model.
+    """
+    fixed = constants_of(model)
+    fed = set(model.inputs)
+    frontier = {output}
+    found: list[list[str]] = []
+    cut: set[str] = set()
+    while frontier:
+        last = max(frontier, key=lambda name: model.makers.get(name, -1))
+        number = model.makers.get(last)
+        if number is None:
+            break
+        if not cut and len(frontier) == 1 and last != output:
+            found.append([last])
+        frontier.remove(last)
+        node = model.nodes[number]
+        if node.op_type not in sayable:
+            cut.add(last)
+            continue
+        frontier.update(name for name in read_names(node) if name not in fixed)
+    places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
+    whole = sorted(
+        frontier & fed | cut, key=lambda name: model.makers.get(name, places.get(name, 0))
+    )
+    if not cut:
+        yield whole
+    yield from found[: -_MOST_CANDIDATES - 1 : -1]
+    if cut and whole != [output]:
+        yield whole
+
+
+def declared_sizes(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
+    """Return the shapes that a model declares for tensors, as far as it does; None: unknown."""
+    found: dict[str, Sizes] = {}
+    listed = (*model.proto.graph.input, *model.proto.graph.output, *model.proto.graph.value_info)
+    for info in listed:
+        sizes = _sizes(info)
+        if info.name in names and sizes is not None:
+            found[info.name] = sizes
+    for name in names:
+        sizes = found.get(name) or _from_reader(model, name)
+        if sizes is not None:
+            found[name] = sizes
+    if any(name not in found for name in names):
+        found = _inferred(model, names) | found
+    return found
+
+
+def _sizes(info: Any) -> Sizes | None:
+    kind = info.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return tuple(
+        int(each.dim_value)
+        if each.HasField("dim_value") and each.dim_value > 0
+        else _multiple(each.dim_param)
+        for each in kind.shape.dim
+    )
+
+
+def _inferred(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
+    """Return what ONNX's shape inference says, on the graph without its weights."""
+    onnx = onnx_package()
+    bare = onnx.ModelProto()
+    bare.ir_version, graph = model.proto.ir_version, bare.graph
+    bare.opset_import.extend(model.proto.opset_import)
+    graph.name = model.proto.graph.name or "graph"
+    graph.node.extend(model.nodes)
+    graph.output.extend(model.proto.graph.output)
+    graph.input.extend(model.proto.graph.input)
+    given = {each.name for each in model.proto.graph.input}
+    for name, tensor in model.tensors.items():
+        size = 1
+        for each in tensor.dims:
+            size *= max(0, each)
+        if size <= 64 and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            graph.initializer.append(tensor)
+        elif name not in given:
+            graph.input.append(
+                onnx.helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims))
+            )
+    try:
+        inferred = onnx.shape_inference.infer_shapes(bare, data_prop=True)
+    except Exception:  # noqa: BLE001 - the C++ checker has classes of its own; nothing is known then
+        return {}
+    pairs = ((info.name, _sizes(info)) for info in inferred.graph.value_info)
+    return {name: sizes for name, sizes in pairs if name in names and sizes is not None}
+
+
+def input_shapes(
+    model: OnnxModel,
+    names: Sequence[str],
+    given: Mapping[str, Sizes | None],
+    lengths: Sequence[int],
+) -> dict[str, tuple[Shape, ...]]:
+    """Return the shapes of a part's inputs at each of several lengths.
+
+    Parameters
+    ----------
+    model : OnnxModel
+    names : sequence of str
+    given : mapping
+        Shapes that the user wrote.
+    lengths : sequence of int
+        What the unknown dimension becomes; empty: the length that the model has fixed.
+    """
+    declared = declared_sizes(model, [name for name in names if not given.get(name)])
+    found: dict[str, tuple[Shape, ...]] = {}
+    for name in names:
+        written = given.get(name)
+        sizes = written or declared.get(name)
+        if not sizes:
+            raise ShapeError(
+                "the shape of an input is not known",
+                given=name,
+                fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time",
+            )
+        found[name] = _filled(name, sizes, lengths)
+    return found
+
+
+def _from_reader(model: OnnxModel, name: str) -> Sizes | None:
+    """Return the shape that a convolution which reads the tensor asks for."""
+    for node in model.nodes:
+        if node.op_type in ("Conv", "ConvTranspose") and node.input and node.input[0] == name:
+            weight = model.tensors.get(node.input[1]) if len(node.input) > 1 else None
+            if weight is not None and len(weight.dims) == 3:
+                group = next((each.i for each in node.attribute if each.name == "group"), 1)
+                transposed = node.op_type == "ConvTranspose"
+                channels = weight.dims[0] if transposed else weight.dims[1] * max(1, group)
+                return (1, int(channels), Fraction(1))
+    return None
+
+
+def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...]:
+    open_axes = [axis for axis, size in enumerate(sizes) if isinstance(size, Fraction)]
+    if open_axes[:1] == [0] and len(sizes) > 1:
+        # The first axis is the batch.
+        sizes = (1, *sizes[1:])
+        open_axes = open_axes[1:]
+    if len(open_axes) > 1:
+        raise ShapeError(
+            "several sizes of an input are open, and one of them is time",
+            given=f"{name}, {len(open_axes)} of {len(sizes)} sizes",
+            fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time alone",
+        )
+    if not open_axes:
+        fixed = tuple(int(each) for each in sizes)
+        if not lengths:
+            return (fixed,)
+        return tuple(_stretched(fixed, length) for length in lengths)
+    (time,) = open_axes
+    return tuple(
+        tuple(int(size * length) if axis == time else int(size) for axis, size in enumerate(sizes))
+        for length in (lengths or (32,))
+    )
+
+
+def _stretched(fixed: Shape, length: int) -> Shape:
+    """Return a fixed shape at another length, time last; one without time stays as it is."""
+    axis = len(fixed) - 1
+    if len(fixed) < 2 or fixed[axis] == 1:
+        return fixed
+    return (*fixed[:axis], length)
+
+
+def sample_rate_of(model: OnnxModel, place: Path, sample_rate: object) -> object:
+    """Return the sample rate that was given, or that the model says.
+
+    It stands in the file's metadata, or in the ``<file>.json`` that Piper puts beside a voice.
+    """
+    if sample_rate is not None:
+        return sample_rate
+    said = _beside(place.with_name(place.name + ".json"))
+    said |= {each.key.lower(): each.value for each in model.proto.metadata_props}
+    for key in ("sample_rate", "sampling_rate", "samplerate"):
+        if key in said:
+            try:
+                return whole_number(int(float(said[key])), key)
+            except (ValueError, TypeError, OverflowError):
+                raise ShapeError(
+                    "the sample rate in the file is no number",
+                    given=shown(said[key]),
+                    fix="sample_rate=22050",
+                ) from None
+    raise ShapeError(
+        "the sample rate of the output is not known: the file does not say it",
+        given="sample_rate=None",
+        expected="the rate of the output in Hz",
+        fix="sample_rate=22050",
+    )
+
+
+#: Letters of a configuration beside a model.
+_LONGEST_BESIDE = 2**20
+
+
+def _beside(place: Path) -> dict[str, Any]:
+    """Return what a configuration beside the model says of its audio."""
+    if not place.is_file() or place.stat().st_size > _LONGEST_BESIDE:
+        return {}
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    audio = content.get("audio") if isinstance(content, dict) else None
+    return audio if isinstance(audio, dict) else {}

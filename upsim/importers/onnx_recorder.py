@@ -1,0 +1,433 @@
+"""A part of an ONNX model written down as a recording, at several lengths at once.
+
+Constants are folded as they come; shapes and what is computed from them are followed at each
+length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upsim.errors import FileFormatError, NotPredictableError, ShapeError, UpsimError
+from upsim.importers.onnx_evaluation import (
+    evaluated_node,
+    inferred_shapes,
+    node_runner,
+    refuse_large,
+)
+from upsim.importers.onnx_model import (
+    OWN_DOMAINS,
+    OnnxModel,
+    onnx_package,
+    read_names,
+    tensor_array,
+)
+from upsim.importers.recording import Recording, Shape, Step
+from upsim.words.arguments import refuse_beyond_memory
+
+Array = NDArray[Any]
+Shapes = tuple[Shape, ...]
+
+#: One array for each recorded length.
+Known = tuple[Array, ...]
+
+Converter = Callable[["OnnxRecorder", Any], None]
+
+
+class OnnxRecorder:
+    """What is known of each tensor of a part: an array, or a shape and the step that makes it.
+
+    Parameters
+    ----------
+    model : OnnxModel
+    inputs : mapping of str to shapes
+        The shapes of the tensors that are fed, at each length.
+    converters : mapping
+        What writes down a node, by its operator.
+    """
+
+    def __init__(
+        self,
+        model: OnnxModel,
+        inputs: Mapping[str, Shapes],
+        converters: Mapping[str, Converter],
+    ) -> None:
+        self.model, self.inputs, self.converters = model, dict(inputs), converters
+        self.count = len(next(iter(inputs.values())))
+        self.steps: list[Step] = []
+        self._shapes: dict[str, Shapes] = dict(inputs)
+        self._known: dict[str, Known] = {}
+        self._names: set[str] = set()
+        self._node: Any = None
+
+    # ------------------------------------------------------------------ the walk
+
+    def record(self, output: str) -> Recording:
+        """Return the recording of all that an output is made of."""
+        for number in self.needed(output):
+            node = self.model.nodes[number]
+            self._node = node
+            try:
+                self._write(node)
+            except UpsimError as error:
+                raise error.at(f"node {self.name!r} ({node.op_type})") from None
+        if output in self._known:
+            raise NotPredictableError(
+                "the output is a constant of the model", given=output, fix="another output"
+            )
+        shapes = [
+            {name: each[place] for name, each in self._shapes.items()} for place in self.places
+        ]
+        return Recording(tuple(self.steps), tuple(self.inputs), output, tuple(shapes))
+
+    @property
+    def places(self) -> range:
+        """The numbers of the recorded lengths."""
+        return range(self.count)
+
+    def needed(self, output: str) -> list[int]:
+        """Return the numbers of the nodes between the inputs and an output, in order."""
+        return needed_nodes(self.model, output, self.inputs)
+
+    def _write(self, node: Any) -> None:
+        """Fold a node, or write it down."""
+        if node.domain not in OWN_DOMAINS:
+            raise NotPredictableError(
+                "an operator of another domain than ONNX's own is not known",
+                given=f"{node.domain}.{node.op_type}",
+                fix="inputs= behind it, or an export without it",
+            )
+        reads = read_names(node)
+        if node.op_type == "If" and self.is_known(node.input[0]):
+            self._branch(node)
+        elif node.op_type in ("Shape", "Size") and node.input[0] in self._shapes:
+            self._shape_of(node)
+        elif all(self.is_known(name) for name in reads) and node.op_type not in _RANDOM:
+            self._fold(node)
+        elif node.op_type in self.converters:
+            self.converters[node.op_type](self, node)
+        else:
+            self.opaque(node, "upsim has no formula for it")
+
+    def _branch(self, node: Any) -> None:
+        """Write down the branch of an ``If`` whose condition is a constant."""
+        chosen = {bool(np.ravel(each)[0]) for each in self.known(node.input[0])}
+        if len(chosen) > 1:
+            raise NotPredictableError(
+                "a condition has another answer at another length", given=node.input[0]
+            )
+        name = "then_branch" if chosen.pop() else "else_branch"
+        branch = self.attribute(name)
+        for tensor in branch.initializer:
+            self.keep(tensor.name, [tensor_array(tensor, self.model.folder)] * self.count)
+        for inner in branch.node:
+            self._node = inner
+            self._write(inner)
+        self._node = node
+        for inner, outer in zip(branch.output, node.output, strict=True):
+            if self.is_known(inner.name):
+                self.keep(outer, self.known(inner.name))
+            else:
+                self.copy(inner.name, outer)
+
+    # ------------------------------------------------------------------ what is known
+
+    def is_known(self, name: str) -> bool:
+        """Return whether a tensor is a constant, at each length."""
+        return name in self._known or (name in self.model.tensors and name not in self.inputs)
+
+    def known(self, name: str) -> Known:
+        """Return a constant, at each length."""
+        if name not in self._known:
+            if not self.is_known(name):
+                raise NotPredictableError(
+                    "an argument is computed from the input", given=name, expected="a constant"
+                )
+            self._known[name] = (self.model.array(name),) * self.count
+        return self._known[name]
+
+    def constant(self, name: str) -> Array:
+        """Return a constant that is the same at each length, up to how long it is in time."""
+        arrays = self.known(name)
+        first = arrays[0]
+        if all(each is first or _equal(each, first) for each in arrays[1:]):
+            return first
+        shortened = [_without_time(each, arrays) for each in arrays]
+        if all(_equal(each, shortened[0]) for each in shortened):
+            return shortened[0]
+        raise NotPredictableError(
+            "a constant changes with the length of the input", given=name, expected="one array"
+        )
+
+    def numbers(self, name: str) -> list[list[int]]:
+        """Return whole numbers, a list for each length."""
+        return [[int(each) for each in np.atleast_1d(array)] for array in self.known(name)]
+
+    def operand(self, name: str) -> str | Array:
+        """Return a tensor as a step reads it: a value's name, or an array."""
+        return self.constant(name) if self.is_known(name) else name
+
+    def shapes(self, name: str) -> Shapes:
+        """Return the shapes of a tensor, at each length."""
+        if name in self._shapes:
+            return self._shapes[name]
+        return tuple(tuple(array.shape) for array in self.known(name))
+
+    def rank(self, name: str) -> int:
+        """Return the number of axes of a tensor."""
+        return len(self.shapes(name)[0])
+
+    def attribute(self, name: str, otherwise: Any = None) -> Any:
+        """Return an attribute of the node at hand."""
+        onnx = onnx_package()
+        for each in self._node.attribute:
+            if each.name == name:
+                value = onnx.helper.get_attribute_value(each)
+                return value.decode(errors="replace") if isinstance(value, bytes) else value
+        return otherwise
+
+    # ------------------------------------------------------------------ what is written
+
+    @property
+    def name(self) -> str:
+        """What a person calls the node at hand."""
+        if self._node.name:
+            return str(self._node.name)
+        made = next((each for each in self._node.output if each), "")
+        return f"{self._node.op_type} {made}".strip()
+
+    def fresh(self, hint: str) -> str:
+        """Return a name for a value between two steps of one node."""
+        return f"{self.name} {hint} {len(self.steps)}"
+
+    def keep(self, name: str, arrays: Iterable[Array]) -> None:
+        """Note a constant."""
+        self._known[name] = tuple(arrays)
+
+    def step(
+        self,
+        kind: str,
+        reads: Sequence[str | Array | None],
+        made: str | Sequence[str],
+        shapes: Shapes | Sequence[Shapes],
+        **fields: Any,
+    ) -> None:
+        """Write down a step of the node at hand.
+
+        Parameters
+        ----------
+        kind, reads, fields
+            As :class:`~upsim.importers.recording.Step` takes them.
+        made : str or sequence of str
+            The tensors that it makes.
+        shapes : shapes, or several
+            Of each.
+        """
+        makes = [made] if isinstance(made, str) else list(made)
+        each = [shapes] if isinstance(made, str) else list(shapes)
+        name, number = self.name, 1
+        while name in self._names:
+            number += 1
+            name = f"{self.name}.{number}"
+        self._names.add(name)
+        for value, found in zip(makes, each, strict=True):
+            self._shapes[value] = _checked(found, value)  # type: ignore[arg-type]
+        self.steps.append(Step(name, kind, tuple(reads), tuple(makes), fields))
+
+    def elementwise(
+        self, function: str, reads: Sequence[str | Array], made: str, **fields: Any
+    ) -> None:
+        """Write down an elementwise step."""
+        shapes = []
+        for place in self.places:
+            each = [
+                self.shapes(read)[place] if isinstance(read, str) else np.shape(read)
+                for read in reads
+            ]
+            shapes.append(_broadcast(each))
+        self.step("elementwise", reads, made, tuple(shapes), function=function, **fields)
+
+    def movement(
+        self,
+        function: str,
+        reads: Sequence[str | Array],
+        made: str | Sequence[str],
+        shapes: Shapes | Sequence[Shapes],
+        **fields: Any,
+    ) -> None:
+        """Write down a movement."""
+        self.step("movement", reads, made, shapes, function=function, **fields)
+
+    def copy(self, read: str, made: str) -> None:
+        """Write down that a tensor is another one."""
+        self.movement("copy", [read], made, self.shapes(read))
+
+    def opaque(self, node: Any, reason: str) -> None:
+        """Write down a node that no step says."""
+        if node.op_type in _REFUSED:
+            raise NotPredictableError(
+                f"{_REFUSED[node.op_type]}", given=node.op_type, fix="inputs= behind it"
+            )
+        made = [name for name in node.output if name]
+        names = list(dict.fromkeys(name for name in node.input if name))
+        fixed = [name for name in names if self.is_known(name)]
+        reads = [name for name in names if name not in fixed]
+        each = [
+            inferred_shapes(
+                self.model,
+                node,
+                {name: self.known(name)[place] for name in fixed},
+                {name: self.shapes(name)[place] for name in reads},
+            )
+            for place in self.places
+        ]
+        self.step(
+            "opaque",
+            reads,
+            made,
+            [tuple(shapes[name] for shapes in each) for name in made],
+            type=str(node.op_type),
+            reason=reason,
+            run=node_runner(
+                self.model, node, {name: self.known(name)[0] for name in fixed}, made[0]
+            ),
+        )
+
+    # ------------------------------------------------------------------ folding
+
+    def _shape_of(self, node: Any) -> None:
+        found = self.shapes(node.input[0])
+        if node.op_type == "Size":
+            self.keep(node.output[0], (np.asarray(prod(shape), np.int64) for shape in found))
+            return
+        first, last = self.attribute("start", 0), self.attribute("end")
+        self.keep(node.output[0], (np.asarray(shape[first:last], np.int64) for shape in found))
+
+    def _fold(self, node: Any) -> None:
+        if node.op_type == "Constant":
+            self.keep(node.output[0], [self._constant_node()] * self.count)
+            return
+        if node.op_type in _REFUSED:
+            self.opaque(node, "")
+        arrays = [self.known(name) if name else None for name in node.input]
+        made: list[list[Array]] = []
+        same: dict[tuple[int, ...], list[Array]] = {}
+        for place in self.places:
+            given = [None if each is None else each[place] for each in arrays]
+            key = tuple(id(each) for each in given)
+            if key not in same:
+                refuse_large(node, given)
+                same[key] = evaluated_node(self.model, node, given)
+            made.append(same[key])
+        for number, name in enumerate(node.output):
+            if name:
+                self.keep(name, (each[number] for each in made))
+
+    def _constant_node(self) -> Array:
+        for each in self._node.attribute:
+            if each.name == "value":
+                return tensor_array(each.t, self.model.folder)
+            kinds: dict[str, Any] = {
+                "value_float": np.float32,
+                "value_floats": np.float32,
+                "value_int": np.int64,
+                "value_ints": np.int64,
+            }
+            if each.name in kinds:
+                return np.asarray(self.attribute(each.name), dtype=kinds[each.name])
+        raise FileFormatError("a constant has no value that is a number")
+
+
+#: Nodes that make something else each time: they are never folded.
+_RANDOM = frozenset(
+    ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
+)
+
+_INT8 = (
+    "a layer of quantised whole numbers (int8) is not modelled: its rounding is a source of its own"
+)
+_FLOW = "control flow that depends on the input is no fixed network"
+
+#: Nodes that are refused by name, wherever they stand.
+_REFUSED = {
+    "ConvInteger": _INT8,
+    "MatMulInteger": _INT8,
+    "QLinearConv": _INT8,
+    "QLinearMatMul": _INT8,
+    "QuantizeLinear": _INT8,
+    "DynamicQuantizeLinear": _INT8,
+    "If": _FLOW,
+    "Loop": _FLOW,
+    "Scan": _FLOW,
+}
+
+
+def needed_nodes(model: OnnxModel, output: str, inputs: Iterable[str]) -> list[int]:
+    """Return the numbers of the nodes between inputs and an output, in order.
+
+    An input of the model that is met and not among the inputs is an error.
+    """
+    stop = set(inputs)
+    fed = set(model.inputs)
+    waiting, seen, found = [output], set(), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in stop:
+            continue
+        seen.add(name)
+        number = model.makers.get(name)
+        if number is None:
+            if name in fed:
+                raise ShapeError(
+                    "the part depends on an input that is not among inputs",
+                    given=name,
+                    fix=f"inputs={[*stop, name]!r}",
+                )
+            continue
+        if number not in found:
+            found.add(number)
+            waiting += read_names(model.nodes[number])
+    return sorted(found)
+
+
+def _equal(first: Array, second: Array) -> bool:
+    return first.shape == second.shape and bool(np.array_equal(first, second))
+
+
+def _without_time(array: Array, others: Sequence[Array]) -> Array:
+    """Return an array with one number along each axis that grows with the length, if it may be."""
+    for axis in range(array.ndim):
+        if any(each.ndim != array.ndim for each in others):
+            break
+        if len({each.shape[axis] for each in others}) > 1 and array.shape[axis]:
+            first = np.take(array, [0], axis)
+            if np.array_equal(np.broadcast_to(first, array.shape), array):
+                array = first
+    return array
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Shape:
+    try:
+        return tuple(int(size) for size in np.broadcast_shapes(*shapes))
+    except ValueError:
+        raise ShapeError(
+            "values of these shapes do not go together",
+            given=" and ".join(map(str, shapes)),
+            fix="length=, or the lengths that the inputs have",
+        ) from None
+
+
+def _checked(shapes: Shapes, value: str) -> Shapes:
+    found = tuple(tuple(int(size) for size in shape) for shape in shapes)
+    for shape in found:
+        if any(size <= 0 for size in shape):
+            raise ShapeError(
+                "a value holds nothing", given=f"{value} of shape {shape}", fix="a longer length="
+            )
+        refuse_beyond_memory(prod(shape), f"the value {value!r}", fix="a smaller length=")
+    return found
