@@ -40,24 +40,24 @@ UNARY = {
     "Softplus": "Softplus",
     "Elu": "ELU",
     "Swish": "SiLU",
-    "Cos": "Opaque",
-    "Exp": "Opaque",
-    "Sign": "Opaque",
-    "Floor": "Opaque",
+    "Cos": "Pointwise",
+    "Exp": "Pointwise",
+    "Sign": "Pointwise",
+    "Floor": "Pointwise",
     "Ceil": "Opaque",
     "Softsign": "Opaque",
     "Mish": "Opaque",
     "Tan": "Opaque",
     "Sinh": "Opaque",
     "Cosh": "Opaque",
-    "ThresholdedRelu": "Opaque",
+    "ThresholdedRelu": "Pointwise",
     "Celu": "Scale ELU Scale",
     "Atan": "Opaque",
     "Round": "Opaque",
 }
 UNARY_SINGLE = {
     # The evaluator's own constants are of single precision, or the attributes are.
-    "Erf": "Opaque",
+    "Erf": "Pointwise",
     "HardSwish": "Opaque",
     "LeakyRelu": "LeakyReLU",
     "Selu": "ELU Scale",
@@ -98,7 +98,7 @@ def test_attributes_of_functions(tmp_path):
         ("Add", "Bias", "Bias"),
         ("Sub", "Bias", "Scale Bias"),
         ("Mul", "Scale", "Scale"),
-        ("Div", "Scale", "Opaque"),
+        ("Div", "Scale", "Pointwise"),
     ],
 )
 def test_arithmetic_with_constants_and_with_values(kind, behind, before, tmp_path):
@@ -139,7 +139,7 @@ def test_a_choice_between_two_values(tmp_path):
         node("Where", ["m", "x", "b"]),
     ]
     tensors = {"level": np.array(0.2), "w": numbers(4, 4, 3)}
-    check(tmp_path, nodes, tensors, layers="Opaque Conv Concatenate Opaque")
+    check(tmp_path, nodes, tensors, layers="Pointwise Conv Concatenate Opaque")
 
 
 def snake(alpha, beta):
@@ -345,7 +345,7 @@ def test_products_with_matrices(tmp_path):
     mean = [node("ReduceMean", ["x", "axis"])]
     check(tmp_path, mean, {"axis": np.array([1])}, layers="Conv")
     level = [node("ReduceL2", ["x", "axis"])]
-    check(tmp_path, level, {"axis": np.array([1])}, layers="Opaque Conv Opaque")
+    check(tmp_path, level, {"axis": np.array([1])}, layers="Pointwise Conv Pointwise")
     pool = [node("AveragePool", ["x"], kernel_shape=[3], strides=[2])]
     check(tmp_path, pool, layers="Conv")
 
