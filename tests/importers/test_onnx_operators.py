@@ -7,7 +7,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason='onnx is missing: pip install ".[onnx]"')
 
+import upsim  # noqa: E402
 from tests.importers.onnx_models import assert_same, imported, model, node  # noqa: E402
+from upsim.words.tolerance import rounding  # noqa: E402
 
 RNG = np.random.default_rng(11)
 
@@ -140,6 +142,16 @@ def test_a_choice_between_two_values(tmp_path):
     ]
     tensors = {"level": np.array(0.2), "w": numbers(4, 4, 3)}
     check(tmp_path, nodes, tensors, layers="Pointwise Conv Concatenate Opaque")
+
+
+def test_a_function_without_a_layer_is_predicted_with_noise(tmp_path):
+    graph = check(tmp_path, [node("Cos", ["x"])], layers="Pointwise")
+    answer = upsim.predict(graph, upsim.WhiteNoise(1.0))
+    # E cos z = e^(-1/2), E cos^2 z = (1 + e^(-2)) / 2
+    (line,) = answer.tones
+    assert np.allclose(line.amplitude, np.exp(-0.5), rtol=rounding(2**10, 1.0))
+    power = (1 + np.exp(-2)) / 2 - np.exp(-1)
+    assert np.allclose(answer.noise_power, power, rtol=rounding(2**10, 1.0))
 
 
 def snake(alpha, beta):
