@@ -149,6 +149,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "input_length": lambda: 16,
     "channels": lambda: 1,
     "Select.channels": lambda: [0],
+    "program": lambda: [("sin", "x")],
     "left": lambda: 1,
     "right": lambda: 1,
     "scale": lambda: 0.5,

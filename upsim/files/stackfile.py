@@ -233,10 +233,10 @@ def decoded(value: object, tensors: Tensors | None = None) -> Any:
             return tuple(
                 _placed(each, f"part {number}", tensors) for number, each in enumerate(value, 1)
             )
-        if any(isinstance(each, list) and _holds_layers(each) for each in value):
-            return tuple(
-                decoded(each, tensors) if isinstance(each, list) else each for each in value
-            )
+        if any(isinstance(each, list | dict) for each in value):
+            found = tuple(decoded(each, tensors) for each in value)
+            # Numbers in nested lists are an array, and stay lists; the rest are tuples.
+            return value if _holds_numbers(found) else found
         return value
     if isinstance(value, dict):
         if set(value) == {"shape", "base64"}:
@@ -252,8 +252,10 @@ def decoded(value: object, tensors: Tensors | None = None) -> Any:
     return value
 
 
-def _holds_layers(values: list[Any]) -> bool:
-    return bool(values) and isinstance(values[0], dict) and "type" in values[0]
+def _holds_numbers(values: object) -> bool:
+    if isinstance(values, list | tuple):
+        return all(map(_holds_numbers, values))
+    return isinstance(values, int | float)
 
 
 def _tensor(name: object, tensors: Tensors | None) -> Any:

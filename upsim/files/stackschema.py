@@ -122,6 +122,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if name == "branches":
         return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
     text = str(annotation)
+    if name == "program":
+        return {"type": "array", "items": {"type": "array", "minItems": 2}, "minItems": 1}
     if "tuple[str, float]" in text:
         return {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/array"}]}
     if text.startswith("tuple[int, ...]"):
