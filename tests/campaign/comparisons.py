@@ -285,7 +285,7 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     powers = [rng.uniform(0.2, 2.0, channels) for channels in network.channels]
     weights = np.concatenate([np.repeat(p, d) for p, d in zip(powers, downs, strict=True)])
     # Few bits each, so that the phases of a long response are exact.
-    turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
+    turns = np.unique(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
         # Numbers that the network makes of the impulses, at its output's rate.
         if weights.size * blocks * up * len(network.nodes) > 2**23:

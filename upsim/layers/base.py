@@ -437,7 +437,7 @@ class Unmodelled(Layer):
         """Whether there is a function to run."""
 
     @abstractmethod
-    def function(self, samples: Array) -> Array:
+    def answer(self, samples: Array) -> Array:
         """Return what becomes of finite samples (channels, time), or refuse."""
 
 

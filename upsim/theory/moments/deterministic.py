@@ -295,7 +295,7 @@ class DeterministicMoments(Moments):
             period=total,
             sources=(Source("opaque", label),) if self.provenance else (),
             shares=total[None] if self.provenance else np.zeros((0, *total.shape)),
-            waveform=None if self.waveform is None else layer.function(self.waveform),
+            waveform=None if self.waveform is None else layer.answer(self.waveform),
             error=error,
             second=None,
             run=(*self.run, f"{spoken(label)} ({layer.called})"),

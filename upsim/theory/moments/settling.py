@@ -83,7 +83,7 @@ def _repeated(layer: Unmodelled, period: Array, times: int) -> Array:
         "the run of an opaque node",
         fix="a signal of a shorter period",
     )
-    return layer.function(np.tile(period, times))
+    return layer.answer(np.tile(period, times))
 
 
 def _left(eighth: Array, quarter: Array, middle: Array) -> float:
@@ -100,7 +100,7 @@ def _turn(made: Array, number: int, span: int) -> Array:
 def _precision(layer: Unmodelled, channels: int) -> type[np.floating[Any]]:
     """Return the precision that a node computes in: all that it makes of noise may fit single."""
     noise = np.random.default_rng(0).normal(size=(channels, _FEWEST * layer.block[1]))
-    made = layer.function(noise)
+    made = layer.answer(noise)
     with np.errstate(over="ignore"):
         single = np.array_equal(made, made.astype(np.float32))
     return np.float32 if single else np.float64
