@@ -48,6 +48,7 @@ ONLY_FLOORS = {
 CIRCLES = [
     {"upsim.operators.folded", "upsim.operators.polyphase", "upsim.operators.stretch_fir"},
     {"upsim.answer.prediction", "upsim.answer.predictionfile"},
+    {"upsim.layers.pointwise", "upsim.layers.recognition"},
 ]
 
 LIGHT = ["scipy", "matplotlib", "sympy", "hypothesis", "torch", "typer"]

@@ -21,7 +21,8 @@ _LAYERS = (
     "SubpixelConv PeriodicShuffle HaarSynthesis LazyWaveletSynthesis PQMF InverseSTFT Bias Scale "
     "Select Hold Crop Pad Decimate Slice Residual Parallel Add Average Concatenate Subtract "
     "Multiply Divide Opaque ReLU LeakyReLU PReLU Clamp ELU GELU Tanh Sigmoid SiLU Softplus GLU "
-    "Gate Softmax Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm WeightNorm"
+    "Gate Softmax Pointwise Sin Snake SnakeBeta BatchNorm GroupNorm InstanceNorm LayerNorm "
+    "WeightNorm"
 )
 _HOMES = {
     "upsim.layers": _LAYERS,

@@ -160,7 +160,7 @@ def _lines(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     yield _judged("lines", found, truth, _where(found, truth, count))
     yield from _sums(prediction.tones, truth, len(network.nodes))
     if network.is_linear:
-        yield from _sources(network, prediction.tones, lines, periods, truth.tolerance, count, seed)
+        yield from _sources(network, prediction.tones, lines, periods, truth, count, seed)
 
 
 def _spectrum(tones: tuple[upsim.Tone, ...], shape: tuple[int, ...], count: int):
@@ -184,24 +184,28 @@ def _where(found: np.ndarray, truth: Measured, count: int) -> str:
 def _sums(tones: tuple[upsim.Tone, ...], truth: Measured, nodes: int) -> Iterator[Outcome]:
     """Compare each line with the sum of its shares.
 
-    Shares may be larger than their sum; each passed at most all nodes, and is rounded there.
+    Shares may be larger than their sum.  A share is rounded as the whole is, in proportion to its
+    size.
     """
+    line = float(np.abs(truth.values).max(initial=0.0))
     worst, what = 0.0, ""
     for tone in tones:
         shares = np.array([share.amplitude for share in tone.contributions])
         apart = float(np.abs(shares.sum(axis=0) - tone.amplitude).max())
         size = float(np.abs(shares).sum(axis=0).max(initial=0.0))
-        ratio = apart / (truth.tolerance + rounding(8 * nodes, size) or 1.0)
+        larger = max(1.0, size / line) if line else 1.0
+        ratio = apart / (truth.tolerance * larger + rounding(8 * nodes, size) or 1.0)
         if ratio > worst:
             worst, what = ratio, f"shares of line {tone.fraction}: sum off by {apart:.3g}"
     verdict = "agree" if worst <= 1 else "differ" if truth.is_proportional else "ill-conditioned"
     yield Outcome("shares", verdict, len(tones), worst, "" if worst <= 1 else what)
 
 
-def _sources(network, tones, lines, periods, weak, count, seed) -> Iterator[Outcome]:
+def _sources(network, tones, lines, periods, line, count, seed) -> Iterator[Outcome]:
     """Compare the share of each source of a linear network with torch on that source alone.
 
-    Shares weaker than the rounding of the line, ``weak``, are listed as the strongest one's.
+    Shares weaker than the rounding of the line are listed as the strongest one's, and the shares
+    together may be larger than the line.
     """
     silence = [np.zeros((channels, 1)) for channels in network.channels]
     truths, operations = {}, 8 * len(network.nodes) + 64
@@ -221,6 +225,9 @@ def _sources(network, tones, lines, periods, weak, count, seed) -> Iterator[Outc
     if names:
         rows = zip(names, measured_each(alone, seed, operations), strict=True)
         truths |= {name: truth for name, truth in rows if truth.values.any()}
+    together = sum(float(np.abs(truth.values).max(initial=0.0)) for truth in truths.values())
+    size = float(np.abs(line.values).max(initial=0.0))
+    weak = line.tolerance * (max(1.0, together / size) if size else 1.0)
     outcomes = []
     for name, truth in truths.items():
         found = np.zeros((truth.values.shape[0], count // 2 + 1), dtype=np.complex128)
@@ -285,7 +292,7 @@ def _densities(network: Network, rng: np.random.Generator) -> Iterator[Outcome]:
     powers = [rng.uniform(0.2, 2.0, channels) for channels in network.channels]
     weights = np.concatenate([np.repeat(p, d) for p, d in zip(powers, downs, strict=True)])
     # Few bits each, so that the phases of a long response are exact.
-    turns = np.sort(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
+    turns = np.unique(np.rint(rng.uniform(0.002, 0.498, 24) * 2**20)) / 2**20
     for blocks in (24, 120, 600, 3000):
         # Numbers that the network makes of the impulses, at its output's rate.
         if weights.size * blocks * up * len(network.nodes) > 2**23:

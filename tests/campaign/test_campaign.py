@@ -29,8 +29,8 @@ def drawn():
 # Opaque nodes are run: tests/theory/test_opaque_nodes.py.
 # Heads are compared with torch's own: tests/layers/test_heads.py.
 ELSEWHERE = {
-    "Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax", "Opaque", "PQMF",
-    "InverseSTFT",
+    "Resample", "Scale", "Select", "Pad", "Clamp", "Sin", "Gate", "Softmax", "Pointwise",
+    "Opaque", "PQMF", "InverseSTFT",
 }  # fmt: skip
 
 

@@ -209,7 +209,10 @@ def test_what_would_not_fit_is_refused_before_memory_is_taken(refused, tmp_path,
 
 @pytest.mark.parametrize(
     ("command", "what"),
-    [(("replicas",), "the periods up to layer"), (("boundaries", "-n", 10), "the output of layer")],
+    [
+        (("replicas",), "the periods up to layer"),
+        (("boundaries", "-n", 10), "too many samples to be counted"),
+    ],
 )
 def test_reports_of_a_stack_that_would_not_fit(refused, tmp_path, command, what):
     (tmp_path / "stack.json").write_text(stack_text(*[{"type": "Nearest", "factor": 4096}] * 6))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import upsim
 from upsim import errors, neural, show, testing  # noqa: F401 - reached through upsim below
+from upsim.importers import flax  # noqa: F401 - as above
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.rst").read_text(encoding="utf-8")
 LISTED = re.findall(r"^   (\w[\w.]*)$", PAGE, re.MULTILINE)

@@ -160,6 +160,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "input_length": lambda: 16,
     "channels": lambda: 1,
     "Select.channels": lambda: [0],
+    "program": lambda: [("sin", "x")],
     "left": lambda: 1,
     "right": lambda: 1,
     "scale": lambda: 0.5,
@@ -286,7 +287,7 @@ RECORDS = {
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
 #: Questions of the theory about its own nodes and arrays.
-INNER = {"placed", "before", "of_many", "once", "seen_by", "stretch_of"}
+INNER = {"placed", "named", "before", "of_many", "once", "seen_by", "stretch_of"}
 #: To be derived from, not called.
 ABSTRACT = {"Signal", "Initialisation"}
 #: What a layer is asked by a user; the rest are rules that the theory asks it.

@@ -301,6 +301,73 @@ AUDIOCRAFT = {
     },
 }
 
+HIFT = {
+    "in_channels": 80,
+    "base_channels": 512,
+    "nb_harmonics": 8,
+    "sampling_rate": 24000,
+    "nsf_alpha": 0.1,
+    "nsf_sigma": 0.003,
+    "nsf_voiced_threshold": 10,
+    "upsample_rates": [8, 5, 3],
+    "upsample_kernel_sizes": [16, 11, 7],
+    "istft_params": {"n_fft": 16, "hop_len": 4},
+    **_BLOCKS,
+    "source_resblock_kernel_sizes": [7, 7, 11],
+    "source_resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+    "lrelu_slope": 0.1,
+    "audio_limit": 0.99,
+}
+
+KOKORO = {
+    "istftnet": {
+        "upsample_kernel_sizes": [20, 12],
+        "upsample_rates": [10, 6],
+        "gen_istft_hop_size": 5,
+        "gen_istft_n_fft": 20,
+        **_BLOCKS,
+        "upsample_initial_channel": 512,
+    },
+    "dim_in": 64,
+    "hidden_dim": 512,
+    "n_mels": 80,
+    "style_dim": 128,
+    "vocab": {";": 1, ":": 2},
+}
+
+ISTFTNET = HIFIGAN_V1 | {
+    "upsample_rates": [8, 8],
+    "upsample_kernel_sizes": [16, 16],
+    "gen_istft_n_fft": 16,
+    "gen_istft_hop_size": 4,
+}
+
+VOCOS = {
+    "feature_extractor": {
+        "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
+        "init_args": {
+            "sample_rate": 24000,
+            "n_fft": 1024,
+            "hop_length": 256,
+            "n_mels": 100,
+            "padding": "center",
+        },
+    },
+    "backbone": {
+        "class_path": "vocos.models.VocosBackbone",
+        "init_args": {
+            "input_channels": 100,
+            "dim": 512,
+            "intermediate_dim": 1536,
+            "num_layers": 8,
+        },
+    },
+    "head": {
+        "class_path": "vocos.heads.ISTFTHead",
+        "init_args": {"dim": 512, "n_fft": 1024, "hop_length": 256, "padding": "center"},
+    },
+}
+
 UNIVNET = {
     "audio": {"n_mel_channels": 100, "sampling_rate": 24000, "hop_length": 256},
     "gen": {

@@ -226,6 +226,17 @@ class TestNesting:
         graph = upsim.from_config({"vocoder": {"generator": HIFIGAN_V1}, "text": {"layers": 3}})
         assert graph == upsim.from_config(HIFIGAN_V1)
 
+    def test_of_several_generators_the_first_is_read_and_named(self):
+        graph = upsim.from_config({"small": HIFIGAN_V1, "large": HIFIGAN_V1})
+        assert graph.notes[0] == "several generators: that of small is read"
+        inside = upsim.from_config(HIFIGAN_V1 | {"large": HIFIGAN_V1})
+        assert inside.notes == ("several generators: that of the top is read",)
+
+    def test_notes_stay_with_what_is_cut_off(self):
+        graph = upsim.from_config(RVC_40K)
+        assert graph.upto("dec.ups.1").notes == graph.after("dec.ups.1").notes == graph.notes
+        assert graph.draw(0).replace(name="mine").notes == graph.notes
+
     def test_a_rate_in_a_section_beside(self):
         config = {key: value for key, value in HIFIGAN_V1.items() if key != "sampling_rate"}
         graph = upsim.from_config({"gen": config, "audio": {"sr": 44100}})

@@ -146,6 +146,19 @@ class TestCommandLine:
         assert "2560" in capsys.readouterr().out
         assert main(["cost", str(path)]) == 0
 
+    def test_an_open_rate_is_an_option(self, written, capsys):
+        config = {key: value for key, value in HIFIGAN_V1.items() if key != "sampling_rate"}
+        path = written(json.dumps(config), "config.json")
+        assert main(["explain", str(path), "--freq", "4kHz"]) == 2
+        assert "--sample-rate 24000" in capsys.readouterr().err
+        assert main(["explain", str(path), "--freq", "4kHz", "--sample-rate", "16kHz"]) == 0
+        assert "first possible at ups.2" in capsys.readouterr().out
+
+    def test_a_configuration_has_no_tensors_to_choose(self, written, capsys):
+        path = written(json.dumps(HIFIGAN_V1), "config.json")
+        assert main(["explain", str(path), "--freq", "4kHz", "--inputs", "mel"]) == 2
+        assert "only an ONNX file has a part" in capsys.readouterr().err
+
     def test_what_is_wrong_is_said_with_the_file(self, written, capsys):
         path = written(json.dumps(HIFIGAN_V1 | {"hop_size": 300}), "config_v1.json")
         assert main(["explain", str(path), "--freq", "5.5kHz"]) == 2

@@ -277,5 +277,22 @@ def test_an_opaque_step_is_run_on_tensors_as_it_wants_them():
     layer = graph.node("sum").layer
     samples = RNG.normal(size=(2, 9))
     twice = np.concatenate([samples, samples])
-    close(layer.function(twice), np.cumsum(samples, axis=1) + samples)
+    close(layer.answer(twice), np.cumsum(samples, axis=1) + samples)
     assert graph.kind("sum") == "CumSum"
+
+
+def test_what_acts_along_another_axis_than_time_is_no_layer_of_time():
+    # (1, 4, n): a resize of the four rows, and a matrix over the samples of time.
+    rows = Step(
+        "rows",
+        "resize",
+        ("x",),
+        ("y",),
+        {"mode": "nearest", "factor": 2, "coordinates": "half_pixel", "axis": 1},
+    )
+    graph = lowered(recording([rows], {"x": lambda n: (1, 4, n), "y": lambda n: (1, 8, n)}), 16000)
+    assert graph.kind("rows") != "Nearest"
+    assert graph.rate == 1
+    mix = Step("mix", "matmul", ("x", np.eye(16)), ("y",))
+    same = Recording([mix], ("x",), "y", [{"x": (1, 4, 16), "y": (1, 4, 16)}])
+    assert "all samples of time" in lowered(same, 16000).node("mix").layer.reason

@@ -1,13 +1,17 @@
 """Which part of a file is taken, under which names, and what a file may not do."""
 
 import os
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 onnx = pytest.importorskip("onnx", reason='onnx is missing: pip install ".[onnx]"')
 
 from tests.hostile_calls.calls import HOSTILE  # noqa: E402
+from tests.hostile_calls.test_calls import patience  # noqa: E402
 from tests.importers.onnx_models import (  # noqa: E402
     assert_same,
     helper,
@@ -50,6 +54,7 @@ def test_without_inputs_the_last_part_that_can_be_said_is_taken(tmp_path):
     graph = imported(vocoder(), tmp_path)
     assert [each.name for each in graph.inputs] == ["hidden"]
     assert graph.name == "small from hidden to y"
+    assert graph.notes == ("a part of the model is taken: small from hidden to y",)
     assert [part.name for part in graph.parts] == [
         "/a/Conv",
         "/b/LeakyRelu",
@@ -61,6 +66,7 @@ def test_without_inputs_the_last_part_that_can_be_said_is_taken(tmp_path):
 def test_a_part_is_chosen_by_the_names_of_tensors(tmp_path):
     graph = imported(vocoder(), tmp_path, inputs="b", outputs="c")
     assert [part.name for part in graph.parts] == ["/c/ConvTranspose"]
+    assert graph.notes == ()
     assert graph.inputs[0].channels == 3
     whole = imported(vocoder(), tmp_path, inputs={"x": (1, 2, None)})
     assert whole.kind("/hidden/CumSum") == "CumSum"
@@ -342,3 +348,74 @@ def test_weights_of_half_precision(tmp_path):
         proto.graph.initializer.append(stored)
         layer = imported(proto, tmp_path).parts[0].layer
         assert np.array_equal(layer.weight_array(), weight)
+
+
+def test_a_long_chain_of_equal_names_is_read_soon(tmp_path):
+    # Twenty thousand nodes of one name: what grows with the square of their number would hang.
+    nodes = [
+        helper.make_node("Relu" if k % 2 else "Identity", [f"v{k}"], [f"v{k + 1}"], name="same")
+        for k in range(20000)
+    ]
+    nodes[0].input[0] = "x"
+    proto = model(nodes, (1, 2, None), outputs=("v20000",))
+    with patience(30):
+        graph = imported(proto, tmp_path)
+    assert len(graph) == 10000
+    assert len({part.name for part in graph.parts}) == 10000
+
+
+def movements():
+    """Return a model with shapes that are computed, a resize, a gate and a mean written out."""
+    nodes = [
+        node("Conv", ["x", "w"], ["a"], pads=[1, 1]),
+        node("Shape", ["a"], ["s"]),
+        node("Gather", ["s", "two"], ["n"]),
+        node("Mul", ["n", "two"], ["m"]),
+        node("Unsqueeze", ["m", "zero"], ["mm"]),
+        node("Concat", ["head", "mm"], ["t"], axis=0),
+        node("Unsqueeze", ["a", "three"], ["u"]),
+        node("Tile", ["u", "times"], ["v"]),
+        node("Reshape", ["v", "t"], ["z"]),
+        node("Pad", ["z", "p"], ["q"], mode="reflect"),
+        node("Resize", ["q", "", "scales"], ["r"], mode="linear"),
+        node("Split", ["r"], ["s1", "s2"], axis=1, num_outputs=2),
+        node("Sigmoid", ["s1"], ["g"]),
+        node("Mul", ["g", "s2"], ["h"]),
+        node("ReduceMean", ["h", "one"], ["mean"]),
+        node("Sub", ["h", "mean"]),
+    ]
+    whole = {"two": 2, "zero": [0], "head": [1, 4], "three": [3], "times": [1, 1, 1, 2]}
+    whole |= {"p": [0, 0, 2, 0, 0, 1], "one": [1]}
+    tensors = {name: np.array(value) for name, value in whole.items()}
+    tensors |= {"w": RNG.normal(size=(4, 2, 3)), "scales": np.array([1, 1, 2], np.float32)}
+    return model(nodes, (1, 2, None), tensors=tensors)
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1), st.sampled_from(("set", "cut", "put")), st.binary(min_size=1, max_size=5)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=8 * settings().max_examples)
+@given(changes=CHANGES)
+@pytest.mark.parametrize("make", [vocoder, plain, movements])
+def test_any_change_of_a_file_gives_a_graph_or_an_error_in_our_words(
+    make, changes, tmp_path_factory
+):
+    raw = bytearray(make().SerializeToString())
+    for share, how, put in changes:
+        place = min(int(share * len(raw)), len(raw) - 1)
+        end = place + (0 if how == "put" else len(put))
+        raw[place:end] = b"" if how == "cut" else put
+    path = tmp_path_factory.mktemp("changed") / "model.onnx"
+    path.write_bytes(raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of numbers that are no longer sensible
+        try:
+            from_onnx(path, sample_rate=16000)
+        except UpsimError as error:
+            assert error.what  # noqa: PT017 - a change may leave a model that is right

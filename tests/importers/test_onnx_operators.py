@@ -7,7 +7,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason='onnx is missing: pip install ".[onnx]"')
 
+import upsim  # noqa: E402
 from tests.importers.onnx_models import assert_same, imported, model, node  # noqa: E402
+from upsim.words.tolerance import rounding  # noqa: E402
 
 RNG = np.random.default_rng(11)
 
@@ -40,24 +42,24 @@ UNARY = {
     "Softplus": "Softplus",
     "Elu": "ELU",
     "Swish": "SiLU",
-    "Cos": "Opaque",
-    "Exp": "Opaque",
-    "Sign": "Opaque",
-    "Floor": "Opaque",
+    "Cos": "Pointwise",
+    "Exp": "Pointwise",
+    "Sign": "Pointwise",
+    "Floor": "Pointwise",
     "Ceil": "Opaque",
     "Softsign": "Opaque",
     "Mish": "Opaque",
     "Tan": "Opaque",
     "Sinh": "Opaque",
     "Cosh": "Opaque",
-    "ThresholdedRelu": "Opaque",
+    "ThresholdedRelu": "Pointwise",
     "Celu": "Scale ELU Scale",
     "Atan": "Opaque",
     "Round": "Opaque",
 }
 UNARY_SINGLE = {
     # The evaluator's own constants are of single precision, or the attributes are.
-    "Erf": "Opaque",
+    "Erf": "Pointwise",
     "HardSwish": "Opaque",
     "LeakyRelu": "LeakyReLU",
     "Selu": "ELU Scale",
@@ -98,7 +100,7 @@ def test_attributes_of_functions(tmp_path):
         ("Add", "Bias", "Bias"),
         ("Sub", "Bias", "Scale Bias"),
         ("Mul", "Scale", "Scale"),
-        ("Div", "Scale", "Opaque"),
+        ("Div", "Scale", "Pointwise"),
     ],
 )
 def test_arithmetic_with_constants_and_with_values(kind, behind, before, tmp_path):
@@ -139,7 +141,17 @@ def test_a_choice_between_two_values(tmp_path):
         node("Where", ["m", "x", "b"]),
     ]
     tensors = {"level": np.array(0.2), "w": numbers(4, 4, 3)}
-    check(tmp_path, nodes, tensors, layers="Opaque Conv Concatenate Opaque")
+    check(tmp_path, nodes, tensors, layers="Pointwise Conv Concatenate Opaque")
+
+
+def test_a_function_without_a_layer_is_predicted_with_noise(tmp_path):
+    graph = check(tmp_path, [node("Cos", ["x"])], layers="Pointwise")
+    answer = upsim.predict(graph, upsim.WhiteNoise(1.0))
+    # E cos z = e^(-1/2), E cos^2 z = (1 + e^(-2)) / 2
+    (line,) = answer.tones
+    assert np.allclose(line.amplitude, np.exp(-0.5), rtol=rounding(2**10, 1.0))
+    power = (1 + np.exp(-2)) / 2 - np.exp(-1)
+    assert np.allclose(answer.noise_power, power, rtol=rounding(2**10, 1.0))
 
 
 def snake(alpha, beta):
@@ -220,6 +232,16 @@ def test_normalisations(tmp_path):
         "weight": numbers(4, 1),
     }
     check(tmp_path, exported, tensors, layers="GroupNorm Scale", dtype=SINGLE)
+
+
+def test_rows_of_several_channels_are_normalised_together(tmp_path):
+    # (1, 2, n, 3): each of two rows holds three channels.
+    nodes = [node("InstanceNormalization", ["x", "s", "b"])]
+    tensors = {"s": numbers(2), "b": numbers(2)}
+    proto = model(nodes, (1, 2, None, 3), tensors=tensors)
+    graph = imported(proto, tmp_path)
+    assert [repr(part.layer)[:15] for part in graph.parts] == ["GroupNorm(2, 6,"]
+    assert_same(proto, graph, [(1, 2, 20, 3)], SINGLE, axis=2, axis_out=2)
 
 
 @pytest.mark.parametrize(("axis", "layer"), [(1, "LayerNorm"), (2, "InstanceNorm")])
@@ -345,7 +367,7 @@ def test_products_with_matrices(tmp_path):
     mean = [node("ReduceMean", ["x", "axis"])]
     check(tmp_path, mean, {"axis": np.array([1])}, layers="Conv")
     level = [node("ReduceL2", ["x", "axis"])]
-    check(tmp_path, level, {"axis": np.array([1])}, layers="Opaque Conv Opaque")
+    check(tmp_path, level, {"axis": np.array([1])}, layers="Pointwise Conv Pointwise")
     pool = [node("AveragePool", ["x"], kernel_shape=[3], strides=[2])]
     check(tmp_path, pool, layers="Conv")
 

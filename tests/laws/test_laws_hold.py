@@ -95,6 +95,10 @@ EXAMPLES = [
     upsim.Gate(upsim.Tanh(), upsim.Sigmoid()),
     upsim.Gate(),
     upsim.Softmax(),
+    upsim.Pointwise(
+        [("multiply", "x", [0.5, 2.0]), ("sin", "s0"), ("square", "s1"), ("add", "x", "s2")]
+    ),
+    upsim.Pointwise([("tanh", "x0"), ("add", "s0", "x1"), ("sin", "s1"), ("multiply", "s2", "x0")]),
     upsim.Snake([0.5, 2.0]),
     upsim.SnakeBeta(2.0, 0.5),
     upsim.BatchNorm(2, bias=[0.5, -0.25], running_mean=[1.0, 0.0], running_var=[2.0, 0.5]),

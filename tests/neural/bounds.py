@@ -47,6 +47,7 @@ from upsim.layers import (
     Pad,
     Parallel,
     PeriodicShuffle,
+    Pointwise,
     PReLU,
     ReLU,
     Resample,
@@ -354,6 +355,44 @@ def _softmax(_: Layer, bound: Bound) -> Bound:
     # y = e^x / sum: moves by at most y (1 - y) + y (1 - y) <= 1/2 of what x moves by; the largest
     # is taken out, which rounds the exponents, and the sum has as many terms as channels.
     return bound.pointwise(0.5, 1.0 + 2 * bound.size, 2 * ELEMENTARY)
+
+
+@through.register(Pointwise)
+def _pointwise(layer: Pointwise, bound: Bound) -> Bound:
+    """Errors pass step by step; the slopes of the operations are at most 1 but for these."""
+    found: list[Bound] = []
+    for name, *operands in layer.steps:
+        given = [
+            (bound if each[0] == "x" else found[int(each[1:])])
+            if isinstance(each, str)
+            else Bound(
+                float(np.abs(each).max()),
+                rounding(1, np.abs(each).max(), bound.dtype),
+                bound.dtype,
+                0,
+            )
+            for each in operands
+        ]
+        sizes, moved = [each.size for each in given], [each.distance for each in given]
+        size, distance = max(1.0, *sizes), sum(moved)
+        if name in ("multiply", "square", "power"):
+            one, other = (given * 2)[:2] if name != "power" else (given[0], given[0])
+            size = one.size * other.size
+            distance = one.distance * other.size + one.size * other.distance
+        elif name == "divide":
+            least = float(np.abs(operands[1]).min())
+            size, distance = sizes[0] / least, moved[0] / least + sizes[0] * moved[1] / least**2
+        elif name in ("add", "subtract"):
+            size = sum(sizes)
+        elif name.startswith("gelu"):
+            distance *= 1.13
+        elif name == "floor":
+            size = size + 1
+        found.append(
+            Bound(size, distance + rounding(ELEMENTARY, size, bound.dtype), bound.dtype, 0)
+        )
+    end = found[-1]
+    return Bound(end.size, end.distance, bound.dtype, bound.length)
 
 
 @through.register(Snake)

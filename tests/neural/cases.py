@@ -32,6 +32,7 @@ from upsim.layers import (
     Pad,
     Parallel,
     PeriodicShuffle,
+    Pointwise,
     PReLU,
     ReLU,
     Resample,
@@ -57,6 +58,23 @@ from upsim.network.weights import Normal
 from upsim.testing.strategies.opaque import Leaky
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+# Every operation, where it is finite for every x: each by itself.
+STEPS = [
+    *(
+        (name, "x")
+        for name in (
+            "negative", "square", "abs", "sign", "floor", "sin", "cos", "tanh", "sigmoid", "erf",
+            "relu", "gelu", "gelu_tanh",
+        )
+    ),
+    *((name, "x", 0.3) for name in ("add", "subtract", "multiply", "divide", "leaky_relu", "elu")),
+    *((name, "x", 0.3) for name in ("maximum", "minimum", "greater", "less")),
+    ("power", "x", 2.0),
+    ("softplus", "x", 2.0, 3.0),
+    ("clip", "x", -0.5, 0.25),
+    ("where", 1.0, "x", 2.0),
+]  # fmt: skip
 
 # (layer, channels of its input)
 CASES = [
@@ -187,6 +205,19 @@ CASES = [
     (Gate(None, GELU()), 4),
     (Gate(ELU(0.5), Softmax()), 6),
     (Softmax(), 3),
+    (
+        Pointwise(
+            [("multiply", "x", [0.5, 2.0]), ("sin", "s0"), ("square", "s1"), ("add", "x", "s2")]
+        ),
+        2,
+    ),
+    (
+        Pointwise([("tanh", "x"), ("abs", "x"), ("multiply", "s0", "s1"), ("maximum", "s2", -0.5)]),
+        2,
+    ),
+    (Pointwise([("tanh", "x0"), ("add", "s0", "x1"), ("sin", "s1"), ("multiply", "s2", "x0")]), 4),
+    *((Pointwise([step]), 2) for step in STEPS),
+    (GELU("sigmoid"), 2),
     (Snake(), 2),
     (Snake([0.5, 3.0]), 2),
     (SnakeBeta(2.0, 0.5), 2),

@@ -40,6 +40,12 @@ def test_a_graph_node_by_node():
     assert [each.is_drawn for each in rows] == [True, False, False, True, False]
 
 
+def test_an_opaque_node_is_called_what_it_is():
+    stack = upsim.Stack([("lstm", upsim.Opaque("LSTM", 4)), upsim.Conv(4, 1, 3)], 16000)
+    row = upsim.inspect(stack).nodes[1]
+    assert (row.name, row.kind, row.channels, row.lines) == ("lstm", "LSTM", 4, None)
+
+
 def test_lines_of_activations_need_the_signal():
     stack = upsim.Stack([upsim.Nearest(3), upsim.ReLU()], 24000)
     assert upsim.inspect(stack).nodes[2].lines is None

@@ -231,6 +231,15 @@ class TestWithoutAnEnd:
         assert all(each.mean > 1e-6 for each in measured.errors)
         assert measured.how == "measured against 80 frames a side"
 
+    def test_an_opaque_node_is_named_and_keeps_its_rate(self):
+        layers = [("lstm", upsim.Opaque("LSTM", 4, 2)), upsim.Conv(4, 1, 9, padding=4)]
+        found = upsim.context(upsim.Stack(layers, 16000), 8)
+        # 4 samples behind a rate of 2 are 2 frames.
+        assert (found.left, found.right, found.bounded) == (2, 2, False)
+        assert len(found.unknown) == 1
+        assert "lstm" in found.unknown[0]
+        assert "what it looks at is not known" in repr(found)
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def _inspected(
     merging = isinstance(node.layer, Merging)
     return InspectedNode(
         node.name,
-        node.merging or type(node.layer).__name__,
+        node.merging or node.layer.called,
         tuple(names[value] for value in node.inputs),
         graph.value_rates[node.output],
         graph.value_channels[node.output],

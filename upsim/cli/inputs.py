@@ -22,18 +22,16 @@ _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 def read_stack(text: str) -> Graph:
     """Return the stack of a model's name or of a file's path, weights as they are."""
     from upsim.cli.model_options import model_options
+    from upsim.files.networkfile import load_stack
+    from upsim.importers.configfile import is_config
     from upsim.models import NAMES
 
-    options = model_options()
     ending = Path(text).suffix.lower()
     if ending == ".onnx":
-        return _read_onnx(text, options)
-    if options:
-        raise ArgumentError(
-            "only an ONNX file has a part that can be chosen",
-            given=f"{text} with --{next(iter(options)).replace('_', '-')}",
-            fix="leave it out",
-        )
+        return _read_onnx(text, model_options())
+    known = text.strip().lower().replace("_", "-") in NAMES
+    if not known and is_config(text):
+        return _read_config(text, model_options().get("sample_rate"))
     if ending in _PICKLES:
         raise FileFormatError(
             "a pickle runs code when it is read, so it is not opened here",
@@ -41,22 +39,17 @@ def read_stack(text: str) -> Graph:
             expected="an ONNX file, or a JSON stack file",
             fix="in Python: upsim.from_torch(model, sample_rate=...), or torch.onnx.export",
         )
-    known = text.strip().lower().replace("_", "-") in NAMES
     if not known and (Path(text).suffix or Path(text).exists() or "/" in text):
-        return _read_file(text)
+        return load_stack(text)
     return named_model(text, "there is neither a model nor a file of this name")
 
 
-def _read_file(text: str) -> Graph:
-    """Return what a file holds, told by its content: a network, or a model's configuration."""
-    from upsim.files.networkfile import load_stack
-    from upsim.importers.configfile import is_config
-
-    if not is_config(text):
-        return load_stack(text)
+def _read_config(text: str, rate: str | None) -> Graph:
+    """Return the generator of a model's configuration, told by the file's content."""
     from upsim.importers.config import from_config
 
-    found = from_config(text)
+    asked = None if rate is None else parse_hertz(rate, "--sample-rate")
+    found = from_config(text, sample_rate=asked)
     for each in found.notes:
         note(each)
     return found
@@ -74,8 +67,8 @@ def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
         options.get("outputs"),
         sample_rate=None if rate is None else parse_hertz(rate, "--sample-rate"),
     )
-    if inputs is None:
-        note(f"{Path(text).name}: {graph.name}")
+    for each in graph.notes:
+        note(f"{Path(text).name}: {each}")
     return graph
 
 

@@ -6,13 +6,18 @@ They belong to the file and not to the question, so no command lists them itself
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Annotated, Any
 
 import typer
 
+from upsim.errors import ArgumentError
+
 _TYPED: ContextVar[Mapping[str, str]] = ContextVar("typed", default={})  # noqa: B039 - never changed
+
+#: The arguments of commands that name a model.
+_MODELS = ("stack", "first", "second")
 
 _OPTIONS = {
     "inputs": Annotated[
@@ -32,7 +37,7 @@ _OPTIONS = {
         typer.Option(
             "--sample-rate",
             metavar="HZ",
-            help="ONNX: sample rate of the output. Default: what the file says.",
+            help="ONNX or a configuration: sample rate of the output. Default: what the file says.",
         ),
     ],
 }
@@ -41,12 +46,21 @@ _OPTIONS = {
 def with_model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return a command with the options of a model, if it takes one."""
     signature = inspect.signature(command, eval_str=True)
-    if "stack" not in signature.parameters:
+    models = [name for name in _MODELS if name in signature.parameters]
+    if not models:
         return command
 
     def run(**arguments: Any) -> Any:
-        typed = {name: arguments.pop(name) for name in _OPTIONS}
-        token = _TYPED.set({name: value for name, value in typed.items() if value is not None})
+        given = {name: arguments.pop(name) for name in _OPTIONS}
+        typed = {name: value for name, value in given.items() if value is not None}
+        texts = [str(arguments[name]) for name in models]
+        if typed and not _has_parts(texts, typed):
+            raise ArgumentError(
+                "only an ONNX file has a part that can be chosen",
+                given=f"{' '.join(texts)} with --{next(iter(typed)).replace('_', '-')}",
+                fix="leave it out",
+            )
+        token = _TYPED.set(typed)
         try:
             return command(**arguments)
         finally:
@@ -61,6 +75,15 @@ def with_model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__annotations__ = {each.name: each.annotation for each in (*known, *added)}
     run.__signature__ = signature.replace(parameters=[*known, *added])  # type: ignore[attr-defined]
     return run
+
+
+def _has_parts(texts: Sequence[str], typed: Mapping[str, str]) -> bool:
+    """Tell whether the options can belong to one of the files: a configuration has a rate only."""
+    if any(text.lower().endswith(".onnx") for text in texts):
+        return True
+    from upsim.importers.configfile import is_config
+
+    return set(typed) <= {"sample_rate"} and any(map(is_config, texts))
 
 
 def model_options() -> Mapping[str, str]:

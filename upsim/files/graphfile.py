@@ -16,16 +16,19 @@ from upsim.files.stackfile import (
     stack_from_dict,
     stack_to_dict,
 )
+from upsim.files.weightfile import Keeper, Tensors
 from upsim.network.graph import Graph, Input
 from upsim.network.stack import Stack
 
 FORMAT = "upsim-graph"
 
-_FIELDS = {"format", "version", "name", "sample_rate", "inputs", "nodes", "output", "notes"}
+_FIELDS = {
+    "format", "version", "name", "sample_rate", "inputs", "nodes", "output", "notes", "weights",
+}  # fmt: skip
 
 
-def network_to_dict(graph: Graph) -> dict[str, Any]:
-    """Return a graph or stack as plain data.
+def network_to_dict(graph: Graph, keeper: Keeper | None = None) -> dict[str, Any]:
+    """Return a graph or stack as plain data; a keeper takes the arrays out of it.
 
     Examples
     --------
@@ -35,11 +38,11 @@ def network_to_dict(graph: Graph) -> dict[str, Any]:
     [{'name': 'up', 'layer': {'type': 'Nearest', 'factor': 2}, 'reads': ['mel']}]
     """
     if isinstance(graph, Stack):
-        return stack_to_dict(graph)
+        return stack_to_dict(graph, keeper)
     nodes = []
     for part in graph.parts:
         try:
-            layer = layer_to_dict(part.layer)
+            layer = layer_to_dict(part.layer, keeper and keeper.inside(part.name))
         except UpsimError as error:
             raise error.at(f"node {part.name!r}") from None
         nodes.append({"name": part.name, "layer": layer, "reads": list(part.reads)})
@@ -55,10 +58,13 @@ def network_to_dict(graph: Graph) -> dict[str, Any]:
     }
 
 
-def network_from_dict(content: object) -> Graph:
-    """Return the graph or stack of plain data, or say what is wrong with it and where."""
+def network_from_dict(content: object, tensors: Tensors | None = None) -> Graph:
+    """Return the graph or stack of plain data, or say what is wrong with it and where.
+
+    ``tensors`` holds the arrays that stand in a file of their own.
+    """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        return stack_from_dict(content)
+        return stack_from_dict(content, tensors)
     refuse_other_version(content, "graph")
     unknown = set(content) - _FIELDS
     if unknown:
@@ -80,7 +86,7 @@ def network_from_dict(content: object) -> Graph:
                 where=place,
             )
         try:
-            nodes.append((each["name"], layer_from_dict(each["layer"]), each["reads"]))
+            nodes.append((each["name"], layer_from_dict(each["layer"], tensors), each["reads"]))
         except RecursionError:
             raise FileFormatError("the layers are nested too deeply", given=place) from None
         except UpsimError as error:

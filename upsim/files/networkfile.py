@@ -7,8 +7,9 @@ from pathlib import Path
 
 from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
-from upsim.files.paths import existing_file, refuse_output, write_output
+from upsim.files.paths import existing_file, refuse_output, write_file, write_output
 from upsim.files.stackfile import no_constant
+from upsim.files.weightfile import Keeper, output_beside, read_tensors
 from upsim.network.graph import Graph, needs_network
 from upsim.words.arguments import on_or_off
 
@@ -37,15 +38,50 @@ def load_stack(path: str | Path) -> Graph:
             expected="a stack file as upsim.save_stack writes it",
         ) from None
     try:
-        return network_from_dict(content)
+        named = isinstance(content, dict) and content.get("weights") is not None
+        tensors = read_tensors(path, content["weights"]) if named else None
+        return network_from_dict(content, tensors)
     except UpsimError as error:
         raise error.at(str(path)) from None
 
 
-def save_stack(stack: Graph, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write the file of a stack or a graph; an existing one is kept unless ``overwrite``."""
+def save_stack(
+    stack: Graph,
+    path: str | Path,
+    *,
+    weights: str | Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the file of a stack or a graph; existing files are kept unless ``overwrite``.
+
+    Parameters
+    ----------
+    stack : Stack or Graph
+    path : str or Path
+        Of the JSON file.
+    weights : str or Path, optional
+        Name of a second file beside it, which takes all arrays in the safetensors format, by
+        node and field: ``"ups.0.weight"``.  Without it the arrays stand in the JSON file.
+    overwrite : bool
+    """
     needs_network(stack, "save_stack")
     on_or_off(overwrite, "overwrite")
     path = refuse_output(path, overwrite=overwrite)
-    text = json.dumps(network_to_dict(stack), indent=1) + "\n"
-    write_output(path, text.encode(), overwrite=overwrite)
+    if weights is None:
+        write_output(path, _text(network_to_dict(stack)), overwrite=overwrite)
+        return
+    place = refuse_output(output_beside(path, weights), overwrite=overwrite)
+    keeper = Keeper()
+    content = network_to_dict(stack, keeper) | {"weights": place.name}
+    is_new = not place.exists()
+    write_file(place, keeper.write, overwrite=overwrite)
+    try:
+        write_output(path, _text(content), overwrite=overwrite)
+    except UpsimError:
+        if is_new:
+            place.unlink(missing_ok=True)
+        raise
+
+
+def _text(content: object) -> bytes:
+    return (json.dumps(content, indent=1) + "\n").encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from upsim.errors import ArgumentError, FileFormatError, OutputExistsError
@@ -58,16 +59,25 @@ def refuse_output(path: str | Path, *, overwrite: bool = False) -> Path:
 
 def write_output(path: str | Path, content: bytes, *, overwrite: bool = False) -> None:
     """Write a whole file or none; an existing file is kept unless ``overwrite`` is true."""
+
+    def write(beside: Path) -> None:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    write_file(path, write, overwrite=overwrite)
+
+
+def write_file(path: str | Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
+    """Let a function write a file that is not there yet, and give it its name when it is whole."""
     path = refuse_output(path, overwrite=overwrite)
     # A link is followed, as writing through it would.
     place = Path(os.path.realpath(path))
     beside = place.with_name(f".upsim-{secrets.token_hex(8)}")
     try:
         try:
-            with beside.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            write(beside)
             if overwrite and place.exists():
                 beside.chmod(place.stat().st_mode)
             _move(beside, place, overwrite=overwrite)

@@ -24,6 +24,7 @@ from upsim.errors import (
     UnknownNameError,
     UpsimError,
 )
+from upsim.files.weightfile import Keeper, Tensors
 from upsim.layers import CATALOGUE, Layer
 from upsim.layers.base import said_fields
 from upsim.layers.merging import NAMED_MERGINGS, Merging
@@ -35,11 +36,13 @@ FORMAT, VERSION = "upsim-stack", 1
 
 _LISTED_ENTRIES = 64
 
-_FIELDS = {"format", "version", "name", "sample_rate", "in_channels", "layers", "names"}
+_FIELDS = {
+    "format", "version", "name", "sample_rate", "in_channels", "layers", "names", "weights",
+}  # fmt: skip
 
 
-def stack_to_dict(stack: Stack) -> dict[str, Any]:
-    """Return a stack as plain data.
+def stack_to_dict(stack: Stack, keeper: Keeper | None = None) -> dict[str, Any]:
+    """Return a stack as plain data; a keeper takes the arrays out of it.
 
     Examples
     --------
@@ -53,13 +56,19 @@ def stack_to_dict(stack: Stack) -> dict[str, Any]:
         "name": stack.name,
         "sample_rate": rate_to_json(stack.sample_rate),
         "in_channels": stack.in_channels,
-        "layers": [layer_to_dict(layer) for layer in stack],
+        "layers": [
+            layer_to_dict(layer, keeper and keeper.inside(name))
+            for name, layer in zip(stack.names, stack.layers, strict=True)
+        ],
         **({"names": list(stack.names)} if stack.is_named else {}),
     }
 
 
-def stack_from_dict(content: object) -> Stack:
-    """Return the stack of plain data, or say what is wrong with it and where."""
+def stack_from_dict(content: object, tensors: Tensors | None = None) -> Stack:
+    """Return the stack of plain data, or say what is wrong with it and where.
+
+    ``tensors`` holds the arrays that stand in a file of their own.
+    """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileFormatError(
             "this is not an upsim stack",
@@ -79,7 +88,8 @@ def stack_from_dict(content: object) -> Stack:
         )
     try:
         placed = [
-            _placed(layer, f"layer {n} of {len(layers)}") for n, layer in enumerate(layers, 1)
+            _placed(layer, f"layer {n} of {len(layers)}", tensors)
+            for n, layer in enumerate(layers, 1)
         ]
     except RecursionError:
         raise FileFormatError("the layers are nested too deeply", given="the stack file") from None
@@ -108,7 +118,7 @@ def refuse_other_version(content: dict[str, Any], what: str) -> None:
         )
 
 
-def layer_to_dict(layer: Layer) -> dict[str, Any]:
+def layer_to_dict(layer: Layer, keeper: Keeper | None = None) -> dict[str, Any]:
     """Return a layer as plain data: its type, and what differs from the defaults."""
     if isinstance(layer, Merging):
         return {"type": type(layer).__name__}
@@ -120,18 +130,21 @@ def layer_to_dict(layer: Layer) -> dict[str, Any]:
         )
     return {
         "type": type(layer).__name__,
-        **{name: encoded(value) for name, value in layer.to_fields().items()},
+        **{
+            name: encoded(value, keeper and keeper.inside(name))
+            for name, value in layer.to_fields().items()
+        },
     }
 
 
-def _placed(content: object, place: str) -> Layer:
+def _placed(content: object, place: str, tensors: Tensors | None) -> Layer:
     try:
-        return layer_from_dict(content)
+        return layer_from_dict(content, tensors)
     except UpsimError as error:
         raise error.at(place) from None
 
 
-def layer_from_dict(content: object) -> Layer:
+def layer_from_dict(content: object, tensors: Tensors | None = None) -> Layer:
     """Return the layer of plain data."""
     if not isinstance(content, dict) or not isinstance(content.get("type"), str):
         raise FileFormatError("a layer is an object with a type", given=f"{content!r:.60}")
@@ -146,7 +159,7 @@ def layer_from_dict(content: object) -> Layer:
             expected=", ".join(CATALOGUE),
             fix=f'"type": {near}' if near else "",
         )
-    values = {key: decoded(value) for key, value in content.items() if key != "type"}
+    values = {key: decoded(value, tensors) for key, value in content.items() if key != "type"}
     known = {item.name for item in said_fields(kind)}
     positional: Any = ()
     if "branches" in known:
@@ -176,17 +189,22 @@ def made(kind: Any, values: dict[str, Any], positional: Any = ()) -> Any:
         raise FileFormatError(f"{kind.__name__} cannot be made", given=str(error)) from None
 
 
-def encoded(value: object) -> Any:
-    """Return a field's value as JSON can carry it."""
+def encoded(value: object, keeper: Keeper | None = None) -> Any:
+    """Return a field's value as JSON can carry it; a keeper takes its arrays."""
     if isinstance(value, np.ndarray):
+        if keeper is not None:
+            return keeper.put(value)
         if value.size <= _LISTED_ENTRIES:
             return value.tolist()
         raw = np.ascontiguousarray(value, dtype="<f8").tobytes()
         return {"shape": list(value.shape), "base64": base64.b64encode(raw).decode("ascii")}
     if isinstance(value, Layer):
-        return layer_to_dict(value)
+        return layer_to_dict(value, keeper)
     if isinstance(value, tuple):
-        return [encoded(each) for each in value]
+        return [
+            encoded(each, keeper and keeper.inside(str(number)))
+            for number, each in enumerate(value, 1)
+        ]
     if isinstance(value, Fraction):
         return rate_to_json(value)
     if isinstance(value, Initialisation):
@@ -208,28 +226,46 @@ def encoded(value: object) -> Any:
     return value
 
 
-def decoded(value: object) -> Any:
+def decoded(value: object, tensors: Tensors | None = None) -> Any:
     """Return the value of a field as it was before :func:`encoded`."""
     if isinstance(value, list):
         if value and all(isinstance(each, dict) for each in value):
-            return tuple(_placed(each, f"part {number}") for number, each in enumerate(value, 1))
-        if any(isinstance(each, list) and _holds_layers(each) for each in value):
-            return tuple(decoded(each) if isinstance(each, list) else each for each in value)
+            return tuple(
+                _placed(each, f"part {number}", tensors) for number, each in enumerate(value, 1)
+            )
+        if any(isinstance(each, list | dict) for each in value):
+            found = tuple(decoded(each, tensors) for each in value)
+            # Numbers in nested lists are an array, and stay lists; the rest are tuples.
+            return value if _holds_numbers(found) else found
         return value
     if isinstance(value, dict):
         if set(value) == {"shape", "base64"}:
             return _array(value["shape"], value["base64"])
+        if set(value) == {"tensor"}:
+            return _tensor(value["tensor"], tensors)
         for name, (kind, field) in NUMBERED.items():
             if set(value) == {name}:
                 return kind(**{field: value[name]})
         if "type" in value:
-            return layer_from_dict(value)
+            return layer_from_dict(value, tensors)
         raise FileFormatError("unknown kind of value", given=f"{value!r:.60}")
     return value
 
 
-def _holds_layers(values: list[Any]) -> bool:
-    return bool(values) and isinstance(values[0], dict) and "type" in values[0]
+def _holds_numbers(values: object) -> bool:
+    if isinstance(values, list | tuple):
+        return all(map(_holds_numbers, values))
+    return isinstance(values, int | float)
+
+
+def _tensor(name: object, tensors: Tensors | None) -> Any:
+    if tensors is None:
+        raise FileFormatError(
+            "an array stands in a file of weights, and none is named",
+            given=f"tensor {name!r:.60}",
+            expected='"weights": "model.safetensors" in the JSON file',
+        )
+    return tensors.get(name)
 
 
 def _array(shape: object, text: object) -> Any:

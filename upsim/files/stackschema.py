@@ -42,6 +42,10 @@ def schema() -> dict[str, Any]:
             "sample_rate": {"$ref": "#/$defs/rate"},
             "in_channels": {"type": "integer", "minimum": 1},
             "layers": {"$ref": "#/$defs/layers"},
+            "weights": {
+                "description": "name of a safetensors file beside this one",
+                "type": "string",
+            },
             "names": {
                 "description": "one name for each layer",
                 "type": "array",
@@ -68,6 +72,13 @@ def schema() -> dict[str, Any]:
                             "base64": {"type": "string"},
                         },
                         "required": ["shape", "base64"],
+                        "additionalProperties": False,
+                    },
+                    {
+                        "type": "object",
+                        "description": "an array in the file of weights, by its name there",
+                        "properties": {"tensor": {"type": "string"}},
+                        "required": ["tensor"],
                         "additionalProperties": False,
                     },
                 ]
@@ -111,6 +122,8 @@ def _field_schema(name: str, annotation: object) -> dict[str, Any]:
     if name == "branches":
         return {"type": "array", "items": {"$ref": "#/$defs/layers"}}
     text = str(annotation)
+    if name == "program":
+        return {"type": "array", "items": {"type": "array", "minItems": 2}, "minItems": 1}
     if "tuple[str, float]" in text:
         return {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/array"}]}
     if text.startswith("tuple[int, ...]"):

@@ -13,7 +13,9 @@ Hermite rules, the usual choice, need ever more nodes as s grows and know of no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,6 +69,8 @@ class Quadrature(Form):
         For messages.
     same_everywhere : bool, optional
         False if f depends on the place in the array (a parameter for each channel).
+    constants : tuple of array, optional
+        Parameters of f, which is then called ``f(x, *constants)``; they broadcast against x.
 
     Examples
     --------
@@ -75,11 +79,12 @@ class Quadrature(Form):
     (0.394294, True)
     """
 
-    pointwise: Callable[[Array], Array]
+    pointwise: Callable[..., Array]
     kink_places: tuple[float, ...] = ()
     feature_width: float = 1.0
     name: str = "a function"
     same_everywhere: bool = True
+    constants: tuple[Array, ...] = ()
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -96,7 +101,7 @@ class Quadrature(Form):
 
     def function(self, x: Array) -> Array:
         """Return f(x)."""
-        values = np.asarray(self.pointwise(x), dtype=np.float64)
+        values = np.asarray(self.pointwise(x, *self.constants), dtype=np.float64)
         if values.shape != x.shape:
             raise NotPredictableError(
                 f"{self.name} has no moments: it is not a function of one sample",
@@ -105,6 +110,20 @@ class Quadrature(Form):
                 fix="upsim.gaussian.gated_moments(0.0, 1.0, 0.0, 1.0, rho=0.5) for a gate",
             )
         return values
+
+    def entries(self, index: Any, shape: tuple[int, ...]) -> Self:
+        """Return the form with its constants reduced to some entries of ``shape``."""
+        if not self.constants:
+            return self
+        kept = tuple(np.broadcast_to(each, shape)[index] for each in self.constants)
+        return replace(self, constants=kept)
+
+    def equals(self, other: Form) -> NDArray[np.bool_]:
+        """Return whether the other is the same function, entry by entry."""
+        if not isinstance(other, Quadrature) or self.pointwise != other.pointwise:
+            return np.asarray(False)
+        pairs = zip(self.constants, other.constants, strict=True)
+        return reduce(np.logical_and, (one == two for one, two in pairs), np.asarray(True))
 
     def moments(
         self, mean: ArrayLike, deviation: ArrayLike, *, order: int = DEFAULT_ORDER

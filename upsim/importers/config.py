@@ -87,7 +87,7 @@ def _graph(config: Mapping[str, object], sample_rate: object) -> Graph:
             given=f"{type(config).__name__}: {str(error)[:100]}",
             expected="a dict of plain data",
         ) from None
-    family, home = _family_of(fields)
+    family, homes = _family_of(fields)
     if family.read is None:
         raise NotPredictableError(
             f"{family.title} cannot be said from its configuration: {family.refusal}",
@@ -95,7 +95,9 @@ def _graph(config: Mapping[str, object], sample_rate: object) -> Graph:
             expected="a generator of convolutions and activations",
             fix="upsim.from_torch(generator, ...), which keeps such a node as opaque",
         )
-    fields = fields.at(home)
+    fields = fields.at(homes[0])
+    if len(homes) > 1:
+        fields.notes.append(f"several generators: that of {homes[0] or 'the top'} is read")
     try:
         model = family.read(fields, sample_rate)
         _check_frames(fields, model)
@@ -105,8 +107,8 @@ def _graph(config: Mapping[str, object], sample_rate: object) -> Graph:
         raise error.at(f"read as {family.title}") from None
 
 
-def _family_of(fields: Fields) -> tuple[Family, str]:
-    """Return the family and the section in which its fields stand."""
+def _family_of(fields: Fields) -> tuple[Family, list[str]]:
+    """Return the family and the sections in which its fields stand."""
     words = fields.words()
     told = [each for each in FAMILIES if set(each.types) & set(words)]
     for family in (*told, *(each for each in FAMILIES if each not in told)):
@@ -115,10 +117,10 @@ def _family_of(fields: Fields) -> tuple[Family, str]:
             if homes:
                 if told and family not in told:
                     raise _contradiction(told[0], family, words, keys)
-                return family, homes[0]
+                return family, homes
     if told:
         if told[0].read is None:
-            return told[0], ""
+            return told[0], [""]
         wanted = " or ".join(", ".join(each) for each in told[0].sets)
         raise FileFormatError(
             f"the configuration says that it is of {told[0].title} and lacks its fields",

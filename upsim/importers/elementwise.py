@@ -34,6 +34,7 @@ from upsim.layers import (
     Merging,
     Multiply,
     Opaque,
+    Pointwise,
     PReLU,
     ReLU,
     Scale,
@@ -45,6 +46,7 @@ from upsim.layers import (
     Subtract,
     Tanh,
 )
+from upsim.layers.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from upsim.importers.lowering import _Lowering
@@ -226,6 +228,9 @@ class Elementwise:
         known = recognised(columns, channels)
         if known is not None:
             return [known]
+        program = program_of(columns)
+        if program is not None and made == channels:
+            return [program]
         kind = "+".join(str(step.fields["function"]) for step in region.steps)[:_LONGEST_KIND]
         reason = "it has no formula of noise"
         return [Opaque(kind, made, run=columns.evaluate, reason=reason)]
@@ -304,6 +309,23 @@ def in_columns(region: Region, shapes: Shapes, axis: int | None) -> tuple[Region
 
     steps = tuple(replace(step, reads=tuple(map(column, step.reads))) for step in region.steps)
     return Region(region.leaf, steps), channels
+
+
+def program_of(region: Region) -> Pointwise | None:
+    """Return a region of samples (channels, time) as a program, None where it is none."""
+    names = {region.leaf: "x0"}
+    steps: list[tuple[Any, ...]] = []
+    for step in region.steps:
+        function = str(step.fields["function"]) if step.kind == "elementwise" else ""
+        known = OPERATIONS.get(function)
+        reads = [each for each in step.reads if each is not None]
+        if known is None or len(reads) != known.operands or set(step.fields) != {"function"}:
+            return None
+        operands = [names[each] if isinstance(each, str) else np.ravel(each) for each in reads]
+        numbers = [each if isinstance(each, str) or each.size > 1 else each[0] for each in operands]
+        names[step.makes[0]] = f"s{len(steps)}"
+        steps.append((function, *numbers))
+    return Pointwise(steps)
 
 
 def gated(work: _Lowering, step: Step, wires: Sequence[Wire]) -> Wire | None:

@@ -253,8 +253,8 @@ class Fields:
                 "the configuration does not say its sample rate",
                 given=f"no {', '.join(RATES[1])}",
                 expected="the rate of the output in Hz",
-                fix='"sampling_rate": 24000 in the configuration, or from_config(..., '
-                "sample_rate=24000), with the right number",
+                fix="upsim.from_config(config, sample_rate=24000), with the right number (on the "
+                "command line --sample-rate 24000)",
             )
         return Fraction(usual or 0) if asked is None else asked
 

@@ -26,7 +26,9 @@ from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Signal, WhiteNoise
 
 
-def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Graph:
+def lowered(
+    recording: Recording, sample_rate: object, *, name: str = "", notes: Sequence[str] = ()
+) -> Graph:
     """Return the graph that computes what a recording says.
 
     Parameters
@@ -35,6 +37,8 @@ def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Gra
     sample_rate : number
         Of the output, in Hz.
     name : str, optional
+    notes : sequence of str, optional
+        What a reader of the graph's answers should know.
 
     Examples
     --------
@@ -49,7 +53,7 @@ def lowered(recording: Recording, sample_rate: object, *, name: str = "") -> Gra
     """
     work = _Lowering(recording)
     output = work.run()
-    return work.wiring.graph(output, sample_rate, name)
+    return work.wiring.graph(output, sample_rate, name, notes)
 
 
 class _Lowering:
@@ -158,10 +162,9 @@ def _matmul(work: _Lowering, step: Step) -> list[View]:
     if isinstance(matrix, str) or any(isinstance(each, str) for each in rest):
         return [opaque_node(work, step, "it multiplies two values of the model")]
     last = len(view.shapes[0]) - 1
-    growing = time_axis(view.shapes) if len(view.shapes) > 1 else None
-    if growing == last:
-        return [opaque_node(work, step, "it mixes all samples of time")]
     wire = view.wire(work.wiring, name=step.name)
+    if view.latest.axis == last:
+        return [opaque_node(work, step, "it mixes all samples of time")]
     weight = np.asarray(matrix)
     groups = wire.channels // weight.shape[1]
     bias = np.tile(np.reshape(rest[0], -1), groups) if rest and rest[0] is not None else False
@@ -199,6 +202,8 @@ def _elementwise(work: _Lowering, step: Step) -> list[View]:
 def _resize(work: _Lowering, step: Step) -> list[View]:
     view = work.view(step.reads[0])
     axis = int(step.fields.get("axis", -1)) % len(view.shapes[0])
+    if len(view.shapes) > 1 and time_axis(view.shapes) != axis:
+        return [opaque_node(work, step, "it resizes another axis than time")]
     wire = view.wire(work.wiring, axis, step.name)
     layers, main = resize_layers(step.fields, wire.channels)
     return [work.plain(work.wiring.chain(step.name, layers, wire, main=main), step.makes[0])]

@@ -44,6 +44,12 @@ def normalisation_node(work: _Lowering, step: Step) -> View:
         layer = BatchNorm(
             count, eps, weight=each[0], bias=each[1], running_mean=each[2], running_var=each[3]
         )
+    elif which == "instance" and view.shapes[0][1] != count:
+        # Each row of the model holds several channels side by side, and is normalised as a whole.
+        rows = int(view.shapes[0][1])
+        if view.latest.axis == 1:
+            return opaque_node(work, step, "it normalises each time step by the others")
+        layer = GroupNorm(rows, count, eps, weight=each[0], bias=each[1])
     elif which == "instance":
         affine = each[0] is not None or each[1] is not None
         layer = InstanceNorm(count, eps, affine=affine, weight=each[0], bias=each[1])
@@ -111,6 +117,10 @@ class NormalisationRegion(NamedTuple):
     layer: Layer
 
 
+#: Samples on which a normalisation is compared.
+_ENOUGH = 32
+
+
 def normalisation_region(region: Region, producers: Producers) -> NormalisationRegion | None:
     """Return the layer that a region with means is; None if it is none.
 
@@ -124,10 +134,17 @@ def normalisation_region(region: Region, producers: Producers) -> NormalisationR
     time = time_axis(shapes) if len(shapes) > 1 else rank - 1
     if shapes != made_shapes or any(each != axes[0] for each in axes) or time is None:
         return None
-    tensor = np.random.default_rng(0).normal(0.5, 1.0, shapes[0])
-    made = _flat(region.evaluate(tensor), time)
+    # A few samples show it as well as many.
+    short = tuple(
+        min(size, _ENOUGH) if axis == time else size for axis, size in enumerate(shapes[0])
+    )
+    tensor = np.random.default_rng(0).normal(0.5, 1.0, short)
+    try:
+        made = _flat(region.evaluate(tensor), time)
+    except ValueError:  # a constant that is laid out along time
+        return None
     samples = _flat(tensor, time)
-    for layer in _candidates(region, shapes[0], axes[0], time):
+    for layer in _candidates(region, short, axes[0], time):
         whole = layer.function(samples)
         largest = float(np.max(np.abs(samples))) / np.sqrt(layer.eps)
         # An error of a sample is divided by a root of at least eps.

@@ -1,4 +1,4 @@
-"""Nodes run by ONNX's own reference evaluator, and their shapes by its inference."""
+"""Nodes run by ONNX's own reference evaluator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError, NotPredictableError, ShapeError
+from upsim.errors import FileFormatError, ShapeError
 from upsim.importers.onnx_model import OnnxModel, onnx_package
 from upsim.importers.recording import Shape
 from upsim.words.arguments import refuse_beyond_memory, shown
@@ -72,17 +72,19 @@ def evaluated_node(model: OnnxModel, node: Any, given: Sequence[Array | None]) -
             found = ReferenceEvaluator(single).run(None, feeds)
     except Exception as error:  # noqa: BLE001 - an evaluator raises whatever NumPy does
         raise FileFormatError(
-            "a constant of the model cannot be computed",
+            "a node cannot be computed",
             given=f"{type(error).__name__}: {shown(str(error))}",
         ) from None
     rest = iter(found)
     return [np.asarray(next(rest)) if name else np.empty(0) for name in node.output]
 
 
-def inferred_shapes(
+def made_shapes(
     model: OnnxModel, node: Any, constants: Mapping[str, Array], shapes: Mapping[str, Shape]
 ) -> dict[str, Shape]:
-    """Return the shapes that ONNX's inference says a node makes.
+    """Return the shapes that a node makes: it is run on zeros.
+
+    ONNX's inference is not asked: it ends the process where an attribute has too few numbers.
 
     Parameters
     ----------
@@ -91,35 +93,14 @@ def inferred_shapes(
     constants, shapes : mapping
         The arrays that it reads, and the shapes of the values that it reads.
     """
-    onnx = onnx_package()
-    helper = onnx.helper
-    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
-    infos = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    ]
-    outs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-    graph = helper.make_graph([node], "node", infos, outs, tensors)
-    single = helper.make_model(graph, opset_imports=[helper.make_opsetid("", model.opset)])
-    try:
-        inferred = onnx.shape_inference.infer_shapes(single, data_prop=True)
-    except Exception as error:  # noqa: BLE001 - the C++ checker has classes of its own
-        raise NotPredictableError(
-            "the shape of what this node makes is not known", given=shown(str(error))
-        ) from None
-    return {info.name: _static(info) for info in inferred.graph.output}
-
-
-def _static(info: Any) -> Shape:
-    kind = info.type.tensor_type
-    sizes = [each.dim_value if each.HasField("dim_value") else 0 for each in kind.shape.dim]
-    if not kind.HasField("shape") or any(size <= 0 for size in sizes):
-        raise NotPredictableError(
-            "the shape of what this node makes depends on the numbers that it reads",
-            given=info.name,
-            fix="inputs= behind it",
-        )
-    return tuple(sizes)
+    values: dict[str, Array] = dict(constants)
+    for name, shape in shapes.items():
+        refuse_beyond_memory(prod(shape), f"the value {name!r}", fix="a smaller length=")
+        values[name] = np.zeros(shape, dtype=np.float32)
+    given = [None if not name else values[name] for name in node.input]
+    found = evaluated_node(model, node, given)
+    pairs = zip(node.output, found, strict=True)
+    return {name: tuple(array.shape) for name, array in pairs if name}
 
 
 def node_runner(

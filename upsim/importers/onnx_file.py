@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from upsim.errors import ArgumentError, NotPredictableError, ShapeError, UpsimError
+from upsim.errors import ArgumentError, NotPredictableError, ShapeError, TooLargeError, UpsimError
 from upsim.importers.lowering import lowered
 from upsim.importers.onnx_model import OnnxModel, read_model
 from upsim.importers.onnx_operators import CONVERTERS
@@ -23,7 +23,7 @@ from upsim.words.units import positive_rate
 
 #: Samples at the inputs at which a model is followed: few, and with many divisors; then longer ones
 #: for a model that shortens its input a lot.
-_LENGTHS = ((48, 72), (1920, 2880))
+_LENGTHS = ((24, 36), (1920, 2880))
 
 Inputs = str | Iterable[str] | Mapping[str, Sequence[int | str | None] | None]
 
@@ -47,7 +47,7 @@ def from_onnx(
         such as ``(1, 80, None)``, None for the time, is needed where the file does not say it.
         ``(1, 1, "256*T")`` is an input that is 256 times as long.
         Without inputs the whole model is taken, or the last part of it that can be said.  The
-        graph's name says what was taken.
+        graph's name says what was taken, and a note of the graph, too.
     outputs : str, optional
         The tensor at which it ends; the model's first output by default.
     sample_rate : number, optional
@@ -89,8 +89,8 @@ def _graph(
     # Last of all the whole model, with what cannot be said as opaque nodes.
     for names in (*parts(model, output, _SAYABLE), model.inputs):
         try:
-            return _imported(model, dict.fromkeys(names), output, rate, length)
-        except (NotPredictableError, ShapeError) as error:
+            return _imported(model, dict.fromkeys(names), output, rate, length, chosen=False)
+        except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal
@@ -119,15 +119,22 @@ def _imported(
     output: str,
     rate: object,
     length: int | None,
+    *,
+    chosen: bool = True,
 ) -> Graph:
     """Return the graph of a part: followed at two lengths, or at the one that the model fixes."""
+    if not given:
+        raise ShapeError("the part reads no input", given=output, fix="another output")
     refusal: UpsimError | None = None
     for lengths in _lengths(length):
         try:
             shapes = input_shapes(model, list(given), given, lengths)
             recording = OnnxRecorder(model, shapes, CONVERTERS).record(output)
-            return lowered(recording, rate, name=_title(model, given, output))
-        except (NotPredictableError, ShapeError) as error:
+            name = _title(model, given, output)
+            whole = chosen or set(given) == set(model.inputs)
+            notes = () if whole else (f"a part of the model is taken: {name}",)
+            return lowered(recording, rate, name=name, notes=notes)
+        except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from upsim.errors import (
     FileFormatError,
     MissingDependencyError,
+    NotPredictableError,
     TooLargeError,
     UpsimError,
 )
@@ -172,21 +173,55 @@ def _makers(graph: Any, given: Collection[str]) -> dict[str, int]:
     makers: dict[str, int] = {}
     later = {made for node in graph.node for made in node.output}
     for number, node in enumerate(graph.node):
-        where = f"node {shown(node.name or number)} ({node.op_type})"
         for name in read_names(node):
             if name not in given and name not in makers:
                 why = "a later node makes it: the nodes go round in a circle, or are out of order"
                 raise FileFormatError(
                     "a node reads a value that is not there",
                     given=f"{shown(name)}; {why if name in later else 'nothing makes it'}",
-                    where=where,
+                    where=_called(node, number),
                 )
         for name in node.output:
-            if name and (name in given or name in makers):
-                raise FileFormatError("a value is made twice", given=shown(name), where=where)
-            if name:
-                makers[name] = number
+            if not name:
+                continue
+            if name in given or name in makers:
+                raise FileFormatError(
+                    "a value is made twice", given=shown(name), where=_called(node, number)
+                )
+            makers[name] = number
+        for text in (node.op_type, node.domain, node.name, *node.input, *node.output):
+            if type(text) is not str:
+                raise FileFormatError(
+                    "a name is no text", given=shown(text), where=_called(node, number)
+                )
     return makers
+
+
+def _called(node: Any, number: int) -> str:
+    return f"node {shown(node.name or number)} ({node.op_type})"
+
+
+def refuse_other_counts(model: OnnxModel, node: Any) -> None:
+    """Refuse a node of ONNX's own operators with too few or too many inputs or outputs."""
+    onnx = onnx_package()
+    try:
+        schema = onnx.defs.get_schema(node.op_type, model.opset, "")
+    except Exception:  # noqa: BLE001 - onnx has an error class of its own for it
+        raise NotPredictableError(
+            "there is no operator of this name in this version",
+            given=f"{node.op_type} in opset {model.opset}",
+            fix="inputs= behind it",
+        ) from None
+    for what, names, least, most in (
+        ("inputs", node.input, schema.min_input, schema.max_input),
+        ("outputs", node.output, schema.min_output, schema.max_output),
+    ):
+        if not least <= len(names) <= most or not all(names[:least]):
+            raise FileFormatError(
+                f"a node has another number of {what} than its operator",
+                given=f"{len([name for name in names if name])} {what}",
+                expected=f"{least} to {most}",
+            )
 
 
 #: Operators with graphs inside them.

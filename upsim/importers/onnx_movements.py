@@ -11,6 +11,7 @@ import numpy as np
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.importers.onnx_recorder import Converter, OnnxRecorder, Shapes
 from upsim.importers.recording import Shape
+from upsim.words.arguments import whole_number
 
 
 def _axis(recorder: OnnxRecorder, axis: int, name: str, extra: int = 0) -> int:
@@ -24,8 +25,8 @@ def _axes(recorder: OnnxRecorder, node: Any, place: int) -> list[int] | None:
     """Return axes from an attribute, or from an input in newer versions."""
     if len(node.input) > place and node.input[place]:
         return recorder.numbers(node.input[place])[0]
-    found = recorder.attribute("axes")
-    return None if found is None else [int(each) for each in found]
+    found: list[int] | None = recorder.attribute("axes")
+    return found
 
 
 def _same_number(shape: Shape, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -209,7 +210,7 @@ def _split(recorder: OnnxRecorder, node: Any) -> None:
     elif recorder.attribute("split"):
         each = [[int(size) for size in recorder.attribute("split")]] * recorder.count
     else:
-        count = int(recorder.attribute("num_outputs", len(node.output)))
+        count = whole_number(recorder.attribute("num_outputs", len(node.output)), "num_outputs")
         size = [-(-total // count) for total in whole]
         each = [
             [own] * (count - 1) + [total - own * (count - 1)]

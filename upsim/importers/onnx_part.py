@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
-from upsim.importers.onnx_model import OnnxModel, onnx_package, read_names
+from upsim.importers.onnx_model import OnnxModel, read_names
 from upsim.importers.recording import Shape
 from upsim.words.arguments import near_names, shown, whole_number
 
@@ -25,7 +25,7 @@ _GROWING = re.compile(r"(?:(\d{1,9}) ?\* ?)?[A-Za-z_]\w*")
 _MOST_AXES = 32
 
 #: Candidates for the beginning of a part that are tried, the largest part first.
-_MOST_CANDIDATES = 12
+_MOST_CANDIDATES = 6
 
 
 #: Names that a user may write.
@@ -157,11 +157,9 @@ def declared_sizes(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
         if info.name in names and sizes is not None:
             found[info.name] = sizes
     for name in names:
-        sizes = found.get(name) or _from_reader(model, name)
+        sizes = found.get(name) or _from_neighbours(model, name)
         if sizes is not None:
             found[name] = sizes
-    if any(name not in found for name in names):
-        found = _inferred(model, names) | found
     return found
 
 
@@ -175,35 +173,6 @@ def _sizes(info: Any) -> Sizes | None:
         else _multiple(each.dim_param)
         for each in kind.shape.dim
     )
-
-
-def _inferred(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
-    """Return what ONNX's shape inference says, on the graph without its weights."""
-    onnx = onnx_package()
-    bare = onnx.ModelProto()
-    bare.ir_version, graph = model.proto.ir_version, bare.graph
-    bare.opset_import.extend(model.proto.opset_import)
-    graph.name = model.proto.graph.name or "graph"
-    graph.node.extend(model.nodes)
-    graph.output.extend(model.proto.graph.output)
-    graph.input.extend(model.proto.graph.input)
-    given = {each.name for each in model.proto.graph.input}
-    for name, tensor in model.tensors.items():
-        size = 1
-        for each in tensor.dims:
-            size *= max(0, each)
-        if size <= 64 and tensor.data_location != onnx.TensorProto.EXTERNAL:
-            graph.initializer.append(tensor)
-        elif name not in given:
-            graph.input.append(
-                onnx.helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims))
-            )
-    try:
-        inferred = onnx.shape_inference.infer_shapes(bare, data_prop=True)
-    except Exception:  # noqa: BLE001 - the C++ checker has classes of its own; nothing is known then
-        return {}
-    pairs = ((info.name, _sizes(info)) for info in inferred.graph.value_info)
-    return {name: sizes for name, sizes in pairs if name in names and sizes is not None}
 
 
 def input_shapes(
@@ -238,17 +207,50 @@ def input_shapes(
     return found
 
 
-def _from_reader(model: OnnxModel, name: str) -> Sizes | None:
-    """Return the shape that a convolution which reads the tensor asks for."""
-    for node in model.nodes:
-        if node.op_type in ("Conv", "ConvTranspose") and node.input and node.input[0] == name:
-            weight = model.tensors.get(node.input[1]) if len(node.input) > 1 else None
-            if weight is not None and len(weight.dims) == 3:
-                group = next((each.i for each in node.attribute if each.name == "group"), 1)
-                transposed = node.op_type == "ConvTranspose"
-                channels = weight.dims[0] if transposed else weight.dims[1] * max(1, group)
-                return (1, int(channels), Fraction(1))
+#: Operators that make a value of the shape that they read first.
+_SHAPE_KEPT = frozenset(
+    ("LeakyRelu", "Relu", "Elu", "Tanh", "Sigmoid", "Identity", "Dropout", "Mul", "Div", "Sub")
+)
+
+
+def _from_neighbours(model: OnnxModel, name: str) -> Sizes | None:
+    """Return the shape that a convolution next to a tensor says.
+
+    The one that makes it, or one that reads it, itself or behind activations.
+    """
+    maker = model.makers.get(name)
+    while maker is not None:
+        node = model.nodes[maker]
+        if node.op_type not in _SHAPE_KEPT:
+            found = _kernel_sizes(model, node)
+            if found is not None:
+                return (1, found[1], Fraction(1))
+            break
+        maker = model.makers.get(node.input[0]) if node.input else None
+    names = {name}
+    for node in model.nodes[model.makers.get(name, 0) :]:
+        if not node.input or node.input[0] not in names:
+            continue
+        if node.op_type in _SHAPE_KEPT:
+            names.update(node.output[:1])
+        found = _kernel_sizes(model, node)
+        if found is not None:
+            return (1, found[0], Fraction(1))
     return None
+
+
+def _kernel_sizes(model: OnnxModel, node: Any) -> tuple[int, int] | None:
+    """Return input and output channels of a convolution along one axis; None for other nodes."""
+    if node.op_type not in ("Conv", "ConvTranspose") or len(node.input) < 2:
+        return None
+    weight = model.tensors.get(node.input[1])
+    if weight is None or len(weight.dims) != 3:
+        return None
+    group = max(1, next((each.i for each in node.attribute if each.name == "group"), 1))
+    first, second = (whole_number(int(each), "channels") for each in weight.dims[:2])
+    if node.op_type == "Conv":
+        return second * group, first
+    return first, second * group
 
 
 def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...]:

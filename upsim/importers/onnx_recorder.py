@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError, NotPredictableError, ShapeError, UpsimError
+from upsim.errors import (
+    FileFormatError,
+    NotPredictableError,
+    ShapeError,
+    TooLargeError,
+    UpsimError,
+)
 from upsim.importers.onnx_evaluation import (
     evaluated_node,
-    inferred_shapes,
+    made_shapes,
     node_runner,
     refuse_large,
 )
@@ -25,13 +31,17 @@ from upsim.importers.onnx_model import (
     OnnxModel,
     onnx_package,
     read_names,
+    refuse_other_counts,
     tensor_array,
 )
 from upsim.importers.recording import Recording, Shape, Step
-from upsim.words.arguments import refuse_beyond_memory
+from upsim.importers.wiring import unique
 
 Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
+
+#: Numbers of one value, at the few samples at which a model is followed.
+_LARGEST_VALUE = 2**26
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
@@ -62,7 +72,7 @@ class OnnxRecorder:
         self.steps: list[Step] = []
         self._shapes: dict[str, Shapes] = dict(inputs)
         self._known: dict[str, Known] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
         self._node: Any = None
 
     # ------------------------------------------------------------------ the walk
@@ -102,6 +112,9 @@ class OnnxRecorder:
                 given=f"{node.domain}.{node.op_type}",
                 fix="inputs= behind it, or an export without it",
             )
+        if node.op_type in _REFUSED and node.op_type != "If":
+            self.opaque(node, "")
+        refuse_other_counts(self.model, node)
         reads = read_names(node)
         if node.op_type == "If" and self.is_known(node.input[0]):
             self._branch(node)
@@ -183,12 +196,22 @@ class OnnxRecorder:
         return len(self.shapes(name)[0])
 
     def attribute(self, name: str, otherwise: Any = None) -> Any:
-        """Return an attribute of the node at hand."""
+        """Return an attribute of the node at hand, of the kind that ONNX gives it."""
         onnx = onnx_package()
         for each in self._node.attribute:
-            if each.name == name:
-                value = onnx.helper.get_attribute_value(each)
-                return value.decode(errors="replace") if isinstance(value, bytes) else value
+            if each.name != name:
+                continue
+            kind = _ATTRIBUTES.get(name)
+            if kind is not None and each.type != getattr(onnx.AttributeProto, kind):
+                raise FileFormatError(
+                    "an attribute is of another kind",
+                    given=f"{name} of kind {each.type}",
+                    expected=kind.lower(),
+                )
+            value = onnx.helper.get_attribute_value(each)
+            if kind == "INTS":
+                return [int(number) for number in value]
+            return value.decode(errors="replace") if isinstance(value, bytes) else value
         return otherwise
 
     # ------------------------------------------------------------------ what is written
@@ -230,11 +253,7 @@ class OnnxRecorder:
         """
         makes = [made] if isinstance(made, str) else list(made)
         each = [shapes] if isinstance(made, str) else list(shapes)
-        name, number = self.name, 1
-        while name in self._names:
-            number += 1
-            name = f"{self.name}.{number}"
-        self._names.add(name)
+        name = unique(self.name, self._names)
         for value, found in zip(makes, each, strict=True):
             self._shapes[value] = _checked(found, value)  # type: ignore[arg-type]
         self.steps.append(Step(name, kind, tuple(reads), tuple(makes), fields))
@@ -268,7 +287,7 @@ class OnnxRecorder:
         self.movement("copy", [read], made, self.shapes(read))
 
     def opaque(self, node: Any, reason: str) -> None:
-        """Write down a node that no step says."""
+        """Write down a node that no step says, or refuse it by its name."""
         if node.op_type in _REFUSED:
             raise NotPredictableError(
                 f"{_REFUSED[node.op_type]}", given=node.op_type, fix="inputs= behind it"
@@ -278,7 +297,7 @@ class OnnxRecorder:
         fixed = [name for name in names if self.is_known(name)]
         reads = [name for name in names if name not in fixed]
         each = [
-            inferred_shapes(
+            made_shapes(
                 self.model,
                 node,
                 {name: self.known(name)[place] for name in fixed},
@@ -312,8 +331,6 @@ class OnnxRecorder:
         if node.op_type == "Constant":
             self.keep(node.output[0], [self._constant_node()] * self.count)
             return
-        if node.op_type in _REFUSED:
-            self.opaque(node, "")
         arrays = [self.known(name) if name else None for name in node.input]
         made: list[list[Array]] = []
         same: dict[tuple[int, ...], list[Array]] = {}
@@ -342,6 +359,22 @@ class OnnxRecorder:
                 return np.asarray(self.attribute(each.name), dtype=kinds[each.name])
         raise FileFormatError("a constant has no value that is a number")
 
+
+_KINDS = {
+    "INTS": "axes pads strides dilations kernel_shape output_padding output_shape perm split "
+    "starts ends shape paddings",
+    "INT": "allowzero antialias axis blocksize ceil_mode count_include_pad end exclude_outside "
+    "group keepdims noop_with_empty_axes num_groups num_outputs start to training_mode transA "
+    "transB",
+    "FLOAT": "alpha beta cubic_coeff_a epsilon gamma high low max mean min scale",
+    "FLOATS": "scales",
+    "STRING": "approximate auto_pad coordinate_transformation_mode keep_aspect_ratio_policy mode "
+    "nearest_mode",
+    "GRAPH": "then_branch else_branch",
+}
+
+#: The kind of each attribute that is read, by its name.
+_ATTRIBUTES = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
 #: Nodes that make something else each time: they are never folded.
 _RANDOM = frozenset(
@@ -429,5 +462,11 @@ def _checked(shapes: Shapes, value: str) -> Shapes:
             raise ShapeError(
                 "a value holds nothing", given=f"{value} of shape {shape}", fix="a longer length="
             )
-        refuse_beyond_memory(prod(shape), f"the value {value!r}", fix="a smaller length=")
+        if prod(shape) > _LARGEST_VALUE:
+            raise TooLargeError(
+                "a value is too large to be followed",
+                given=f"{value} of shape {shape}",
+                expected=f"at most {_LARGEST_VALUE} numbers",
+                fix="a smaller length=",
+            )
     return found

@@ -26,6 +26,9 @@ _STARTS: dict[str, Callable[[Fraction], Fraction]] = {
     "asymmetric": lambda _: Fraction(0),
 }
 
+#: A pattern of more output samples has no use as a layer.
+_LARGEST_TERM = 2**12
+
 #: Why the others are no layer with a spectrum.
 _NOT_PERIODIC = {
     "align_corners": "its step is (n - 1) / (m - 1), which depends on the length of the input",
@@ -64,6 +67,12 @@ def resize_layers(fields: Mapping[str, Any], channels: int) -> tuple[list[Layer]
             "moves with the length of the input",
             given=f"scale {scale}",
             expected="half_pixel",
+        )
+    if max(scale.numerator, scale.denominator) > _LARGEST_TERM:
+        raise NotPredictableError(
+            "a scale that is no ratio of small numbers does not repeat along time",
+            given=f"scale {float(scale):g}",
+            expected=f"whole numbers up to {_LARGEST_TERM}, or a ratio of such",
         )
     start = _STARTS[coordinates](scale)
     if mode == "nearest":

@@ -70,7 +70,7 @@ def _mixed_values(recording: Recording, planned: Sequence[tuple[Step, set[str]]]
     timed = {value for value, count in growing.items() if count}
     mixed: set[str] = set()
     for step, needs in planned:
-        depends = bool(needs & (timed | mixed))
+        depends = not (needs.isdisjoint(timed) and needs.isdisjoint(mixed))
         mixed.update(
             made
             for made in step.makes

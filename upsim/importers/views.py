@@ -85,6 +85,8 @@ class View:
     constants : array, optional
     name : str
         The step that moved the numbers last.
+    may_be_fixed : bool
+        Whether constants may stand among the numbers.
     origin : Origin, optional
         The movement and what it read.
     """
@@ -98,10 +100,12 @@ class View:
         places: Callable[[], tuple[Places, ...]] | None = None,
         constants: Constants = _ZERO,
         name: str = "",
+        may_be_fixed: bool = False,
         origin: Origin | None = None,
     ) -> None:
         self.base, self.shapes, self.axis = base, shapes, axis
         self.constants, self.name = constants, name
+        self.may_be_fixed = may_be_fixed
         self._make, self._origin = places, origin
         self._settled: View | None = None
         self.depth: int = 0 if origin is None else origin.view.depth + 1
@@ -268,9 +272,42 @@ def joined_views(
     return _moved(step, [next(rest) if isinstance(read, View) else read for read in reads], shapes)
 
 
+#: Movements that leave all numbers in their order.
+_ORDER_KEPT = frozenset(("reshape", "squeeze", "unsqueeze", "copy"))
+
+
+def _plainly_moved(step: Step, view: View, shapes: Shapes) -> View | None:
+    """Return what a movement makes of a plain view if that is plain, too, without any array.
+
+    A reshape keeps the layout where as many numbers stand on the axes before the time as before.
+    A transpose keeps it where the other axes keep their order; an axis of one number has none.
+    """
+    function = step.fields["function"]
+    if len(shapes) < 2 or view.axis is None:
+        return None
+    axis = time_axis(shapes)
+    if axis is None:
+        return None
+    before, after = view.shapes[0], shapes[0]
+    if function in _ORDER_KEPT:
+        kept = prod(before[: view.axis]) == prod(after[:axis]) and all(
+            given[view.axis] == made[axis] for given, made in zip(view.shapes, shapes, strict=True)
+        )
+    elif function == "transpose":
+        order = [each for each in step.fields["axes"] if before[each] > 1 and each != view.axis]
+        kept = order == sorted(order) and step.fields["axes"][axis] == view.axis
+    else:
+        return None
+    return View(view.base, shapes, axis, name=step.name) if kept else None
+
+
 def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -> list[View]:
     """Return the views of a movement whose values all lie in one value of the graph."""
     alone = reads[0] if len(reads) == 1 else None
+    if isinstance(alone, View) and alone.is_plain:
+        still_plain = _plainly_moved(step, alone, shapes[0])
+        if still_plain is not None:
+            return [still_plain]
     views = [read for read in reads if isinstance(read, View)]
     base = views[0].base
     numbered: list[View | tuple[Places, ...]] = []
@@ -296,6 +333,10 @@ def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -
             )
         table.append(own)
         count += own.size
+    # Whether constants may stand among the numbers.
+    fixed = step.fields["function"] == "pad" or any(
+        not isinstance(read, View) or read.may_be_fixed for read in reads
+    )
     # Equal constants get one number, so that a map is compared by what it means.
     constants, own_number = np.unique(np.concatenate(table), return_inverse=True)
 
@@ -306,8 +347,10 @@ def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -
                 arrays.append(read[length])
                 continue
             places = read.places[length]
-            arrays.append(np.where(places < 0, places - shift, places))
+            arrays.append(np.where(places < 0, places - shift, places) if fixed else places)
         found = moved(step, arrays, shapes[each][length], length, fill=-2 if fill else -1)
+        if not fixed:
+            return found
         return [
             np.where(places < 0, -1 - own_number[np.maximum(-1 - places, 0)], places)
             for places in found
@@ -328,6 +371,7 @@ def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -
             places=lambda each=each: places_of(each),  # type: ignore[misc]
             constants=constants,
             name=step.name,
+            may_be_fixed=fixed,
             origin=Origin(step, alone, shapes, each) if isinstance(alone, View) else None,
         )
         for each in range(len(shapes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from upsim.errors import ShapeError, UpsimError
@@ -33,7 +32,7 @@ class Wiring:
         self._inputs: list[Input] = []
         self._nodes: list[tuple[str, Layer, tuple[Wire, ...]]] = []
         self._makers: dict[str, tuple[Layer, tuple[Wire, ...]]] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}
 
     def input(
         self, name: str, channels: int, lengths: tuple[int, ...], signal: Signal | None = None
@@ -79,7 +78,9 @@ class Wiring:
             wire = self.node(own, layer, wire)
         return wire
 
-    def graph(self, output: Wire, sample_rate: object, name: str) -> Graph:
+    def graph(
+        self, output: Wire, sample_rate: object, name: str, notes: Sequence[str] = ()
+    ) -> Graph:
         """Return the graph of all nodes that reach the output."""
         needed = {output.name}
         kept = []
@@ -95,28 +96,27 @@ class Wiring:
                 fix="another output, or other inputs",
             )
         inputs = [each for each in self._inputs if each.name in needed]
-        return Graph(reversed(kept), inputs, sample_rate, output=output.name, name=name)
+        return Graph(
+            reversed(kept), inputs, sample_rate, output=output.name, name=name, notes=tuple(notes)
+        )
 
     def _unique(self, name: str) -> str:
         plain = "".join(sign if sign.isprintable() else "?" for sign in name) or "value"
-        found, number = plain, 1
-        while found in self._taken:
-            number += 1
-            found = f"{plain}.{number}"
-        self._taken.add(found)
-        return found
+        return unique(plain, self._taken)
 
 
-def rate_between(given: Wire, made: Wire) -> Fraction | None:
-    """Return output samples per input sample, read off two recorded lengths; None if there is one.
+def unique(name: str, taken: dict[str, int]) -> str:
+    """Return a name that is free, and note it: "act", "act.2", "act.3".
 
-    Lengths follow a law ``n -> floor(r n) + c``, so their differences show ``r``, save for the
-    floor: the fraction of the smallest denominator within one sample is taken.
+    ``taken`` holds each name with the last number behind it, so many equal names cost no search.
     """
-    if len(given.lengths) < 2 or given.lengths[0] == given.lengths[-1]:
-        return None
-    span = given.lengths[-1] - given.lengths[0]
-    return Fraction(made.lengths[-1] - made.lengths[0], span)
+    found, number = name, taken.get(name, 0)
+    while found in taken:
+        number += 1
+        found = f"{name}.{number + 1}"
+    taken[name] = max(number, taken.get(name, 0))
+    taken.setdefault(found, 0)
+    return found
 
 
 def _length(layer: Layer, length: int) -> int:

@@ -35,7 +35,9 @@ from upsim.layers.levels import ChannelNormalisation, TimeNormalisation
 from upsim.layers.merging import Add, Average, Concatenate, Divide, Merging, Multiply, Subtract
 from upsim.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from upsim.layers.opaque import Opaque
+from upsim.layers.pointwise import Pointwise
 from upsim.layers.pqmf import PQMF
+from upsim.layers.recognition import recognised
 from upsim.layers.resample import Resample
 from upsim.layers.samples import Bias, Crop, Decimate, Pad, Slice
 from upsim.layers.subpixel import PeriodicShuffle, SubpixelConv
@@ -84,6 +86,7 @@ CATALOGUE: dict[str, type[Layer]] = {
         GLU,
         Gate,
         Softmax,
+        Pointwise,
         Sin,
         Snake,
         SnakeBeta,
@@ -140,6 +143,7 @@ __all__ = [
     "Pad",
     "Parallel",
     "PeriodicShuffle",
+    "Pointwise",
     "ReLU",
     "Resample",
     "Residual",
@@ -163,4 +167,5 @@ __all__ = [
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",
+    "recognised",
 ]

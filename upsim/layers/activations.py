@@ -169,21 +169,30 @@ class ELU(Activation):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class GELU(Activation):
-    """``x Phi(x)``, or its tanh form (Hendrycks & Gimpel, arXiv 1606.08415)."""
+    """``x Phi(x)``, its tanh form, or ``x`` times the sigmoid of ``1.702 x``.
+
+    Source: Hendrycks & Gimpel, arXiv 1606.08415, section 2.
+    """
 
     approximate: str = "none"
 
     def _check(self) -> None:
-        one_of(self.approximate, "approximate", ("none", "tanh"))
+        one_of(self.approximate, "approximate", ("none", "tanh", "sigmoid"))
 
     def form(self) -> Form:
-        """Return the closed form; the tanh form has none."""
-        return ExactGELU() if self.approximate == "none" else Quadrature(_gelu, name="GELU")
+        """Return the closed form; the approximations have none."""
+        if self.approximate == "none":
+            return ExactGELU()
+        return Quadrature(_gelu if self.approximate == "tanh" else _quick_gelu, name="GELU")
 
 
 def _gelu(samples: Array) -> Array:
     inner = np.sqrt(2 / np.pi) * (samples + 0.044715 * samples**3)
     return np.asarray(0.5 * samples * (1 + np.tanh(inner)))
+
+
+def _quick_gelu(samples: Array) -> Array:
+    return samples * logistic(1.702 * samples)
 
 
 @final

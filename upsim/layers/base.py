@@ -20,7 +20,7 @@ from dataclasses import MISSING, Field, fields
 from fractions import Fraction
 from functools import cached_property
 from inspect import isabstract
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,9 @@ from upsim.network.weights import NAMED, Initialisation, TapShape, draw_taps
 from upsim.operators import LengthRule, Operator, StretchFIR
 from upsim.operators.random_taps import Part
 from upsim.words.arguments import whole_number
+
+if TYPE_CHECKING:
+    from upsim.layers.lowering import Lowering
 
 Array = NDArray[np.float64]
 
@@ -141,6 +144,13 @@ class Layer(ABC):
         A node may read as many values; their channels are then put one after another.
         """
         return 1
+
+    def lowered(self, values: int) -> Layer | Lowering | None:
+        """Return what a node that reads so many values has in the place of this layer.
+
+        None where the theory has a rule for the layer as it is.
+        """
+        return None
 
     @property
     def least_channels(self) -> int:
@@ -427,7 +437,7 @@ class Unmodelled(Layer):
         """Whether there is a function to run."""
 
     @abstractmethod
-    def function(self, samples: Array) -> Array:
+    def answer(self, samples: Array) -> Array:
         """Return what becomes of finite samples (channels, time), or refuse."""
 
 
@@ -530,6 +540,8 @@ def _is_default(item: Field[Any], value: object) -> bool:
 
 
 def _equal(first: object, second: object) -> bool:
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(_equal, first, second))
     if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
         return (
             isinstance(first, np.ndarray)
@@ -550,4 +562,6 @@ def _shown(value: object) -> str:
         for name, known in NAMED.items():
             if known == value:
                 return repr(name)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))}{',' * (len(value) == 1)})"
     return repr(value)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import final
 
 from upsim.errors import ShapeError
 from upsim.layers.base import Layer
 from upsim.layers.channels import Scale, Select
 from upsim.layers.gated import Gate, Reciprocal
+from upsim.layers.lowering import Lowering
 from upsim.operators import LengthRule
 
 
@@ -122,11 +123,6 @@ class _OfTwo(Merging):
         _refuse_other_channels(each, self.how)
         return max(each)
 
-    @property
-    @abstractmethod
-    def made_of(self) -> Lowering:
-        """What it is made of."""
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,9 +134,8 @@ class Subtract(_OfTwo):
         """The word."""
         return "difference"
 
-    @property
-    def made_of(self) -> Lowering:
-        """The sum of the first and minus the second."""
+    def lowered(self, values: int) -> Lowering:
+        """Return the sum of the first and minus the second."""
         return Lowering(((), (Scale(-1.0),)), Add())
 
 
@@ -162,9 +157,8 @@ class Multiply(_OfTwo):
         """The word."""
         return "product"
 
-    @property
-    def made_of(self) -> Lowering:
-        """A gate of two identities on the channels of both."""
+    def lowered(self, values: int) -> Lowering:
+        """Return a gate of two identities on the channels of both."""
         return Lowering(((), ()), Concatenate(), (Gate(),))
 
 
@@ -178,28 +172,9 @@ class Divide(_OfTwo):
         """The word."""
         return "quotient"
 
-    @property
-    def made_of(self) -> Lowering:
-        """A gate that the reciprocal of the second value opens."""
+    def lowered(self, values: int) -> Lowering:
+        """Return a gate that the reciprocal of the second value opens."""
         return Lowering(((), ()), Concatenate(), (Gate(None, Reciprocal()),))
-
-
-class Lowering(NamedTuple):
-    """What a node of several values is made of.
-
-    Parameters
-    ----------
-    before : tuple
-        The layers that each value goes through first.
-    merging : Merging
-        A sum, a mean or a concatenation of them.
-    after : tuple of Layer
-        What comes behind it.
-    """
-
-    before: tuple[tuple[Layer, ...], ...]
-    merging: Merging
-    after: tuple[Layer, ...] = ()
 
 
 def lowering(layer: Layer, channels: Sequence[int]) -> Lowering | None:
@@ -217,7 +192,11 @@ def lowering(layer: Layer, channels: Sequence[int]) -> Lowering | None:
     """
     if isinstance(layer, _OfTwo):
         layer.merged_channels(channels)
-        made = layer.made_of
+    found = layer.lowered(len(channels))
+    if isinstance(found, Layer):
+        return lowering(found, channels) or Lowering(((),) * len(channels), found)
+    if found is not None:
+        made = found
     elif isinstance(layer, Merging):
         made = Lowering(((),) * len(channels), layer)
     elif len(channels) == layer.values_read > 1:
@@ -229,7 +208,7 @@ def lowering(layer: Layer, channels: Sequence[int]) -> Lowering | None:
     if not isinstance(layer, Concatenate) and set(channels) == {1, widest}:
         repeated = Select((0,) * widest)
         before = tuple(
-            (*chain, repeated) if count < widest else chain
+            (repeated, *chain) if count < widest else chain
             for count, chain in zip(channels, made.before, strict=True)
         )
         made = made._replace(before=before)

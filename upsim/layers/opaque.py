@@ -113,7 +113,7 @@ class Opaque(Unmodelled):
         up, down = self.block
         return LengthRule(((up, down, 0),) if (up, down) != (1, 1) else ())
 
-    def function(self, samples: Array) -> Array:
+    def answer(self, samples: Array) -> Array:
         """Return what the function makes of finite samples (channels, time), checked."""
         if self.run is None:
             raise NotPredictableError(

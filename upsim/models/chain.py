@@ -34,14 +34,22 @@ class Branches:
 
 @dataclass(frozen=True)
 class Entrance:
-    """The value plus what a chain makes of another input of the graph."""
+    """The value plus what a chain makes of another input of the graph, or of what is beside."""
 
     name: str
     reads: str
     chain: Chain
 
 
-Link = Named | Branches | Entrance
+@dataclass(frozen=True)
+class Beside:
+    """A chain that reads another input of the graph; entrances behind it read its end."""
+
+    reads: str
+    chain: Chain
+
+
+Link = Named | Branches | Entrance | Beside
 Chain = Sequence[Link]
 
 
@@ -51,9 +59,14 @@ def residual(name: str, body: Chain, skip: Chain = ()) -> Branches:
 
 
 def prefixed(chain: Chain, prefix: str) -> list[Link]:
-    """Return a chain whose modules stand inside another one; inputs keep their names."""
+    """Return a chain whose modules stand inside another one.
+
+    What entrances read keeps its name.
+    """
 
     def renamed(link: Link) -> Link:
+        if isinstance(link, Beside):
+            return replace(link, chain=tuple(map(renamed, link.chain)))
         name = prefix + link.name
         if isinstance(link, Named):
             return link._replace(name=name)
@@ -117,6 +130,9 @@ def as_graph(
         for link in links:
             if isinstance(link, Named):
                 nodes.append((link.name, link.layer, (value,)))
+            elif isinstance(link, Beside):
+                run(link.chain, link.reads)
+                continue
             elif isinstance(link, Branches):
                 ends = tuple([run(each, value) for each in link.chains])
                 nodes.append((link.name, link.merging, ends))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from upsim.layers import Average, Conv, LeakyReLU, Pad, Tanh, TransposedConv
-from upsim.models.chain import Branches, Chain, Entrance, Link, Named, as_stack, residual
+from upsim.models.chain import Beside, Branches, Chain, Entrance, Link, Named, as_stack, residual
 from upsim.network.stack import Stack
 
 
@@ -98,7 +98,11 @@ class GeneratorConfig:
     activations : Activations
     names : ModuleNames
     source : callable, optional
-        ``source(stage, channels)`` is the chain from the input "source" to a stage.
+        ``source(stage, channels)`` is the chain from a second input to a stage.
+    entrance : str
+        What that chain reads: the input "source", or what ``beside`` makes of it.
+    beside : chain
+        From the input "source" to what the entrances read.
     padded_at_the_end : bool
         Whether the last stage is given one reflected sample on the left, as before an inverse STFT.
     """
@@ -121,6 +125,8 @@ class GeneratorConfig:
     activations: Activations = Leaky()
     names: ModuleNames = ModuleNames()
     source: Callable[[int, int], Chain] | None = None
+    entrance: str = "source"
+    beside: Chain = ()
     padded_at_the_end: bool = False
 
 
@@ -132,7 +138,7 @@ def generator(config: GeneratorConfig, name: str) -> Stack:
 def generator_chain(config: GeneratorConfig) -> list[Link]:
     """Return the generator of a configuration under its modules' names."""
     width, activations = config.upsample_initial_channel, config.activations
-    chain: list[Link] = []
+    chain: list[Link] = [Beside("source", config.beside)] if config.beside else []
     if config.has_pre:
         pre = same_length(config.num_mels, width, config.pre_conv_kernel_size)
         chain.append(Named(config.names.pre, pre))
@@ -149,7 +155,8 @@ def generator_chain(config: GeneratorConfig) -> list[Link]:
         if config.padded_at_the_end and stage == len(stages) - 1:
             chain.append(Named("reflection_pad", Pad(1, 0, "reflect")))
         if config.source is not None:
-            chain.append(Entrance(f"sum.{stage}", "source", config.source(stage, channels)))
+            entering = config.source(stage, channels)
+            chain.append(Entrance(f"sum.{stage}", config.entrance, entering))
         chain.append(_fusion(config, stage, channels))
     post = same_length(
         channels, config.out_channels, config.post_conv_kernel_size, bias=config.bias_at_final

@@ -555,6 +555,7 @@ class Graph:
             self.sample_rate,
             self.output,
             self.name,
+            self.notes,
         )
         return made
 

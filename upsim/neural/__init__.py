@@ -22,6 +22,7 @@ from upsim.neural import (  # noqa: F401
     inverse_stft,
     normalisation,
     opaque,
+    pointwise,
     pqmf,
     resample,
     samples,

@@ -94,11 +94,13 @@ def elu(layer: ELU, samples: Signal) -> Signal:
 
 @register(GELU)
 def gelu(layer: GELU, samples: Signal) -> Signal:
-    r"""``x/2 (1 + erf(x / sqrt 2))``, or its tanh form written as a logistic.
+    r"""``x/2 (1 + erf(x / sqrt 2))``, or one of its forms with a logistic.
 
     :math:`(1 + \tanh u) / 2 = \sigma(2 u)` with
     :math:`u = \sqrt{2/\pi}\,(x + 0.044715\, x^3)`.
     """
+    if layer.approximate == "sigmoid":
+        return samples * sigmoid(like(samples, 1.702) * samples)
     if layer.approximate == "tanh":
         cube = samples * samples * samples
         scale = like(samples, np.sqrt(8 / np.pi))

@@ -16,7 +16,7 @@ from upsim.neural.torch_tensor import tensor_layer
 @register(Opaque)
 def run_opaque(layer: Opaque, samples: Signal) -> Signal:
     """Run the node's function on each of the batch."""
-    return np.stack([layer.function(each) for each in samples]).astype(samples.dtype)
+    return np.stack([layer.answer(each) for each in samples]).astype(samples.dtype)
 
 
 @register_torch(Opaque)

@@ -23,6 +23,7 @@ from upsim.layers.activations import (
 )
 from upsim.layers.base import Activation
 from upsim.layers.gated import GLU, Gate, Reciprocal, Softmax
+from upsim.layers.pointwise import Pointwise
 from upsim.neural.torch_layers import build, register_torch
 from upsim.neural.torch_tensor import tensor, tensor_layer
 
@@ -69,6 +70,8 @@ def _elu(layer: ELU, torch: Any) -> Any:
 
 @register_torch(GELU)
 def _gelu(layer: GELU, torch: Any) -> Any:
+    if layer.approximate == "sigmoid":
+        return tensor_layer(torch, layer, lambda x: x * torch.sigmoid(1.702 * x))
     return torch.nn.GELU(layer.approximate)
 
 
@@ -119,6 +122,49 @@ def _reciprocal(layer: Reciprocal, torch: Any) -> Any:
 @register_torch(Softmax)
 def _softmax(layer: Softmax, torch: Any) -> Any:  # noqa: ARG001
     return torch.nn.Softmax(dim=1)
+
+
+def _gelu_of(torch: Any, form: str) -> Any:
+    return lambda x: torch.nn.functional.gelu(x, approximate=form)
+
+
+@register_torch(Pointwise)
+def _pointwise(layer: Pointwise, torch: Any) -> Any:
+    named = {
+        "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x)),
+        "gelu": _gelu_of(torch, "none"),
+        "gelu_tanh": _gelu_of(torch, "tanh"),
+        "greater": lambda one, other: torch.gt(one, other).to(one.dtype),
+        "leaky_relu": lambda x, slope: torch.where(x > 0, x, slope * x),
+        "less": lambda one, other: torch.lt(one, other).to(one.dtype),
+        "power": torch.pow,
+        "softplus": lambda x, beta, threshold: torch.where(
+            beta * x > threshold, x, torch.logaddexp(beta * x, torch.zeros_like(x)) / beta
+        ),
+        "where": lambda chosen, one, other: torch.where(chosen != 0, one, other),
+    }
+    constants = {
+        f"c{number}_{place}": np.reshape(each, (-1, 1))
+        for number, (_, *operands) in enumerate(layer.steps)
+        for place, each in enumerate(operands)
+        if not isinstance(each, str)
+    }
+
+    def run(samples: Any, **arrays: Any) -> Any:
+        values = samples.chunk(layer.values, dim=1)
+        results: list[Any] = []
+        for number, (name, *operands) in enumerate(layer.steps):
+            given = [
+                (values if each[0] == "x" else results)[int(each[1:])]
+                if isinstance(each, str)
+                else arrays[f"c{number}_{place}"].expand_as(values[0])
+                for place, each in enumerate(operands)
+            ]
+            function = named[name] if name in named else getattr(torch, name)
+            results.append(function(*given))
+        return results[-1]
+
+    return tensor_layer(torch, layer, run, **constants)
 
 
 @register_torch(Snake)

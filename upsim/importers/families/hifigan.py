@@ -31,9 +31,9 @@ from upsim.words.arguments import whole_number
 
 _KERNELS, _DILATIONS = (3, 7, 11), ((1, 3, 5),) * 3
 
-#: What strides and kernels of generators of this kind are called.
+#: What strides and kernels of generators of this kind are called; one is a public file's slip.
 STRIDES = ("upsample_rates", "upsample_factors", "upsample_scales")
-KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes")
+KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes", "upsample_kernal_sizes")
 
 
 def generator_config(
@@ -86,7 +86,7 @@ def model_of(
 ) -> Model:
     """Return the model of a generator; ``source`` counts the channels of its second input."""
     factors = [(str(stride), stride) for stride in config.upsample_rates]
-    factors += [("iSTFT hop", hop)] if hop > 1 else []
+    factors += [(f"iSTFT hop {hop}", hop)] if hop > 1 else []
     inputs = {reads: config.num_mels} | ({"source": source} if source else {})
     return Model(
         chain=prefixed(generator_chain(config), prefix),
@@ -311,7 +311,7 @@ FAMILIES = (
     Family(
         title="HiFi-GAN of ParallelWaveGAN",
         types=("hifigangenerator",),
-        keys=("upsample_scales upsample_kernel_sizes resblock_kernel_sizes",),
+        keys=("upsample_scales resblock_kernel_sizes",),
         read=_parallel_wavegan,
         beside=("use_weight_norm", "global_channels"),
     ),

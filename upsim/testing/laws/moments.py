@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from upsim.errors import NotPredictableError
 from upsim.gaussian import ActivationMoments
 from upsim.layers.base import Activation, Layer
 from upsim.layers.gated import Gated
@@ -34,7 +35,10 @@ def _has_moments(layer: Layer, channels: int) -> bool:
         return layer.gate.carrier.has_moments and layer.gate.opening.has_moments
     if not isinstance(layer, Activation) or isinstance(layer, ChannelNormalisation):
         return False
-    return layer.form().has_moments
+    try:
+        return layer.form().has_moments
+    except NotPredictableError:  # its channels act on each other: another law says so
+        return False
 
 
 @law(

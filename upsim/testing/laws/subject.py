@@ -101,8 +101,10 @@ def run_finite(layers: Iterable[Layer], samples: Real) -> Real:
             ends = [run_finite(part, samples) for part in layer.parts]
             samples = np.concatenate(ends) if layer.merging == "concatenate" else np.sum(ends, 0)
             samples = samples / (len(ends) if layer.merging == "mean" else 1)
-        elif isinstance(layer, Activation | Normalisation | Unmodelled):
+        elif isinstance(layer, Activation | Normalisation):
             samples = layer.function(samples)
+        elif isinstance(layer, Unmodelled):
+            samples = layer.answer(samples)
         else:
             raise NotPredictableError("a layer of no known kind", given=f"{layer!r:.60}")
     return samples

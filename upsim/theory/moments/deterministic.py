@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import ShapeError, TooLargeError
+from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers import ChannelNormalisation
 from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
 from upsim.network.graph import spoken
@@ -256,6 +256,15 @@ class DeterministicMoments(Moments):
         own offset and harmonics) is a source of its own, so the shares still add up exactly.
         """
         total = activation.function(self.period)
+        waveform = None if self.waveform is None else activation.function(self.waveform)
+        for samples in (total, waveform):
+            if samples is not None and not np.isfinite(samples).all():
+                raise NotPredictableError(
+                    "the function has no finite value somewhere",
+                    given=f"{activation!r:.60}",
+                    expected="an input inside its domain that does not overflow",
+                    fix="upsim.Clamp(low, high) before it",
+                )
         shares, sources = self.shares, self.sources
         if self.provenance:
             gain, rest = bussgang(activation, self.period, total)
@@ -270,7 +279,7 @@ class DeterministicMoments(Moments):
             period=total,
             sources=sources,
             shares=shares,
-            waveform=None if self.waveform is None else activation.function(self.waveform),
+            waveform=waveform,
             second=None if second is None else second.through(activation.function),
         )
         return made.rounded(error_of_function(activation, self.period, before, total), label)
@@ -286,7 +295,7 @@ class DeterministicMoments(Moments):
             period=total,
             sources=(Source("opaque", label),) if self.provenance else (),
             shares=total[None] if self.provenance else np.zeros((0, *total.shape)),
-            waveform=None if self.waveform is None else layer.function(self.waveform),
+            waveform=None if self.waveform is None else layer.answer(self.waveform),
             error=error,
             second=None,
             run=(*self.run, f"{spoken(label)} ({layer.called})"),

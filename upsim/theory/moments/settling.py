@@ -83,7 +83,7 @@ def _repeated(layer: Unmodelled, period: Array, times: int) -> Array:
         "the run of an opaque node",
         fix="a signal of a shorter period",
     )
-    return layer.function(np.tile(period, times))
+    return layer.answer(np.tile(period, times))
 
 
 def _left(eighth: Array, quarter: Array, middle: Array) -> float:
@@ -104,7 +104,7 @@ def _precision(layer: Unmodelled, channels: int) -> type[np.floating[Any]]:
     """
     noise = np.random.default_rng(0).normal(size=(channels, _FEWEST * layer.block[1]))
     try:
-        made = layer.function(noise)
+        made = layer.answer(noise)
     except UpsimError:
         return np.float64
     with np.errstate(over="ignore"):

@@ -147,7 +147,11 @@ class Sights:
         known = np.max([each[0] for each in given], axis=0)
         until = np.min([each[1] for each in given], axis=0)
         if not isinstance(node.layer, LinearLayer):
-            return known, until
+            # What it looks at is nothing, or not known; an opaque node may have another rate.
+            rate = node.layer.rate
+            start = -(-known * rate.numerator // rate.denominator)
+            end = until * rate.numerator // rate.denominator
+            return np.where(known <= -FAR, -FAR, start), np.where(until >= FAR, FAR, end)
         if node.name not in self._known:
             channels = self._graph.value_channels[node.inputs[0]]
             self._known[node.name] = sight(node.layer, channels)
