@@ -229,12 +229,35 @@ def clocked(module, x):
     return x * torch.linspace(0.0, 1.0, x.shape[-1])
 
 
+def by_parity(module, x):
+    return x if x.shape[-1] % 2 == 0 else 2 * x
+
+
+def zeroed(module, x):
+    y = x.clone()
+    y[:, 0, ::2] = 0
+    return y
+
+
 REFUSED = {
     "raises": (raising, ArgumentError, "no such mel"),
     "numpy": (through_numpy, NotPredictableError, "something else than torch"),
     "decides": (deciding, NotPredictableError, "reads numbers out of the signal"),
     "loops": (looping, NotPredictableError, "other operations at another length"),
     "remembers": (remembering, NotPredictableError, "'memory'"),
+    "parity": (by_parity, NotPredictableError, "other operations at another length"),
+    "every second": (zeroed, NotPredictableError, "not the same along time"),
+    "backwards": (lambda module, x: torch.flip(x, (-1,)), NotPredictableError, "along time"),
+    "one length": (
+        lambda module, x: x * torch.linspace(0.0, 1.0, 12),
+        ArgumentError,
+        "must match",
+    ),
+    "all through numpy": (
+        lambda module, x: torch.from_numpy(2 * x.numpy()),
+        NotPredictableError,
+        "leaves torch",
+    ),
     "clock": (clocked, NotPredictableError, "another one at another length"),
     "complex": (lambda module, x: torch.fft.rfft(x).real, NotPredictableError, "complex"),
     "nothing": (lambda module, x: None, ArgumentError, "no such tensor"),
@@ -252,6 +275,33 @@ def test_what_cannot_be_followed_is_refused_by_name(name):
     module = zoo.seeded(Lambda, function)
     with pytest.raises(kind, match=words):
         graph_of(module, (1, 2, 12))
+
+
+@pytest.mark.parametrize("name", ["backwards", "one length"])
+def test_channels_are_never_taken_as_time_of_a_tensor(name):
+    function, kind, words = REFUSED[name]
+    with pytest.raises(kind, match=words):
+        graph_of(zoo.seeded(Lambda, function), torch.randn(1, 2, 12))
+
+
+def test_a_kernel_over_two_axes_is_refused_and_one_row_is_not():
+    module = zoo.seeded(nn.Conv2d, 1, 2, 3, padding=1)
+    with pytest.raises(NotPredictableError, match="spans two axes"):
+        graph_of(module, (1, 1, 8, 12))
+    samples = np.random.default_rng(0).standard_normal((1, 1, 1, 17))
+    graph = graph_of(module, (1, 1, 1, 12))
+    zoo.assert_same(graph, zoo.laid_flat(zoo.made_by(module, samples), -1), samples[:, 0])
+    assert [node.layer.called for node in graph.nodes] == ["Conv"]
+
+
+def test_one_row_of_a_transposed_kernel():
+    module = zoo.seeded(nn.ConvTranspose2d, 1, 2, 4, (1, 2), (1, 1))
+    wide = zoo.seeded(nn.ConvTranspose2d, 2, 3, (3, 4), (1, 2), (1, 1))
+    samples = np.random.default_rng(0).standard_normal((1, 2, 1, 17))
+    graph = graph_of(wide, (1, 2, 1, 12))
+    zoo.assert_same(graph, zoo.laid_flat(zoo.made_by(wide, samples), -1), samples[:, :, 0])
+    with pytest.raises(NotPredictableError, match="spans two axes"):
+        graph_of(module, (1, 1, 1, 12))  # it makes two rows
 
 
 def test_an_error_inside_a_module_has_its_path():

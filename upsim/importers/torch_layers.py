@@ -43,8 +43,23 @@ def _convolution(recorder: Recorder, operation: Operation) -> _Made:
         or numbers["padding"][axis]
         or numbers["output_padding"][axis]
     ]
+    size = recorder.shape_of(read)[2:]
+    for axis in active if len(active) > 1 else ():
+        if size[axis] == operation.shape[2 + axis] == 1:
+            # Of one row one row is made: by the tap k with k dilation = padding, or by none.
+            tap, rest = divmod(numbers["padding"][axis], numbers["dilation"][axis])
+            one = weight.take([min(tap, weight.shape[2 + axis] - 1)], 2 + axis)
+            weight = one * (rest == 0 and tap < weight.shape[2 + axis])
+            numbers["padding"][axis] = numbers["output_padding"][axis] = 0
+            active = [each for each in active if each != axis]
     if len(active) > 1:
-        return opaque_operation(recorder, operation, "its kernel spans two axes")
+        raise NotPredictableError(
+            "a convolution spans two axes, and a graph has one axis of time",
+            given=f"a kernel of {tuple(weight.shape[2:])} over axes of {tuple(size)}",
+            expected="a kernel along one axis, or one row on each other axis",
+            fix='opaque=["path.of.the.module"], or the part of the module behind it',
+            where=recorder.where,
+        )
     groups, is_transposed = int(operation["groups"]), bool(operation["transposed"])
     if not active and weight.ndim > 3 and groups == 1:
         matrix = weight.reshape(weight.shape[:2])

@@ -221,6 +221,7 @@ class _RunByLength:
 
     def __init__(self, known: Sequence[tuple[list[Shape], Any]]) -> None:
         self.known = known
+        self.is_module: bool = all(run.is_module for _, run in known)
 
     def __call__(self, *arrays: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what it makes of arrays as long as recorded."""

@@ -23,7 +23,7 @@ from upsim.errors import (
 )
 from upsim.importers import torch_layers, torch_movements, torch_noise, torch_pointwise
 from upsim.importers.lowering import lowered
-from upsim.importers.recording import Recording, Shape
+from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.torch_copy import checked_module, double_copy, torch_package
 from upsim.importers.torch_lengths import LengthConstantError, OtherOperationsError, joined
 from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
@@ -282,9 +282,9 @@ class _Copied:
 
     # ------------------------------------------------------------------ one run
 
-    def _tensors(self, axes: _Axes, length: int | None) -> dict[str, Any]:
+    def _tensors(self, axes: _Axes, length: int | None, seed: int = 0) -> dict[str, Any]:
         """Return the arguments of forward, time as long as a length of the first input asks."""
-        source = np.random.default_rng(0)
+        source = np.random.default_rng(seed)
         found: dict[str, Any] = {}
         for each in self.given:
             if each.shape is None:
@@ -310,11 +310,17 @@ class _Copied:
                 return each.shape[axis]
         raise ShapeError("no input has a time axis", given=str(dict(axes)))
 
-    def plain(self, axes: _Axes, length: int) -> _Ran:
+    def _follows_input(self, axes: _Axes, length: int | None) -> bool:
+        """Return whether the output is another one for another signal."""
+        length = self._length(axes) if length is None else length
+        one, other = (self.plain(axes, length, seed).made for seed in range(2))
+        return not np.array_equal(one, other)
+
+    def plain(self, axes: _Axes, length: int, seed: int = 0) -> _Ran:
         """Return one run of the module of which only inputs and output are kept."""
         recorder = Recorder(self.torch, _RULES, self.kept, None)
         recorder.is_asleep = True
-        tensors = self._tensors(axes, length)
+        tensors = self._tensors(axes, length, seed)
         arrays = {
             each.name: tensors[each.name].numpy().copy() for each in self.given if each.is_signal
         }
@@ -338,6 +344,13 @@ class _Copied:
             is_value = recorder.is_value(chosen)
             value = recorder.read(chosen) if is_value else None
         if not isinstance(value, str):
+            if self._follows_input(axes, length):
+                raise NotPredictableError(
+                    "the output is lost: it leaves torch on its way, through NumPy for example",
+                    given=f"a tensor of shape {tuple(chosen.shape)} that changes with the input",
+                    expected="operations of torch from the input to the output",
+                    fix="the part of the module before or behind it",
+                )
             raise ArgumentError(
                 "the output does not depend on the input",
                 given=f"a tensor of shape {tuple(chosen.shape)}",
@@ -433,10 +446,17 @@ class _Copied:
                 return found.replace(notes=notes) if notes else found
 
     def _followed(self, rate: Any, title: str) -> Graph:
-        """Return the graph: recorded at two lengths, compared at the second and at a third."""
+        """Return the graph: recorded at two lengths, compared at these and at others.
+
+        An axis that may be longer is time: once the module has run so, no other axis of that input
+        is tried.
+        """
         refusal: UpsimError | None = None
         attempts = 0
+        decided: dict[str, int] = {}
         for axes in self._choices():
+            if any(axes[name] not in (axis, None) for name, axis in decided.items()):
+                continue
             first = self.run(axes)
             length = self._length(axes)
             lowering_refused = False
@@ -451,8 +471,12 @@ class _Copied:
                 except (ArgumentError, OtherOperationsError) as error:
                     refusal = refusal or error
                     continue
+                if first.made.shape != second.made.shape:
+                    decided = {
+                        name: axis for name, axis in axes.items() if axis is not None
+                    } | decided
                 try:
-                    return self._joined(axes, (first, second), length + 2 * more, rate, title)
+                    return self._joined(axes, (first, second), (length, more), rate, title)
                 except LengthConstantError:
                     raise
                 except (NotPredictableError, ShapeError) as error:
@@ -492,24 +516,46 @@ class _Copied:
         )
 
     def _joined(
-        self, axes: _Axes, ran: tuple[_Ran, _Ran], third: int, rate: Any, title: str
+        self, axes: _Axes, ran: tuple[_Ran, _Ran], lengths: tuple[int, int], rate: Any, title: str
     ) -> Graph:
+        """Return the graph of two runs, ``lengths`` being the first length and what is added."""
         first, second = ran
         inputs = [
             each.name for each in self.given if each.is_signal and axes[each.name] is not None
         ]
         record = joined((first.run, second.run), inputs, first.output)
         _refuse_timeless(record)
+        self._refuse_unlikely(axes, record)
         graph = lowered(record, rate, name=title)
-        _compare(graph, record, second)
-        if self._fits(axes, third):
-            has_noise = any(step.kind == "noise" for step in record.steps)
+        for each in ran:
+            _compare(graph, record, each)
+        has_noise = any(step.kind == "noise" for step in record.steps)
+        length, more = lengths
+        for other in dict.fromkeys((length + 2 * more, length + 1, length + 2 * more + 1)):
+            if other == length + more or not self._fits(axes, other):
+                continue
             try:
-                further = self.run(axes, third, first.run) if has_noise else self.plain(axes, third)
+                further = self.run(axes, other, first.run) if has_noise else self.plain(axes, other)
             except ArgumentError:
-                return graph  # a length that the module does not take
+                continue  # a length that the module does not take
             _compare(graph, record, further)
         return graph
+
+    def _refuse_unlikely(self, axes: _Axes, record: Recording) -> None:
+        """Refuse another axis than the last as time where no weight shows that this is channels."""
+        for each in self.given:
+            axis = axes.get(each.name)
+            if not each.is_signal or each.shape is None or axis is None:
+                continue
+            last = max(place for place, size in enumerate(each.shape) if place == axis or size > 1)
+            if last != axis and not any(map(_has_weights, record.steps)):
+                raise ShapeError(
+                    "the last axis of the input cannot be time, and no weight shows that it holds "
+                    "channels",
+                    given=f"{each.name}: {each.shape}",
+                    expected="a module that takes more samples on the last axis",
+                    fix="the part of the module that does",
+                )
 
     def refuse_training(self) -> None:
         """Refuse a module in training mode whose output depends on it."""
@@ -531,6 +577,13 @@ class _Copied:
                 expected="evaluation mode",
                 fix="module.eval()",
             )
+
+
+def _has_weights(step: Step) -> bool:
+    """Return whether a step has weights that fix how many channels there are."""
+    if step.kind == "opaque":
+        return bool(getattr(step.fields.get("run"), "is_module", False))
+    return step.kind in ("convolution", "matmul", "normalisation")
 
 
 def _restore(module: Any, own: Any) -> None:
@@ -586,6 +639,13 @@ def _compare(graph: Graph, record: Recording, ran: _Ran) -> None:
     given = []
     for each in graph.inputs:
         value = noise.get(each.name, each.name)
+        if value not in ran.run.arrays:
+            raise OtherOperationsError(
+                "the module computes other operations at another length of its input",
+                given=f"no {each.name} at {ran.made.shape}",
+                expected="the same operations at every length",
+                fix="another length in input=",
+            )
         given.append(_samples(ran.run.arrays[value], record, value))
     expected = _samples(ran.made, record, record.output)
     try:
@@ -603,8 +663,8 @@ def _compare(graph: Graph, record: Recording, ran: _Ran) -> None:
         )
         raise NotPredictableError(
             "the graph does not compute what the module does",
-            given=differs,
-            expected="the module's own output",
+            given=f"{differs}, for an input of {given[0].shape[-1]}",
+            expected="the module's own output at every length that it takes",
             fix="a part of the module, to find what is not followed",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import ismethod
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ class _Rerun:
 
     def __init__(self, torch: Any, call: Callable[..., Any], given: Any, number: int) -> None:
         self.torch, self.call, self.given, self.number = torch, call, given, number
+        # An operation is a function; a module is called by its method forward.
+        self.is_module = ismethod(call)
 
     def __call__(self, *arrays: _Array) -> _Array:
         """Return one output for the values that are read."""
