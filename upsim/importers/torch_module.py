@@ -443,7 +443,7 @@ class _Copied:
                     f"{path} is one node: a constant in it depends on the length" for path in inner
                 ]
             else:
-                return found.replace(notes=notes) if notes else found
+                return found.replace(notes=[*found.notes, *notes]) if notes else found
 
     def _followed(self, rate: Any, title: str) -> Graph:
         """Return the graph: recorded at two lengths, compared at these and at others.
@@ -518,7 +518,11 @@ class _Copied:
     def _joined(
         self, axes: _Axes, ran: tuple[_Ran, _Ran], lengths: tuple[int, int], rate: Any, title: str
     ) -> Graph:
-        """Return the graph of two runs, ``lengths`` being the first length and what is added."""
+        """Return the graph of two runs, ``lengths`` being the first length and what is added.
+
+        A module with strides may pad to whole strides by a rule of its own.  Its graph is the one
+        for whole strides, and a note says so.
+        """
         first, second = ran
         inputs = [
             each.name for each in self.given if each.is_signal and axes[each.name] is not None
@@ -538,7 +542,18 @@ class _Copied:
                 further = self.run(axes, other, first.run) if has_noise else self.plain(axes, other)
             except ArgumentError:
                 continue  # a length that the module does not take
-            _compare(graph, record, further)
+            try:
+                _compare(graph, record, further)
+            except (NotPredictableError, ShapeError):
+                if (other - length) % more == 0 or not _strides(first.run):
+                    raise
+                return graph.replace(
+                    notes=[
+                        *graph.notes,
+                        f"right for {length} and every {more} samples more; at other lengths the "
+                        "module pads or cuts in a way that the graph does not",
+                    ]
+                )
         return graph
 
     def _refuse_unlikely(self, axes: _Axes, record: Recording) -> None:
@@ -604,15 +619,22 @@ def _outputs(torch: Any, made: Any) -> str:
 
 def _steps(run: Run, length: int) -> list[int]:
     """Return by how much the second run may be longer: what strides divide comes first."""
-    strides = [
-        int(trace.fields["stride"])
-        for trace in run.traces
-        if trace.kind == "convolution" and not trace.fields["transposed"]
-    ]
+    strides = _strides(run)
     whole = prod(strides)
     step = whole if whole <= 2 * length else lcm(*strides)
     tried = [step, 2 * step, 4 * step, length] if step > 1 else [1, 2, 4, 8, length]
     return list(dict.fromkeys(each for each in tried if each <= 4 * length))
+
+
+def _strides(run: Run) -> list[int]:
+    """Return the strides of the convolutions that make fewer samples."""
+    return [
+        int(trace.fields["stride"])
+        for trace in run.traces
+        if trace.kind == "convolution"
+        and not trace.fields["transposed"]
+        and trace.fields["stride"] > 1
+    ]
 
 
 def _refuse_timeless(record: Recording) -> None:
