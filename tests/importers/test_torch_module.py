@@ -304,6 +304,27 @@ def test_one_row_of_a_transposed_kernel():
         graph_of(module, (1, 1, 1, 12))  # it makes two rows
 
 
+class WholeStrides(nn.Module):
+    """Pads to whole strides, and cuts to the length that it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Conv1d(2, 3, 4, 4), nn.ConvTranspose1d(3, 2, 4, 4)
+
+    def forward(self, x):
+        size = x.shape[-1]
+        y = F.pad(x, (-size % 4, 0))
+        return self.up(torch.relu(self.down(y)))[..., :size]
+
+
+def test_a_module_that_pads_to_whole_strides_has_a_note():
+    module = zoo.seeded(WholeStrides)
+    graph = graph_of(module, (1, 2, 64))
+    assert any("64 and every 4 samples more" in note for note in graph.notes)
+    samples = np.random.default_rng(0).standard_normal((1, 2, 100))
+    zoo.assert_same(graph, zoo.made_by(module, samples), samples)
+
+
 def test_an_error_inside_a_module_has_its_path():
     module = nn.Sequential(nn.Conv1d(2, 2, 1), zoo.seeded(Lambda, deciding))
     with pytest.raises(NotPredictableError) as caught:

@@ -547,13 +547,11 @@ class _Copied:
             except (NotPredictableError, ShapeError):
                 if (other - length) % more == 0 or not _strides(first.run):
                     raise
-                return graph.replace(
-                    notes=[
-                        *graph.notes,
-                        f"right for {length} and every {more} samples more; at other lengths the "
-                        "module pads or cuts in a way that the graph does not",
-                    ]
+                note = (
+                    f"right for {length} and every {more} samples more; at other lengths the "
+                    "module pads or cuts in a way that the graph does not"
                 )
+                return graph.replace(notes=[*graph.notes, note])
         return graph
 
     def _refuse_unlikely(self, axes: _Axes, record: Recording) -> None:
