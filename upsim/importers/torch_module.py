@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import product
 from math import lcm, prod
 from typing import Any
@@ -18,20 +16,20 @@ from upsim.errors import (
     ArgumentTypeError,
     NotPredictableError,
     ShapeError,
-    UnknownNameError,
     UpsimError,
 )
 from upsim.importers import torch_layers, torch_movements, torch_noise, torch_pointwise
 from upsim.importers.lowering import lowered
-from upsim.importers.recording import Recording, Shape, Step
+from upsim.importers.recording import Recording, Step
+from upsim.importers.torch_comparison import Ran, compare
 from upsim.importers.torch_copy import checked_module, double_copy, torch_package
+from upsim.importers.torch_inputs import Given, given_inputs, opaque_paths, parameter_names
 from upsim.importers.torch_lengths import LengthConstantError, OtherOperationsError, joined
 from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
 from upsim.importers.torch_recorder import Recorder, Rules, Run, recording
 from upsim.importers.views import time_axis
 from upsim.network.graph import Graph
-from upsim.neural.run import run_graph
-from upsim.words.arguments import near_names, refuse_beyond_memory, shown, whole_number
+from upsim.words.arguments import shown
 from upsim.words.units import positive_rate
 
 _RULES = Rules(
@@ -96,168 +94,19 @@ def from_torch(
             expected="a key, an attribute, a number, or None for the first",
         )
     torch = torch_package()
-    given = _given_inputs(torch, given_module, input)
+    given = given_inputs(torch, given_module, input)
     title = type(given_module).__name__ if name is None else name
-    copied = _Copied(torch, given_module, given, output, _opaque_paths(given_module, opaque))
+    copied = _Copied(torch, given_module, given, output, opaque_paths(given_module, opaque))
     graph = copied.graph(rate, title)
     if given_module.training:
         copied.refuse_training()
     return graph
 
 
-# ---------------------------------------------------------------------- arguments
-
-
-@dataclass(frozen=True)
-class _Given:
-    """One argument of forward: a shape to fill, a tensor, or anything else as it is."""
-
-    name: str
-    shape: Shape | None = None
-    value: Any = None
-
-    @property
-    def is_tensor(self) -> bool:
-        return self.shape is not None and self.value is not None
-
-    @property
-    def is_signal(self) -> bool:
-        """Whether it holds real numbers that may change with time."""
-        return self.shape is not None and (self.value is None or self.value.is_floating_point())
-
-
-def _given_inputs(torch: Any, module: Any, given: object) -> list[_Given]:
-    names = _parameter_names(module)
-    if isinstance(given, Mapping):
-        pairs = [(str(key), value) for key, value in given.items()]
-    else:
-        is_one = isinstance(given, torch.Tensor) or _is_shape(given)
-        listed = [given] if is_one else given
-        if not isinstance(listed, list | tuple) or not listed:
-            raise ArgumentTypeError(
-                "input must say what the module takes",
-                given=f"input={shown(given)}",
-                expected="a shape, a tensor, or a list or dict of them",
-                fix="input=(1, 80, 32)",
-            )
-        pairs = [
-            (names[number] if number < len(names) else f"input{number + 1}", value)
-            for number, value in enumerate(listed)
-        ]
-    found = [_one_given(torch, name, value) for name, value in pairs]
-    if isinstance(given, Mapping):
-        unknown = [each.name for each in found if names and each.name not in names]
-        if unknown and not _takes_anything(module):
-            raise UnknownNameError(
-                "forward has no argument of this name",
-                given=repr(unknown[0]),
-                expected=", ".join(names),
-                fix=near_names(unknown[0], names),
-            )
-    if not any(each.is_signal for each in found):
-        raise ArgumentError(
-            "no input is a signal",
-            given=f"input={shown(given)}",
-            expected="at least one shape, or a tensor of real numbers",
-            fix="input=(1, 80, 32); for codes, the part of the module behind its embedding",
-        )
-    return found
-
-
-def _is_shape(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and bool(value)
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
-    )
-
-
-def _one_given(torch: Any, name: str, value: Any) -> _Given:
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        value = torch.tensor(value)
-    if isinstance(value, torch.Tensor):
-        if value.is_complex():
-            raise ArgumentTypeError(
-                "an input is complex", given=f"{name} of {value.dtype}", expected="real numbers"
-            )
-        shape = tuple(value.shape)
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ArgumentError("an input must be finite", given=name)
-        kept = value.detach().to("cpu", torch.float64 if value.is_floating_point() else None)
-    elif _is_shape(value):
-        shape, kept = tuple(int(each) for each in value), None
-        for size in shape:
-            whole_number(size, f"a size of the input {name!r}")
-        refuse_beyond_memory(prod(shape), f"the input {name!r}", fix="a shorter one: (1, 80, 32)")
-        if len(shape) < 2:
-            raise ShapeError(
-                "an input has a batch axis and a time axis at least",
-                given=f"{name}: {shape}",
-                expected="(1, channels, time) or (1, time)",
-                fix=f"(1, {shape[0]})",
-            )
-    else:
-        return _Given(name, None, value)
-    if len(shape) > 1 and shape[0] != 1:
-        raise ShapeError(
-            "the first axis is the batch, and a graph has a batch of one",
-            given=f"{name} of shape {shape}",
-            expected=f"(1, {', '.join(map(str, shape[1:]))})",
-            fix=f"(1, {', '.join(map(str, shape[1:]))}), or (1, {', '.join(map(str, shape))})",
-        )
-    return _Given(name, shape, kept)
-
-
-def _signature(module: Any) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(module.forward).parameters.values())
-    except (TypeError, ValueError):
-        return []
-
-
-def _parameter_names(module: Any) -> list[str]:
-    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [each.name for each in _signature(module) if each.kind not in variable]
-
-
-def _takes_anything(module: Any) -> bool:
-    return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in _signature(module))
-
-
-def _opaque_paths(module: Any, given: object) -> tuple[str, ...]:
-    listed = [given] if isinstance(given, str) else given
-    if not isinstance(listed, list | tuple) or not all(isinstance(each, str) for each in listed):
-        raise ArgumentTypeError(
-            "opaque names modules by their paths",
-            given=f"opaque={shown(given)}",
-            expected="a list of paths",
-            fix='opaque=["decoder.lstm"]',
-        )
-    known = {path for path, _ in module.named_modules() if path}
-    for each in listed:
-        if each not in known:
-            raise UnknownNameError(
-                "the module has no part of this path",
-                given=repr(each),
-                expected="a path as module.named_modules() gives it",
-                fix=near_names(each, known),
-            )
-    return tuple(listed)
-
-
 # ---------------------------------------------------------------------- runs
 
 #: Which axis of each input is time; None for one that stays as it is.
 _Axes = Mapping[str, int | None]
-
-
-@dataclass(frozen=True, eq=False)
-class _Ran:
-    """One run at one length: what it wrote down, and the output."""
-
-    run: Run
-    output: str
-    made: NDArray[np.float64]
 
 
 class _Copied:
@@ -267,13 +116,13 @@ class _Copied:
         self,
         torch: Any,
         module: Any,
-        given: Sequence[_Given],
+        given: Sequence[Given],
         output: str | int | None,
         opaque: Sequence[str],
     ) -> None:
         self.torch, self.given, self.output = torch, given, output
         self.module = double_copy(module)
-        self.names = _parameter_names(module)
+        self.names = parameter_names(module)
         self.opaque = tuple(opaque)
         self.kept = {
             tensor.untyped_storage()._cdata: f"{path!r}"
@@ -316,7 +165,7 @@ class _Copied:
         one, other = (self.plain(axes, length, seed).made for seed in range(2))
         return not np.array_equal(one, other)
 
-    def plain(self, axes: _Axes, length: int, seed: int = 0) -> _Ran:
+    def plain(self, axes: _Axes, length: int, seed: int = 0) -> Ran:
         """Return one run of the module of which only inputs and output are kept."""
         recorder = Recorder(self.torch, _RULES, self.kept, None)
         recorder.is_asleep = True
@@ -326,9 +175,9 @@ class _Copied:
         }
         with recording(recorder):
             made = self._chosen(self._called(tensors))
-        return _Ran(Run(arrays=arrays), "", np.array(made.numpy(), dtype=np.float64))
+        return Ran(Run(arrays=arrays), "", np.array(made.numpy(), dtype=np.float64))
 
-    def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> _Ran:
+    def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> Ran:
         """Return one run of the module, written down."""
         recorder = Recorder(self.torch, _RULES, self.kept, before)
         tensors = self._tensors(axes, length)
@@ -356,7 +205,7 @@ class _Copied:
                 given=f"a tensor of shape {tuple(chosen.shape)}",
                 expected="a tensor that forward computes from its input, with torch",
             )
-        return _Ran(recorder.run, value, np.array(chosen.detach().numpy(), dtype=np.float64))
+        return Ran(recorder.run, value, np.array(chosen.detach().numpy(), dtype=np.float64))
 
     def _called(self, tensors: Mapping[str, Any]) -> Any:
         names = [each.name for each in self.given]
@@ -516,7 +365,7 @@ class _Copied:
         )
 
     def _joined(
-        self, axes: _Axes, ran: tuple[_Ran, _Ran], lengths: tuple[int, int], rate: Any, title: str
+        self, axes: _Axes, ran: tuple[Ran, Ran], lengths: tuple[int, int], rate: Any, title: str
     ) -> Graph:
         """Return the graph of two runs, ``lengths`` being the first length and what is added.
 
@@ -532,7 +381,7 @@ class _Copied:
         self._refuse_unlikely(axes, record)
         graph = lowered(record, rate, name=title)
         for each in ran:
-            _compare(graph, record, each)
+            compare(graph, record, each)
         has_noise = any(step.kind == "noise" for step in record.steps)
         length, more = lengths
         for other in dict.fromkeys((length + 2 * more, length + 1, length + 2 * more + 1)):
@@ -543,7 +392,7 @@ class _Copied:
             except ArgumentError:
                 continue  # a length that the module does not take
             try:
-                _compare(graph, record, further)
+                compare(graph, record, further)
             except (NotPredictableError, ShapeError):
                 if (other - length) % more == 0 or not _strides(first.run):
                     raise
@@ -644,53 +493,3 @@ def _refuse_timeless(record: Recording) -> None:
             expected="an output of which one axis is time",
             fix="output=, or the part of the module that makes a signal",
         )
-
-
-# ---------------------------------------------------------------------- the comparison
-
-
-def _compare(graph: Graph, record: Recording, ran: _Ran) -> None:
-    """Refuse a graph whose run is not what the module made.
-
-    A wrong step changes the first digits, rounding the last ones: half of the digits of double
-    precision is the border between them.
-    """
-    noise = {step.name: step.makes[0] for step in record.steps if step.kind == "noise"}
-    given = []
-    for each in graph.inputs:
-        value = noise.get(each.name, each.name)
-        if value not in ran.run.arrays:
-            raise OtherOperationsError(
-                "the module computes other operations at another length of its input",
-                given=f"no {each.name} at {ran.made.shape}",
-                expected="the same operations at every length",
-                fix="another length in input=",
-            )
-        given.append(_samples(ran.run.arrays[value], record, value))
-    expected = _samples(ran.made, record, record.output)
-    try:
-        made = run_graph(graph, given)[graph.end]
-    except NotPredictableError as error:
-        raise error.at("compared with the module") from None
-    largest = max(float(np.max(np.abs(each), initial=0.0)) for each in (expected, made))
-    if made.shape != expected.shape or not np.all(
-        np.abs(made - expected) <= np.sqrt(np.finfo(np.float64).eps) * largest
-    ):
-        differs = (
-            f"{made.shape[-1]} samples for {expected.shape[-1]}"
-            if made.shape != expected.shape
-            else f"off by {np.max(np.abs(made - expected)):.2g} of {largest:.2g}"
-        )
-        raise NotPredictableError(
-            "the graph does not compute what the module does",
-            given=f"{differs}, for an input of {given[0].shape[-1]}",
-            expected="the module's own output at every length that it takes",
-            fix="a part of the module, to find what is not followed",
-        )
-
-
-def _samples(array: NDArray[np.float64], record: Recording, value: str) -> NDArray[np.float64]:
-    """Return a tensor as (1, channels, time)."""
-    axis = time_axis([shapes[value] for shapes in record.shapes])
-    last = np.moveaxis(array, -1 if axis is None else axis, -1)
-    return np.ascontiguousarray(last.reshape(1, -1, last.shape[-1]))
