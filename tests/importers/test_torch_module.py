@@ -115,6 +115,15 @@ def test_several_inputs_at_their_rates_and_a_speaker_as_a_tensor():
     assert [node.name for node in same.nodes] == [node.name for node in graph.nodes]
 
 
+def test_arguments_that_forward_does_not_name():
+    module = zoo.seeded(Lambda, lambda module, x: x)
+    module.forward = lambda x, *more: x * more[0]
+    gain = torch.randn(1, 2, 1)
+    samples = np.random.default_rng(0).standard_normal((1, 2, 17))
+    graph = graph_of(module, [(1, 2, 12), gain])
+    zoo.assert_same(graph, samples * gain.double().numpy(), samples)
+
+
 def test_noise_of_the_module_is_an_input_that_needs_no_signal():
     graph = graph_of(zoo.seeded(zoo.Noisy), (1, 4, 12))
     (noise,) = (each for each in graph.inputs if each.signal is not None)

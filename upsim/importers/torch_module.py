@@ -209,7 +209,9 @@ class _Copied:
 
     def _called(self, tensors: Mapping[str, Any]) -> Any:
         names = [each.name for each in self.given]
-        if names == self.names[: len(names)]:
+        known_by_name = self.names[: len(names)]
+        further = [f"input{number + 1}" for number in range(len(known_by_name), len(names))]
+        if names == [*known_by_name, *further]:  # further ones are those of forward(x, *more)
             return self.module(*tensors.values())
         if set(names) <= set(self.names):
             return self.module(**tensors)
