@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,9 +84,11 @@ def test_interruption_ends_with_130():
         assert running.stderr is not None
         running.stderr.readline()  # the first note: it works
         while running.poll() is None:
-            # Python drops an interruption that falls into a destructor; a person presses again.
-            time.sleep(0.2)
             running.send_signal(signal.SIGINT)
+            # Python drops an interruption that falls into a destructor; a person presses again,
+            # but not while the command is ending.
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(timeout=5)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Traceback" not in err
