@@ -55,17 +55,25 @@ def time_axis(shapes: Sequence[Shape]) -> int | None:
     return growing[0] if growing else None
 
 
+#: A constant that is as long as the input asks: one array for each recorded length.
+Held = tuple[NDArray[Any], ...]
+
 #: Movements that are read off together.
 _DEEPEST = 50
 
 
 class Origin(NamedTuple):
-    """A movement of one value: its step, what it read, all shapes it makes, and which is meant."""
+    """A movement: its step, what it read, all shapes it makes, and which of them is meant."""
 
     step: Step
-    view: View
+    reads: Sequence[View | Held]
     shapes: Sequence[Shapes]
     number: int
+
+    @property
+    def views(self) -> list[View]:
+        """The values among what it read."""
+        return [read for read in self.reads if isinstance(read, View)]
 
 
 class View:
@@ -108,7 +116,7 @@ class View:
         self.may_be_fixed = may_be_fixed
         self._make, self._origin = places, origin
         self._settled: View | None = None
-        self.depth: int = 0 if origin is None else origin.view.depth + 1
+        self.depth: int = 0 if origin is None else 1 + max(each.depth for each in origin.views)
         if self.depth >= _DEEPEST:
             # No chain of movements is followed through more calls than that.
             self._origin, self.depth = None, 0
@@ -166,7 +174,7 @@ class View:
         try:
             made = self._made(wiring, axis, name)
         except NotPredictableError:
-            if self._origin is None or self._origin.view.is_plain:
+            if self._origin is None or all(view.is_plain for view in self._origin.views):
                 raise
             made = self._step_by_step(wiring, axis, name)
         self._settled = View(made, self.shapes, axis)
@@ -190,9 +198,10 @@ class View:
         A reflection of what was cut before has no map of its own.
         """
         assert self._origin is not None
-        step, view, shapes, number = self._origin
-        view.wire(wiring, name=name)
-        again = _moved(step, [view.latest], shapes)[number]
+        step, reads, shapes, number = self._origin
+        for view in self._origin.views:
+            view.wire(wiring, name=name)
+        again = joined_views(step, reads, shapes, wiring)[number]
         return again._made(wiring, axis, name)
 
     def _layers(self, flat: Sequence[Places], lengths: tuple[int, ...]) -> list[Layer]:
@@ -231,10 +240,6 @@ def _channels_and_time(places: Places, axis: int | None) -> Places:
         return places.reshape(-1, 1)
     last = np.moveaxis(places, axis, -1)
     return last.reshape(-1, last.shape[-1])
-
-
-#: A constant that is as long as the input asks: one array for each recorded length.
-Held = tuple[NDArray[Any], ...]
 
 
 def joined_views(
@@ -372,7 +377,7 @@ def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -
             constants=constants,
             name=step.name,
             may_be_fixed=fixed,
-            origin=Origin(step, alone, shapes, each) if isinstance(alone, View) else None,
+            origin=Origin(step, reads, shapes, each),
         )
         for each in range(len(shapes))
     ]
