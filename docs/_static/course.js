@@ -16,11 +16,12 @@
     const values = read(text);
     if (values.some((value) => !Number.isFinite(value)))
       return "This is not a number. Write it like −9.03, without its unit.";
-    if (values.length !== right.length)
-      return `This asks for ${right.length} numbers, and you gave ${values.length}.`;
     if (same(values, right, tolerance)) return "Right.";
     const known = mistakes.find(([wrong]) => same(values, wrong, tolerance));
-    return known ? `Not yet. ${known[1]}` : "Not yet.";
+    if (known) return `Not yet. ${known[1]}`;
+    if (values.length !== right.length)
+      return `This asks for ${right.length} numbers, and you gave ${values.length}.`;
+    return "Not yet.";
   };
 
   for (const form of document.querySelectorAll("form.up-answer")) {

@@ -25,7 +25,7 @@ def levels(prediction):
         for tone in prediction.tones
         if tone.frequency
     ]
-    return f"{'a line' if len(said) == 1 else 'lines'}: {' and '.join(said)}"
+    return f"{'a line' if len(said) == 1 else 'lines'}: {' and '.join(said)} re the constant"
 
 
 def share(fraction):

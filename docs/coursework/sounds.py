@@ -4,9 +4,13 @@ import wave
 from dataclasses import dataclass
 from html import escape
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 from scipy import signal
+
+#: The recording of figure 6, left: tabla, CC0, described in examples/AUDIO.md.
+TABLA = Path(__file__).resolve().parents[2] / "examples" / "loop_tabla.flac"
 
 FADE = 0.05  # seconds at both ends
 PEAK = 10 ** (-12 / 20)  # of full scale

@@ -42,7 +42,14 @@ def test_the_columns_of_an_overlap_add_up(kernel_size, stride):
     [
         # A line's amplitude over the constant: |sin(pi k K / L) / (K sin(pi k / L))|, and
         # 3.01 dB more where it has a mirror image.
-        (3, 2, ["1 of every 2 samples meets 2 copies", "a line: 1/2 of the rate at −9.54 dB"]),
+        (
+            3,
+            2,
+            [
+                "1 of every 2 samples meets 2 copies",
+                "a line: 1/2 of the rate at −9.54 dB re the constant.",
+            ],
+        ),
         (5, 4, ["1/4 of the rate at −10.97 dB and 1/2 of the rate at −13.98 dB"]),
         (8, 6, ["2 of every 6 samples meet 2 copies", "1/6 of the rate at −10.28 dB"]),
         (8, 4, ["every sample meets 2 copies. A constant stays a constant."]),

@@ -23,7 +23,7 @@ from upsim.words.arguments import plain_text, shown
 __all__ = ["CodeExercise", "Exercise", "NumberExercise", "Verdict", "exercise", "exercises"]
 
 #: The chapters' modules, in the course's order.
-_CHAPTERS = ("line",)
+_CHAPTERS = ("line", "rate_change", "phase_gains")
 
 
 def exercises() -> tuple[Exercise, ...]:

@@ -145,16 +145,16 @@ class NumberExercise(Exercise):
             values = numbers_in(answer)
         except (ArgumentError, ArgumentTypeError) as error:
             return self._refused(f"This is not an answer that can be graded: {error.what}.")
-        if len(values) != len(right):
-            return self._refused(
-                f"This exercise asks for {_count(len(right))} in {self.unit or 'plain numbers'}, "
-                f"and you gave {_count(len(values))}."
-            )
         if self._same(values, right):
             return Verdict(self.number, passed=True, message="Right.")
         for mistake in self.known_mistakes(given):
             if self._same(values, mistake.values):
                 return Verdict(self.number, passed=False, message=f"Not yet. {mistake.hint}")
+        if len(values) != len(right):
+            return self._refused(
+                f"This exercise asks for {_count(len(right))} in {self.unit}, and you gave "
+                f"{_count(len(values))}."
+            )
         if len(right) > 1 and self._same(sorted(values), sorted(right)):
             return Verdict(
                 self.number,

@@ -75,7 +75,6 @@ class NameTheLayer(NumberExercise):
         }
 
     def ask(self, given: Parameters) -> str:
-        """Return the question."""
         return (
             f"A decoder puts out {given['rate']} Hz with the strides "
             f"{', '.join(map(str, given['strides']))}. There is a steady line at "
@@ -87,7 +86,6 @@ class NameTheLayer(NumberExercise):
         return [first_layer(given["line"], given["rate"], given["strides"])]
 
     def mistakes(self, given: Parameters) -> Sequence[Mistake]:
-        """Return what goes wrong."""
         rate, strides, line = given["rate"], given["strides"], given["line"]
         right = int(self.answer(given)[0])
         count = len(strides)
@@ -108,7 +106,6 @@ class NameTheLayer(NumberExercise):
         ]  # fmt: skip
 
     def solve(self, given: Parameters) -> str:
-        """Return the solution."""
         steps = ", ".join(
             f"layer {n + 1}: {spacing:g} Hz"
             for n, spacing in enumerate(ladder(given["rate"], given["strides"]))
@@ -129,12 +126,10 @@ class LowestLine(NumberExercise):
     tolerance = 0.01
 
     def draw(self, rng: np.random.Generator) -> Parameters:
-        """Draw a decoder."""
         rate, strides = DECODERS[int(rng.integers(len(DECODERS)))]
         return {"rate": rate, "strides": strides}
 
     def ask(self, given: Parameters) -> str:
-        """Return the question."""
         return (
             f"A decoder puts out {given['rate']} Hz with the strides "
             f"{', '.join(map(str, given['strides']))}. Which is the lowest frequency above 0 at "
@@ -146,7 +141,6 @@ class LowestLine(NumberExercise):
         return [ladder(given["rate"], given["strides"])[0]]
 
     def mistakes(self, given: Parameters) -> Sequence[Mistake]:
-        """Return what goes wrong."""
         rate, strides = given["rate"], given["strides"]
         return [
             Mistake((rate / strides[0],), "You divided by the first stride alone. The strides "
@@ -162,7 +156,6 @@ class LowestLine(NumberExercise):
         ]  # fmt: skip
 
     def solve(self, given: Parameters) -> str:
-        """Return the solution."""
         rate, strides = given["rate"], given["strides"]
         return (
             f"{rate} / ({' · '.join(map(str, strides))}) = {rate} / {prod(strides)} = "
@@ -193,7 +186,6 @@ class ReadTheSpacing(NumberExercise):
         return {"rate": rate, "strides": strides, "bins": bins, "every": every}
 
     def ask(self, given: Parameters) -> str:
-        """Return the question."""
         return (
             f"A spectrogram of silence through a decoder of {given['rate']} Hz has {given['bins']} "
             f"bins from 0 Hz to half the rate. Every bin whose number is a multiple of "
@@ -212,7 +204,6 @@ class ReadTheSpacing(NumberExercise):
         return float(int(np.argmin(np.abs(np.log(np.array(rungs) / spacing)))) + 1)
 
     def mistakes(self, given: Parameters) -> Sequence[Mistake]:
-        """Return what goes wrong."""
         spacing, layer = self.answer(given)
         count = len(given["strides"])
         double, half, bin_ = 2 * spacing, spacing / 2, spacing / given["every"]
@@ -234,7 +225,6 @@ class ReadTheSpacing(NumberExercise):
         ]  # fmt: skip
 
     def solve(self, given: Parameters) -> str:
-        """Return the solution."""
         spacing, layer = self.answer(given)
         return (
             f"A bin is {given['rate']} / (2 · {given['bins']}) = "
