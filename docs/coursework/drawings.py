@@ -16,6 +16,11 @@ def plain(value):
     return f"{value:.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
+def fitting(words):
+    """Return the size of letters with which a number fits a sample's width."""
+    return 14 if len(words) <= 3 else 11.5 if len(words) == 4 else 9.5
+
+
 def levels(prediction):
     """Return the lines of a prediction in words: where, and how strong against the constant."""
     constant = next(tone.power[0] for tone in prediction.tones if not tone.frequency)
@@ -40,7 +45,7 @@ def _name(row, words):
 def _boxes(row, values, fills, *, step=1, edge=INK):
     return "".join(
         cell(LEFT + n * step * STEP + 1, row, STEP - 2, TALL, plain(value),
-             fill=fill, shade=0.32, edge=edge)
+             fill=fill, shade=0.32, edge=edge, size=fitting(plain(value)))
         for n, (value, fill) in enumerate(zip(values, fills, strict=True))
     )  # fmt: skip
 
@@ -70,7 +75,12 @@ def paint(layer, samples, title, alt):
         left = LEFT + m * stride * STEP
         body.append(cell(left + 2, top, size * STEP - 4, TALL, fill=colour("faint")))
         body += [
-            text(left + (k + 0.5) * STEP, top + TALL / 2, plain(value * tap))
+            text(
+                left + (k + 0.5) * STEP,
+                top + TALL / 2,
+                plain(value * tap),
+                size=fitting(plain(value * tap)),
+            )
             for k, tap in enumerate(kernel)
         ]
     body.append(_name(46 + (lanes * (TALL + 4) - 4) / 2, "copies"))
@@ -79,8 +89,9 @@ def paint(layer, samples, title, alt):
         colour(str(n % stride + 1)) if first <= n < last else "none" for n in range(output.size)
     ]
     body += [_name(row + TALL / 2, "sum"), _boxes(row, output, fills)]
-    ground = row + TALL + 78
-    high = 58 / max(output.max(), 1e-12)
+    high = 58 / (max(output.max(), 0.0) - min(output.min(), 0.0))
+    ground = row + TALL + 20 + high * max(output.max(), 0.0)
+    under = ground + high * max(-output.min(), 0.0)
     body += [_name(ground - 20, "output"), line(LEFT, ground, LEFT + output.size * STEP, ground)]
     for n, value in enumerate(output):
         inside = first <= n < last
@@ -96,10 +107,10 @@ def paint(layer, samples, title, alt):
             (_middle(last) - STEP / 2, _middle(output.size)),
         )
         body += [
-            text((a + b - (STEP / 2 if n else 0)) / 2, ground + 14, "border", size=12)
+            text((a + b - (STEP / 2 if n else 0)) / 2, under + 14, "border", size=12)
             for n, (a, b) in enumerate(edges)
         ]
-    return Drawing(title, alt, "".join(body), LEFT + output.size * STEP + 8, ground + 26)
+    return Drawing(title, alt, "".join(body), LEFT + output.size * STEP + 8, under + 26)
 
 
 def ones(kernel_size, stride):

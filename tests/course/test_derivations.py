@@ -125,3 +125,122 @@ class TestPhaseGains:
         stack = upsim.Stack([upsim.TransposedConv(1, 1, 5, 4, bias=False, weight="ones")], 16000)
         _, quarter, half = upsim.predict(stack, upsim.Constant(1.0)).tones
         np.testing.assert_allclose([quarter.power[0], half.power[0]], [2 / L**2, 1 / L**2])
+
+
+class TestTransposedConvolution:
+    """Chapter 3."""
+
+    @pytest.mark.parametrize(("size", "stride"), [(3, 2), (5, 4), (8, 6), (7, 3), (8, 4)])
+    def test_step_2_the_geometric_sum(self, size, stride):
+        for k in range(1, stride):
+            turn = sp.exp(-2 * sp.pi * sp.I * sp.Rational(k, stride))
+            total = abs(sp.N(sum(turn**n for n in range(size)), 40)) / size
+            closed = abs(sp.sin(sp.pi * sp.Rational(k * size, stride)))
+            closed /= size * sp.sin(sp.pi * sp.Rational(k, stride))
+            assert abs(sp.N(total - closed, 30)) < sp.Float("1e-25")
+            # Step 3: silent exactly where k K / L is whole.
+            assert (closed == 0) == (k * size % stride == 0)
+
+    def test_step_4_the_mixed_terms_vanish(self):
+        h = sp.symbols("h0:5", real=True)
+        variance, angle = sp.symbols("v theta", positive=True)
+        response = sum(tap * sp.exp(-sp.I * angle * n) for n, tap in enumerate(h))
+        square = sp.expand(response * sp.conjugate(response))
+        mean = square
+        for tap in h:  # E h_n^2 = v, and E h_n = 0
+            mean = sp.expand(mean).subs(tap**2, variance).subs(tap, 0)
+        assert sp.simplify(mean - 5 * variance) == 0
+
+    def test_step_6_one_line_beats_the_offset_with_one_over_root_three(self):
+        z = sp.Symbol("z", real=True)
+        normal = sp.exp(-(z**2) / 2) / sp.sqrt(2 * sp.pi)
+        # P(E > Z^2) = E exp(-Z^2) for an exponential E of mean 1.
+        chance = sp.integrate(sp.exp(-(z**2)) * normal, (z, -sp.oo, sp.oo))
+        assert sp.simplify(chance - 1 / sp.sqrt(3)) == 0
+
+    def test_step_7_the_last_copy_ends_the_output(self):
+        n, L, d, K, p = 4, 3, 2, 4, 1
+        ends = [m * L + d * (K - 1) for m in range(n)]
+        layer = upsim.TransposedConv(1, 1, K, L, padding=p, dilation=d)
+        length = upsim.lengths(upsim.Stack([layer], 3000), n).output_length
+        assert length == max(ends) + 1 - 2 * p == (n - 1) * L - 2 * p + d * (K - 1) + 1
+
+
+class TestInterpolation:
+    """Chapter 4."""
+
+    @pytest.mark.parametrize("factor", [2, 3, 4])
+    def test_step_2_a_triangle_is_a_hold_with_itself(self, factor):
+        hold = sum(w**i for i in range(factor))
+        triangle = upsim.Linear(factor, "triangle").operator(1).taps[0, 0]
+        exact = [sp.nsimplify(tap, rational=True) for tap in triangle]
+        assert sp.expand(polynomial(exact) - hold**2 / factor) == 0
+
+    def test_step_3_the_half_pixel_taps_are_a_cube(self):
+        taps = [sp.nsimplify(tap) for tap in upsim.Linear(2).operator(1).taps[0, 0]]
+        assert sp.expand(polynomial(taps) - (1 + w) ** 3 / 4) == 0
+
+    def test_step_3_for_odd_factors_it_is_the_triangle(self):
+        one, other = (
+            layer.operator(1).taps for layer in (upsim.Linear(3), upsim.Linear(3, "triangle"))
+        )
+        np.testing.assert_allclose(np.trim_zeros(one[0, 0]), np.trim_zeros(other[0, 0]))
+
+    def test_step_4_the_limits_are_sinc_and_its_square(self):
+        L, u = sp.symbols("L u", positive=True)
+        hold = sp.sin(sp.pi * u) / (L * sp.sin(sp.pi * u / L))
+        assert sp.simplify(sp.limit(hold, L, sp.oo) - sp.sin(sp.pi * u) / (sp.pi * u)) == 0
+
+    @pytest.mark.parametrize("degree", [1, 2, 3])
+    @pytest.mark.parametrize("stride", [2, 3])
+    def test_step_5_a_zero_of_higher_order_makes_no_line_of_a_polynomial(self, stride, degree):
+        # Input m^degree. Phase i makes a polynomial of m; read at the time t = m + i / L all
+        # phases must be one polynomial of t, or the output would repeat its differences.
+        t = sp.Symbol("t")
+        hold = sum(w**i for i in range(stride))
+        taps = sp.Poly(sp.expand(hold ** (degree + 1)), w).all_coeffs()[::-1]
+        phases = [
+            sum(
+                tap * (t - sp.Rational(i, stride) - n) ** degree
+                for n, tap in enumerate(taps[i::stride])
+            )
+            for i in range(stride)
+        ]
+        assert {sp.expand(phase - phases[0]) for phase in phases} == {0}
+
+    def test_step_5_a_zero_of_first_order_is_not_enough_for_a_slope(self):
+        even, odd = upsim.neural.run(upsim.Nearest(2), np.arange(8.0)[None])[0].reshape(-1, 2).T
+        assert set(odd - even) == {0.0}  # a slope would have risen by a half
+
+    def test_step_6_the_droop(self):
+        L = sp.Symbol("L", positive=True)
+        gain = 1 / (L * sp.sin(sp.pi / (2 * L)))
+        assert sp.simplify(gain.subs(L, 2) - 1 / sp.sqrt(2)) == 0  # -3.01 dB
+        assert sp.limit(gain, L, sp.oo) == 2 / sp.pi  # -3.92 dB
+
+
+class TestSubpixel:
+    """Chapter 5."""
+
+    @pytest.mark.parametrize("factor", [2, 3])
+    def test_step_2_filters_that_take_turns_are_one_filter_behind_a_stretch(self, factor):
+        p = [sp.symbols(f"p{i}_0:3") for i in range(factor)]
+        x = sp.symbols("x0:4")
+        apart = [sp.Poly(polynomial(taps) * polynomial(x), w).all_coeffs()[::-1] for taps in p]
+        turns = [apart[i][m] for m in range(len(apart[0])) for i in range(factor)]
+        joined = [p[i][m] for m in range(3) for i in range(factor)]
+        whole = polynomial(joined) * polynomial(stretched(x, factor))
+        assert sp.expand(polynomial(turns) - whole) == 0
+
+    def test_step_5_icnr_is_nearest_neighbour_behind_a_convolution(self):
+        p = sp.symbols("p0:3")
+        joined = [tap for tap in p for _ in range(4)]
+        hold = sum(w**i for i in range(4))
+        assert sp.expand(polynomial(joined) - polynomial(p).subs(w, w**4) * hold) == 0
+
+    def test_step_4_biases_are_lines_of_silence(self):
+        b0, b1 = 0.3, -0.1
+        layer = upsim.SubpixelConv(1, 1, 1, 2, bias=[b0, b1], weight=[[[0.0]], [[0.0]]])
+        offset, line = upsim.predict(upsim.Stack([layer], 8000), upsim.Silence()).tones
+        np.testing.assert_allclose(offset.power[0], ((b0 + b1) / 2) ** 2)
+        np.testing.assert_allclose(line.power[0], ((b0 - b1) / 2) ** 2)

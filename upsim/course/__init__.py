@@ -23,7 +23,14 @@ from upsim.words.arguments import plain_text, shown
 __all__ = ["CodeExercise", "Exercise", "NumberExercise", "Verdict", "exercise", "exercises"]
 
 #: The chapters' modules, in the course's order.
-_CHAPTERS = ("line", "rate_change", "phase_gains")
+_CHAPTERS = (
+    "line",
+    "rate_change",
+    "phase_gains",
+    "transposed",
+    "interpolation",
+    "subpixel",
+)
 
 
 def exercises() -> tuple[Exercise, ...]:
