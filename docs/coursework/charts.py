@@ -235,26 +235,54 @@ def spectrogram(waveform, rate, title, alt, *, window=512):
     window : int
         Samples of a frame, Hann, half overlapping.
     """
-    import matplotlib as mpl
     from scipy import signal
 
     _, times, power = signal.spectrogram(
         waveform, rate, "hann", window, window // 2, detrend=False, mode="psd"
     )
     level = 10 * np.log10(np.maximum(power, power.max() * 1e-15))
+    return _image(level, rate, times[-1] + times[0], window, title, alt)
+
+
+def expected(prediction, title, alt, *, window=512):
+    """Draw the average spectrogram that a prediction expects: nothing in it changes over time.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of noise; its offset is left out.
+    window : int
+        Samples of a frame.
+    """
+    from upsim.show import ToneRow, expected_spectrogram
+
+    rows = [
+        ToneRow(frequency_hz=tone.frequency, power=tone.power)
+        for tone in prediction.tones
+        if tone.frequency
+    ]
+    rate = float(prediction.sample_rate)
+    image = expected_spectrogram(
+        prediction.frequencies, prediction.psd, rows, sample_rate=rate, window_length=window
+    )
+    return _image(image.power_db, rate, 1.0, window, title, alt)
+
+
+def _image(level, rate, seconds, window, title, alt):
+    import matplotlib as mpl
+
     # Black is just below the weakest that is common, white the strongest: no line is lost.
     low = np.percentile(level, 2) - 10
     shade = np.clip((level - low) / (level.max() - low), 0, 1)
     pixels = (mpl.colormaps["magma"](shade[::-1]) * 255).astype(np.uint8)
-    seconds = times[-1] + times[0]
     scale, unit = _kilo(rate)
     # A bin reaches half its width to both sides, also at 0 Hz and at half the rate.
     margin = rate / window / 2 / scale
     plane = Plane((0, seconds), (-margin, rate / 2 / scale + margin), high=300)
-    edge = (TOP, plane.high - BELOW)
+    top, bottom = TOP, plane.high - BELOW
     made = [
         element(
-            "image", x=LEFT, y=edge[0], width=WIDE - LEFT - RIGHT, height=edge[1] - edge[0],
+            "image", x=LEFT, y=top, width=WIDE - LEFT - RIGHT, height=bottom - top,
             preserveAspectRatio="none", href=_png(pixels),
         ),
         plane.frame(

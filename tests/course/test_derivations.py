@@ -244,3 +244,59 @@ class TestSubpixel:
         offset, line = upsim.predict(upsim.Stack([layer], 8000), upsim.Silence()).tones
         np.testing.assert_allclose(offset.power[0], ((b0 + b1) / 2) ** 2)
         np.testing.assert_allclose(line.power[0], ((b0 - b1) / 2) ** 2)
+
+
+class TestStacks:
+    """Chapter 6."""
+
+    def test_step_2_a_stack_is_one_stretch_and_one_filter(self):
+        x, h1, h2, h3 = (sp.symbols(f"{name}0:3") for name in ("x", "a", "b", "c"))
+        strides = (2, 3, 2)
+        signal = polynomial(x)
+        for stride, taps in zip(strides, (h1, h2, h3), strict=True):
+            signal = sp.expand(polynomial(taps) * signal.subs(w, w**stride))
+        folded = polynomial(h3) * polynomial(h2).subs(w, w**2) * polynomial(h1).subs(w, w**6)
+        assert sp.expand(signal - folded * polynomial(x).subs(w, w**12)) == 0
+
+    def test_step_6_a_repair_removes_its_own_multiples_only(self):
+        strides, repaired = (2, 3, 2), 1
+        layers = [
+            upsim.TransposedConv(
+                1,
+                1,
+                6,
+                stride,
+                bias=False,
+                weight="checkerboard-free" if i == repaired else "torch",
+            )
+            for i, stride in enumerate(strides)
+        ]
+        stack = upsim.Stack(layers, 12).draw(seed=0)
+        places = {int(tone.frequency) for tone in upsim.predict(stack, upsim.Constant(1.0)).tones}
+        # In multiples of f1 = 1: f2 = 2, f3 = 6. Gone: 2 and 4. Left: 1, 3, 5, 6, and 0.
+        assert places == {0, 1, 3, 5, 6}
+
+
+class TestOffsets:
+    """Chapter 7."""
+
+    def test_steps_5_and_6_the_offset_of_a_rectifier(self):
+        x = sp.Symbol("x", real=True)
+        s, a = sp.symbols("s a", positive=True)
+        law = sp.exp(-(x**2) / (2 * s**2)) / (s * sp.sqrt(2 * sp.pi))
+        relu = sp.integrate(x * law, (x, 0, sp.oo))
+        assert sp.simplify(relu - s / sp.sqrt(2 * sp.pi)) == 0
+        leaky = relu + a * sp.integrate(x * law, (x, -sp.oo, 0))
+        assert sp.simplify(leaky - (1 - a) * s / sp.sqrt(2 * sp.pi)) == 0
+
+    def test_step_7_the_square_of_two_cosines(self):
+        t, p, q = sp.symbols("t p q", real=True)
+        square = sp.expand((sp.cos(p * t) + sp.cos(q * t)) ** 2)
+        lines = 1 + (sp.cos(2 * p * t) + sp.cos(2 * q * t)) / 2 + sp.cos((p - q) * t)
+        assert sp.simplify(sp.expand_trig(square - lines - sp.cos((p + q) * t))) == 0
+
+    def test_step_3_one_period_is_a_circular_convolution(self):
+        x, h = sp.symbols("x0:4"), sp.symbols("h0:3")
+        long = sp.Poly(polynomial(h) * polynomial(x * 3), w).all_coeffs()[::-1]
+        circular = [sum(h[k] * x[(n - k) % 4] for k in range(3)) for n in range(4)]
+        assert [sp.expand(a - b) for a, b in zip(long[4:8], circular, strict=True)] == [0] * 4

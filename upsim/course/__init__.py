@@ -30,6 +30,8 @@ _CHAPTERS = (
     "transposed",
     "interpolation",
     "subpixel",
+    "stacks",
+    "offsets",
 )
 
 
