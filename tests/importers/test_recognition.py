@@ -52,6 +52,22 @@ WRITTEN = {
         [("divide", "x", np.float32(np.sqrt(2))), ("erf", "0"), ("add", "1", 1.0),
          ("multiply", "x", "2"), ("multiply", "3", 0.5)],
     ),
+    "gelu with tanh of single precision": (
+        GELU("tanh"),
+        [("multiply", "x", "x"), ("multiply", "x", "0"), ("multiply", "1", np.float32(0.044715)),
+         ("add", "x", "2"), ("multiply", "3", np.float32(np.sqrt(2 / np.pi))), ("tanh", "4"),
+         ("add", "5", 1.0), ("multiply", "x", 0.5), ("multiply", "7", "6")],
+    ),
+    "snake of single precision": (
+        SnakeBeta(np.float32(0.7), 1 / np.float64(np.float32(1 / np.float32(0.7)))),
+        [("multiply", "x", np.float32(0.7)), ("sin", "0"), ("multiply", "1", "1"),
+         ("multiply", "2", np.float32(1 / np.float32(0.7))), ("add", "3", "x")],
+    ),
+    "leaky relu of single precision": (
+        LeakyReLU(np.float32(0.2)),
+        [("relu", "x"), ("multiply", "0", np.float32(0.8)), ("multiply", "x", np.float32(0.2)),
+         ("add", "1", "2")],
+    ),
     "gelu with tanh": (
         GELU("tanh"),
         [("power", "x", 3.0), ("multiply", "0", 0.044715), ("add", "x", "1"),
@@ -82,7 +98,7 @@ def test_a_function_is_known_however_it_is_written(name):
     assert type(found) is type(want)
     grid = np.linspace(-5, 5, 41) + np.zeros((2, 1))
     # Parameters are read off by sums of some hundred terms; a file's constants may be single.
-    bound = rounding(512, 5.0, np.float32 if "single" in name else np.float64)
+    bound = rounding(8, 5.0, np.float32) if "single" in name else rounding(512, 5.0)
     assert np.max(np.abs(found.function(grid) - want.function(grid))) <= bound
 
 
