@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.layers import Pointwise
+from upsim.layers import Layer, Pointwise, recognised
 from upsim.layers.operations import OPERATIONS
 
 Numbers = NDArray[np.float64]
@@ -65,6 +65,18 @@ def pointwise(function: str, operands: Sequence[Any], fields: Mapping[str, Any])
     program = Program()
     applied(program, function, operands, fields)
     return Pointwise(program.steps)
+
+
+def layer_of(function: str, fields: Mapping[str, Any]) -> Layer:
+    """Return the layer of a function of one value: of the catalogue, or a program.
+
+    Examples
+    --------
+    >>> layer_of("clip", {"least": 0.0, "most": 6.0})
+    Clamp(min=0.0, max=6.0)
+    """
+    program = pointwise(function, ["x0"], fields)
+    return recognised(program) or program
 
 
 def applied(
@@ -169,6 +181,20 @@ def _thresholded(call: _Call) -> Any:
     return call.apply("where", above, call.x, call.number("otherwise", 0.0))
 
 
+def _square_plus(call: _Call) -> Any:
+    """``(x + sqrt(x^2 + b)) / 2``."""
+    inner = call.apply("add", call.apply("square", call.x), call.number("b", 4.0))
+    return call.apply("multiply", call.apply("add", call.x, call.apply("sqrt", inner)), 0.5)
+
+
+def _sparse_plus(call: _Call) -> Any:
+    """``x`` above 1, 0 below -1, ``(x + 1)^2 / 4`` between."""
+    apply = call.apply
+    inner = apply("clip", call.x, -1.0, 1.0)
+    bent = apply("multiply", apply("square", apply("add", inner, 1.0)), 0.25)
+    return apply("add", apply("relu", apply("subtract", call.x, 1.0)), bent)
+
+
 def _negated(name: str) -> _Writer:
     return lambda call: call.apply("subtract", 1.0, call.apply(name, *call.operands))
 
@@ -198,6 +224,9 @@ COMPOSED: dict[str, _Writer] = {
     "hard_swish": _hard_swish,
     "clip": _clip,
     "shrink": _shrink,
+    "square_plus": _square_plus,
+    "sparse_plus": _sparse_plus,
+    "tanh_shrink": lambda call: call.apply("subtract", call.x, call.apply("tanh", call.x)),
     "thresholded": _thresholded,
     "greater_equal": _negated("less"),
     "less_equal": _negated("greater"),
