@@ -112,6 +112,17 @@ def decibels(power: ArrayLike) -> NDArray[np.float64]:
         return np.asarray(10.0 * np.log10(np.asarray(power, dtype=np.float64)))
 
 
+def counted(number: Fraction | float, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "frame"), counted(13, "frame"), counted(0.498, "frame")
+    ('1 frame', '13 frames', '0.498 frames')
+    """
+    return f"{float(number):.12g} {noun}{'' if number == 1 else 's'}"
+
+
 def format_hertz(hertz: Fraction | float) -> str:
     """Return a frequency as a person would write it.
 
