@@ -304,8 +304,7 @@ class Fields:
                 "the configuration does not say its sample rate",
                 given=f"no {', '.join(RATES[1])}",
                 expected="the rate of the output in Hz",
-                fix="upsim.from_config(config, sample_rate=24000), with the right number (on the "
-                "command line --sample-rate 24000)",
+                fix="upsim.from_config(config, sample_rate=24000), with the right number",
             )
         return Fraction(usual or 0) if asked is None else asked
 

@@ -80,7 +80,7 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
     if rate <= 0:
         raise ArgumentError(
             f"{name} must be positive",
-            given=f"{name}={shown(value)}",
+            given=f"{name}={shown(float(value) if isinstance(value, Fraction) else value)}",
             expected="a rate in Hz",
             fix=f"{name}=44100",
         )
