@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -38,8 +39,15 @@ COMMANDS = (
     models,
     schema,
 )
-for command in COMMANDS:
-    app.command()(with_model_options(command))
+_NAMED = {each.__name__: with_model_options(each) for each in COMMANDS}
+for command in _NAMED.values():
+    app.command()(command)
+
+
+def command_of(typed: Sequence[str]) -> Callable[..., Any] | None:
+    """Return the command that was typed, None if none was."""
+    name = next((each for each in typed if not each.startswith("-")), "")
+    return _NAMED.get(name)
 
 
 def _version(asked: bool) -> None:
