@@ -70,6 +70,17 @@ def test_a_node_that_is_read_wrongly_is_named(tmp_path, monkeypatch, operator, w
     assert "does not compute what the model does" in str(caught.value)
 
 
+def test_an_offset_too_small_to_see_is_found(tmp_path, monkeypatch):
+    def converter(recorder, node):
+        made = recorder.fresh("relu")
+        recorder.elementwise("relu", [node.input[0]], made)
+        recorder.elementwise("add", [made, np.array(3e-4)], node.output[0])
+
+    monkeypatch.setitem(onnx_file.CONVERTERS, "Relu", converter)
+    with pytest.raises(NotPredictableError, match="first at node '/f/Relu"):
+        imported(generator(), tmp_path)
+
+
 def test_a_product_of_the_wrong_sign_is_found_at_its_node(tmp_path, monkeypatch):
     def converter(recorder, node):
         made = recorder.fresh("product")

@@ -193,7 +193,7 @@ def _makers(graph: Any, given: Collection[str], reads: Sequence[Sequence[str]]) 
                     "a value is made twice", given=shown(name), where=_called(node, number)
                 )
             makers[name] = number
-        for text in (node.op_type, node.domain, node.name, *node.input, *node.output):
+        for text in (node.op_type, node.domain, node.name, *node.output):
             if type(text) is not str:
                 raise FileFormatError(
                     "a name is no text", given=shown(text), where=_called(node, number)

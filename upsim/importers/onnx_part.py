@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -130,13 +131,16 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
     fixed, folded = _constants(model)
     fed = set(model.inputs)
     frontier = {output}
+    # What was made last comes first.
+    waiting = [(-model.makers.get(output, -1), output)]
     found: list[list[str]] = []
     cut: set[str] = set()
     while frontier:
-        last = max(frontier, key=lambda name: model.makers.get(name, -1))
+        last = waiting[0][1]
         number = model.makers.get(last)
         if number is None:
             break
+        heappop(waiting)
         if not cut and len(frontier) == 1 and last != output:
             found.append([last])
         frontier.remove(last)
@@ -144,7 +148,10 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
         if node.op_type not in sayable and last not in folded:
             cut.add(last)
             continue
-        frontier.update(name for name in model.reads[number] if name not in fixed)
+        for name in model.reads[number]:
+            if name not in fixed and name not in frontier:
+                frontier.add(name)
+                heappush(waiting, (-model.makers.get(name, -1), name))
     places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
     whole = sorted(
         frontier & fed | cut, key=lambda name: model.makers.get(name, places.get(name, 0))
