@@ -33,6 +33,7 @@ FLOORS = {
     "upsim.models": 6,
     "upsim.testing": 7,
     "upsim.cli": 7,
+    "upsim.course": 7,
     "upsim.__main__": 7,
 }
 ROOT_FLOOR = 7  # upsim/__init__.py itself, the face
