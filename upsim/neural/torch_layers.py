@@ -74,7 +74,7 @@ def to_torch(layers: Layers, *, dtype: DTypeLike = np.float64, device: str = "cp
     """
     torch = require_torch()
     wanted = _torch_precision(dtype)
-    place = _checked_device(torch, device)
+    place = checked_device(torch, device)
     if isinstance(layers, Layer):
         module = build(layers, torch)
     elif isinstance(layers, Graph) and not isinstance(layers, Stack):
@@ -105,7 +105,7 @@ def run_torch(
         layers = layer_tuple(layers, "layers")
         chain_channels(layers, batch.shape[1])  # refuses channels that a layer cannot take
     module = to_torch(layers, dtype=dtype, device=device)
-    place = _checked_device(torch, device)
+    place = checked_device(torch, device)
     full_precision = (
         torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
         if place.type == "cuda"
@@ -195,7 +195,8 @@ def _torch_precision(dtype: Any) -> np.dtype[Any]:
     return precision(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 
 
-def _checked_device(torch: Any, device: str) -> Any:
+def checked_device(torch: Any, device: str) -> Any:
+    """Return a torch device, or refuse one that is not there."""
     try:
         given: object = device
         place = torch.device(given) if isinstance(given, str | torch.device) else None
