@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from upsim.answer.measured import Measured
 from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.network.feed import Feed
@@ -95,6 +96,7 @@ def explain(
     within: object = None,
     signal: Feed | None = None,
     tones: tuple[Tone, ...] | None = None,
+    run: Measured | None = None,
 ) -> Explanation:
     """Say which layer a line at ``frequency`` can come from.
 
@@ -114,6 +116,8 @@ def explain(
         Its own lines are then known too, and what activations make of them.
     tones : tuple of Tone, optional
         Predicted lines, to say what is really there.
+    run : Measured, optional
+        Of a measured answer: how strong a line that is not listed may be.
 
     Examples
     --------
@@ -174,7 +178,7 @@ def explain(
     if tone is not None:
         lines += _level(stack, tone)
     elif tones is not None and verdict.origin:
-        lines.append(_absent(stack))
+        lines.append(_absent(stack) if run is None else _bounded(stack, run, fraction))
     others = [each for each in candidates if each.frequency != meant]
     if others:
         named = [f"{format_hertz(each.frequency)} ({each.what})" for each in others[:_NAMED]]
@@ -227,6 +231,14 @@ def _absent(stack: Graph) -> str:
     return f"  the expectation over networks has no line here{weak}"
 
 
+def _bounded(stack: Graph, run: Measured, fraction: Fraction) -> str:
+    bound = run.bound(fraction)
+    if bound is None:
+        return _absent(stack)
+    level = format_decibels(float(bound.max()))
+    return f"  measured: no line stands out here; at most {level} (95 %), or run for longer"
+
+
 def _level(stack: Graph, tone: Tone) -> list[str]:
     level = format_decibels(float(tone.power.max()))
     what = {
@@ -238,8 +250,14 @@ def _level(stack: Graph, tone: Tone) -> list[str]:
         "opaque": "made or passed on by an opaque node",
         "input": "carried over from the input",
         "input offset": "carried over from the input",
+        "input noise": "no more than the mean of the input's noise in this run",
+        "ends": "made by the ends of the recording",
     }[tone.cause]
-    lines = [f"  predicted: {level}, {what}"]
+    if tone.error is not None:
+        off = float(tone.error[int(np.argmax(tone.power))] / max(tone.power.max(), 1e-300))
+        level += f" (standard error {10 / np.log(10) * off:.2g} dB)"
+    how = "predicted" if tone.error is None else "measured"
+    lines = [f"  {how}: {level}, {what}"]
     if tone.fraction == 0:
         lines.append(f"  silent inside; {OffsetStep(tone.power, stack.sample_rate)}")
     if tone.contributions:

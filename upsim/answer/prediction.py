@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.explanation import Explanation, explain
+from upsim.answer.measured import Measured
 from upsim.answer.tone_table import HEADER, place_of, tone_rows, wide_table
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
@@ -97,6 +98,8 @@ class Prediction:
         The same after each layer; made when asked for.
     inputs : sequence of Prediction
         What is fed to each input, as a prediction of its own; made when asked for.
+    measured : Measured or None
+        For the answer of :func:`upsim.measure`: the size of the run and its errors.
 
     Notes
     -----
@@ -118,6 +121,7 @@ class Prediction:
         default=None, repr=False
     )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
+    measured: Measured | None = None
 
     @property
     def channels(self) -> int:
@@ -165,7 +169,14 @@ class Prediction:
         A number is in Hz and exact; a text ("5.5kHz") is read as people write, and ``within`` (Hz)
         says how far the line may lie to each side: see :func:`upsim.explain`.
         """
-        return explain(self.stack, frequency, within=within, signal=self.signal, tones=self.tones)
+        return explain(
+            self.stack,
+            frequency,
+            within=within,
+            signal=self.signal,
+            tones=self.tones,
+            run=self.measured,
+        )
 
     @property
     def offset_step(self) -> OffsetStep | None:
