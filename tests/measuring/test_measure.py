@@ -29,11 +29,11 @@ from upsim import (
 )
 from upsim.measuring.circles import Circles
 from upsim.measuring.draws import Draws, mean_density
-from upsim.measuring.explained import lines_fed
 from upsim.measuring.plan import planned
 from upsim.network.feed import signals_of
 from upsim.neural.backends import NumpyBackend
 from upsim.neural.run import run_graph
+from upsim.theory.lines.explained import lines_fed
 from upsim.words.tolerance import probable, rounding, sampling
 
 #: Of five standard errors nobody sees one by chance in a few hundred comparisons.
@@ -141,7 +141,7 @@ def test_a_circle_is_the_middle_of_a_long_run():
     grid = np.linspace(0, 8000, 17)
     plan = planned(graph, signals, grid, None, 8)
     draw = Draws(signals[0], 2, plan.length(0), graph.input_rate)
-    start = lines_fed(signals[0], 2, plan, 0)
+    start = lines_fed(graph, signals[0], 0, plan.periods[0])
     circles = Circles(plan, [draw], [start], NumpyBackend(), grid, 8, 3)
     fed = draw(np.random.default_rng([3, 0, 0]))
     circles.run(1)
@@ -193,7 +193,7 @@ def test_drawn_noise_has_the_density(count):
 
 
 def test_false_alarms_are_as_rare_as_said(monkeypatch):
-    from upsim.measuring import statistics
+    from upsim.theory.lines import statistics
 
     # At a chance of 0.2 a family there are enough of them to count.
     monkeypatch.setattr(statistics, "FALSE_ALARM", 0.2)
@@ -211,7 +211,7 @@ def test_false_alarms_are_as_rare_as_said(monkeypatch):
 
 
 def test_powers_are_free_of_the_scatter():
-    from upsim.measuring.statistics import line_statistics
+    from upsim.theory.lines.statistics import line_statistics
 
     rng, runs = np.random.default_rng(1), 3000
     true = 0.3 * np.cos(2 * np.pi * np.arange(8) / 4)

@@ -151,7 +151,11 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         for order, each in enumerate(find_bands(prediction.stack) if bands else ())
     ]
     frequencies, psd, run = prediction.frequencies, prediction.psd, prediction.measured
-    if psd is not None and prediction.waveform is not None:
+    if (
+        psd is not None
+        and prediction.waveform is not None
+        and (run is None or run.psd_error is None)
+    ):
         frequencies, psd = _curve(prediction)
     return Panel(
         title=title,

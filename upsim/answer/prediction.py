@@ -285,7 +285,8 @@ class Prediction:
         """
         if self.psd is None:
             return np.full(self.channels, np.nan if self.noise_is_unknown else 0.0)
-        if self.waveform is not None:
+        averaged = self.measured is not None and self.measured.psd_error is not None
+        if self.waveform is not None and not averaged:
             # The bins of a DFT are a sum, not points of a curve.
             width = np.append(self.frequencies, float(self.sample_rate))[1]
             return np.asarray(self.psd.sum(axis=1) * width)
@@ -333,14 +334,7 @@ class Prediction:
         count = whole_number(count, "count", most=LARGEST_LENGTH)
         # The samples, the index, a line's turns and its wave.
         refuse_beyond_memory((4 + 4 * self.channels) * count, "the samples", fix="count=48000")
-        samples = np.zeros((self.channels, count))
-        index = np.arange(count)
-        for tone in self.tones:
-            assert tone.amplitude is not None
-            wave = phasors(tone.fraction, index)
-            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
-            samples += sides * (tone.amplitude[:, None] * wave).real
-        return samples
+        return lines_of(self.tones, count, self.channels)
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:
         """Return samples to listen to, (channels, n).
@@ -530,6 +524,18 @@ class Prediction:
             for channel in range(self.channels)
         ]
         return pd.DataFrame(rows)
+
+
+def lines_of(tones: Sequence[Tone], count: int, channels: int) -> Array:
+    """Return ``count`` samples of lines of known phase, (channels, count)."""
+    samples = np.zeros((channels, count))
+    index = np.arange(count)
+    for tone in tones:
+        assert tone.amplitude is not None
+        wave = phasors(tone.fraction, index)
+        sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+        samples += sides * (tone.amplitude[:, None] * wave).real
+    return samples
 
 
 def _made(row: list[str]) -> str:

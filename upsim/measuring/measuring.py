@@ -13,25 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.measured import Measured
-from upsim.answer.prediction import Panels, Prediction
+from upsim.answer.prediction import Panels, Prediction, lines_of
 from upsim.answer.predictor import predict
 from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.files.paths import refuse_output
 from upsim.layers import Crop
 from upsim.measuring.circles import Circles
 from upsim.measuring.draws import Draws
-from upsim.measuring.explained import explained, lines_fed
 from upsim.measuring.plan import Plan, planned
+from upsim.measuring.recording import run_recording, stretched_density
 from upsim.measuring.resumefile import fingerprint, load, save
-from upsim.measuring.statistics import FALSE_ALARM, line_statistics, mean_and_error
 from upsim.measuring.steady import steady_lines
 from upsim.network.feed import Feed, signals_of
 from upsim.network.graph import Graph, needs_network
 from upsim.network.signals import Constant, Signal, WhiteNoise
 from upsim.network.stack import Stack
 from upsim.neural.backends import Backend, backend_of
+from upsim.theory.lines.explained import MeanPeriods, explained, lines_fed
+from upsim.theory.lines.recorded import terms
+from upsim.theory.lines.statistics import FALSE_ALARM, line_statistics, mean_and_error
 from upsim.theory.moments import DeterministicMoments
-from upsim.verification.witness import seen_by
 from upsim.words.arguments import (
     LARGEST_SEED,
     finite_number,
@@ -84,9 +85,11 @@ def measure(
     graph : Stack or Graph
         With drawn weights.
     signal : Signal, or dict of input name to Signal, optional
-        As :func:`upsim.predict` takes it.
+        As :func:`upsim.predict` takes it.  Recordings, of sound or of frames (a mel spectrogram),
+        are run as they are, ends included, with lines and noise of other inputs for as long.
     target_db : float or None
-        The standard error of the density, root mean square over frequencies and channels, in dB.
+        For noise.  The standard error of the density, root mean square over frequencies and
+        channels, in dB.
         None: run for ``seconds``.
     seconds : float, optional
         Of the output, that may be run in all.  Without it, as many as the target takes, up to an
@@ -139,6 +142,9 @@ def measure(
         )
     if signal is None:
         signal = Constant(1.0) + WhiteNoise(1.0)
+    kept = None
+    if resume is not None:
+        kept = refuse_output(path_of(resume, "resume"), overwrite=True)
     asked = Asked(
         graph,
         signal,
@@ -148,7 +154,7 @@ def measure(
         whole_number(batches, "batches", least=LEAST_BATCHES, most=2**12),
         whole_number(seed, "seed", least=0, most=LARGEST_SEED),
         backend_of(backend, dtype=dtype, device=device),
-        None if resume is None else refuse_output(path_of(resume, "resume"), overwrite=True),
+        kept,
     )
     if asked.target is None and asked.seconds is None:
         raise ArgumentError(
@@ -233,6 +239,13 @@ class _Measuring:
     def result(self) -> Prediction:
         """Run, and return the answer."""
         graph, asked = self.graph, self.asked
+        if any(
+            signal.recording(each.channels, rate) is not None
+            for signal, each, rate in zip(
+                self.signals, graph.inputs, graph.input_rates, strict=True
+            )
+        ):
+            return self._recorded()
         if not any(self.noisy):
             return self._steady()
         limit = None if asked.seconds is None else exact(asked.seconds, "seconds")
@@ -242,8 +255,8 @@ class _Measuring:
             count = max(LEAST_BATCHES, min(count, int(limit // plan.seconds)))
         self._refuse_far_target(plan)
         starts = [
-            lines_fed(signal, each.channels, plan, number)
-            for number, (signal, each) in enumerate(zip(self.signals, graph.inputs, strict=True))
+            lines_fed(graph, signal, number, plan.periods[number])
+            for number, signal in enumerate(self.signals)
         ]
         draws = [
             Draws(signal, each.channels, plan.length(number), rate)
@@ -369,23 +382,17 @@ class _Measuring:
         square, _ = mean_and_error(output.squares, output.counts)
         for array in (psd, square):
             refuse_infinite(array)
-        terms = sum(
-            operator.in_channels * (1 + seen_by(operator)[1] - seen_by(operator)[0])
-            for operator in self.graph.operators
-            if operator is not None
-        )
-        floor = probable(terms, 1.0, asked.backend.epsilon) * np.sqrt(square)
+        floor = probable(terms(self.graph), 1.0, asked.backend.epsilon) * np.sqrt(square)
         found = line_statistics(output.periods, output.counts, floor)
         nodes = circles.sums.nodes
-        tones = explained(
-            plan,
-            self.signals,
-            starts,
-            [each / circles.done for each in circles.sums.inputs],
+        fed = [each / circles.done for each in circles.sums.inputs]
+        means = MeanPeriods(
+            fed,
+            ["input noise"] * len(fed),
             {name: each.mean for name, each in nodes.items()},
             {name: each.gains() for name, each in nodes.items()},
-            found,
         )
+        tones = explained(self.graph, self.signals, starts, means, found)
         bounds = np.where(found.listed, np.nan, found.bounds)
         batches = int(np.count_nonzero(output.counts))
         seconds = circles.done * float(plan.seconds)
@@ -433,6 +440,64 @@ class _Measuring:
             Panels(len(self.graph.inputs), asked.fed),
             power_of_noise=partial(np.array, noise),
             measured=run,
+        )
+
+    def _recorded(self) -> Prediction:
+        """Return the answer for recordings."""
+        asked, graph = self.asked, self.graph
+        if asked.resume is not None:
+            raise ArgumentError(
+                "a recording is run at once",
+                given="resume, and a recording as the signal",
+                fix="seconds=10, without resume",
+            )
+        limit = None if asked.seconds is None else exact(asked.seconds, "seconds")
+        self.tell(0.0, "the recording")
+        run = run_recording(graph, self.signals, asked.backend, seconds=limit, seed=asked.seed)
+        waveform, count = run.waveform, run.waveform.shape[1]
+        refuse_infinite(waveform)
+        rest = waveform - lines_of(run.tones, count, graph.out_channels)
+        rate = float(graph.sample_rate)
+        psd, psd_error, stretches = stretched_density(rest, rate, asked.points)
+        bounds = np.where(run.found.listed, np.nan, run.found.bounds)
+        for array in (psd, psd_error, bounds, waveform):
+            array.setflags(write=False)
+        seconds = count / rate
+        record = Measured(
+            stretches,
+            1,
+            seconds,
+            asked.backend.name,
+            asked.seed,
+            stretches - 1,
+            psd_error,
+            bounds,
+            run.period,
+        )
+        by = f"by {asked.backend.name}"
+        if any(self.noisy):
+            by += f", seed {asked.seed}"
+        rarely = f"at a false-alarm rate of {FALSE_ALARM:g} over {bounds.shape[1]} places"
+        assumptions = (
+            f"measured: {seconds:.4g} s of a recording, its ends included, {by}",
+            f"measured: density with the scatter of {stretches} stretches as its error",
+            f"measured: lines against their neighbours, {rarely}",
+            "measured: what the ends make is a share of its own",
+            *graph.notes,
+        )
+        return Prediction(
+            graph,
+            asked.signal,
+            graph.sample_rate,
+            self.grid,
+            psd,
+            run.tones,
+            assumptions,
+            waveform,
+            Panels(len(graph), partial(_upto, asked, asked.seconds)),
+            Panels(len(graph.inputs), asked.fed),
+            power_of_noise=partial(np.array, np.square(rest).mean(axis=1)),
+            measured=record,
         )
 
     def _steady(self) -> Prediction:

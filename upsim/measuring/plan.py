@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
-from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, TooLargeError
-from upsim.layers.base import LinearLayer
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
 from upsim.network.signals import Signal
-from upsim.operators.repeating import period_behind, period_of_lines
+from upsim.theory.lines.repetition import common_time
 from upsim.theory.reports.context import find_reach
 from upsim.words.arguments import MEMORY_BUDGET
 
@@ -123,41 +120,6 @@ def planned(
             fix="frequencies=17",
         )
     return Plan(graph, periods, int(turns), max(1, _WIDEST // widest), tuple(notes))
-
-
-def common_time(graph: Graph, signals: Sequence[Signal]) -> Fraction:
-    """Return the seconds after which the expectation of every value repeats."""
-    starts = [
-        Fraction(period_of_lines(Fraction(line.frequency / rate) for line in lines), 1) / rate
-        for lines, rate in (
-            (signal.lines(each.channels, rate), rate)
-            for signal, each, rate in zip(signals, graph.inputs, graph.input_rates, strict=True)
-        )
-    ]
-
-    def after(node: Node, given: Sequence[Fraction]) -> Fraction:
-        rate_before, rate = graph.value_rates[node.inputs[0]], graph.value_rates[node.output]
-        period = int(reduce(_common, given) * rate_before)
-        samples = period_behind(period, *node.layer.block)
-        if isinstance(node.layer, LinearLayer):
-            operator = graph.operators[node.output - len(graph.inputs)]
-            if operator is not None and operator.offset is not None:
-                samples = lcm(samples, operator.offset.shape[1])
-        return samples / rate
-
-    return reduce(_common, walk(graph, starts, after))
-
-
-def _common(first: Fraction, second: Fraction) -> Fraction:
-    """Return the least common multiple of two fractions.
-
-    Examples
-    --------
-    >>> _common(Fraction(1, 4), Fraction(1, 6))
-    Fraction(1, 2)
-    """
-    over = lcm(first.denominator, second.denominator)
-    return Fraction(lcm(int(first * over), int(second * over)), over)
 
 
 def _refuse_long(graph: Graph, span: Fraction, periods: Sequence[int]) -> None:

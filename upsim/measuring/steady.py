@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.measuring.explained import explained, lines_fed
-from upsim.measuring.plan import Plan, common_time
-from upsim.measuring.statistics import LineStatistics
 from upsim.measuring.sums import NodeSums
 from upsim.network.graph import Graph
 from upsim.network.signals import Signal
 from upsim.neural.backends import Backend, NumpyBackend
 from upsim.operators.repeating import Repeating
+from upsim.theory.lines.explained import MeanPeriods, explained, lines_fed
+from upsim.theory.lines.repetition import common_time
+from upsim.theory.lines.statistics import LineStatistics
 from upsim.theory.lines.tones import Tone
 from upsim.verification.witness import Witness, run_period
 from upsim.words.arguments import refuse_beyond_memory
@@ -37,10 +37,8 @@ def steady_lines(
         "one period of all values",
         fix="sines whose frequencies share a larger divisor with the input rate",
     )
-    plan = Plan(graph, periods, 1, 1, ())
     starts = [
-        lines_fed(signal, each.channels, plan, number)
-        for number, (signal, each) in enumerate(zip(signals, graph.inputs, strict=True))
+        lines_fed(graph, signal, number, periods[number]) for number, signal in enumerate(signals)
     ]
     run = run_period(graph, [start.period[None] for start in starts], Witness.of(backend))
 
@@ -57,15 +55,9 @@ def steady_lines(
             sums.add(NumpyBackend(), before[None], after[None])
             made[node.name], gains[node.name] = sums.mean, sums.gains()
     found = _without_scatter(samples(graph.end), run.end.error)
-    tones = explained(
-        plan,
-        signals,
-        starts,
-        [samples(number) for number in range(len(starts))],
-        made,
-        gains,
-        found,
-    )
+    fed = [samples(number) for number in range(len(starts))]
+    means = MeanPeriods(fed, ["input noise"] * len(fed), made, gains)
+    tones = explained(graph, signals, starts, means, found)
     bounds = np.where(found.listed, np.nan, found.bounds)
     bounds.setflags(write=False)
     return tones, bounds, periods[graph.end]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.neural.backends import Backend
-from upsim.words.tolerance import probable
+from upsim.theory.lines.explained import regressed
 
 Real = NDArray[np.float64]
 
@@ -139,25 +139,9 @@ class NodeSums:
         return np.asarray(self.total * (self.total.shape[1] / self.samples))
 
     def gains(self) -> Real:
-        r"""Return the gain from each part, (parts, channels): the regression of the output on them.
-
-        With one part that is Bussgang's :math:`\mathrm{Cov}(f, x) / \mathrm{Var}(x)`.  Parts that
-        do not move, or that move as another does, have a gain of 0 or share it.
-        """
-        if not len(self.ones):
-            return np.zeros_like(self.ones)
-        means = self.ones / self.samples
-        after = self.total.sum(axis=1) / self.samples
-        moved = self.gram / self.samples - means[:, None] * means
-        agreed = self.cross / self.samples - means * after
-        # What moves by rounding only has no gain.
-        still = (
-            np.einsum("iic->ic", moved)
-            <= probable(4, 1.0) * np.einsum("iic->ic", self.gram) / self.samples
-        )
-        moved = np.where(still[:, None] | still, 0.0, moved)
-        inverse = np.linalg.pinv(moved.transpose(2, 0, 1), hermitian=True)
-        return np.asarray(np.einsum("cij,jc->ic", inverse, agreed))
+        """Return the gain from each part, (parts, channels)."""
+        after = self.total.sum(axis=1)
+        return regressed(self.ones, self.gram, self.cross, after, self.samples)
 
 
 @dataclass(eq=False)

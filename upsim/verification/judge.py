@@ -21,6 +21,7 @@ from upsim.verification.inputs import whole_periods
 from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
 from upsim.verification.recordings import (
     judge_recorded_density,
+    judge_recorded_lines,
     judge_waveform,
     run_recording,
 )
@@ -86,7 +87,7 @@ class Judge:
             parts.append(((*_LINES[:4], "lengths"), self._lines))
             parts.append((_LINES[4:5], self._shares))
             parts.append((_LINES[5:], self._births))
-        else:
+        elif self.noisy or not self.recorded:
             parts.append((_LINES, partial(self._unknown, _LINES)))
         if self.noisy and not self.recorded:
             if self.linear:
@@ -136,6 +137,10 @@ class Judge:
             )
         else:
             checks += self._unknown(("density",))
+            if not self.noisy:
+                checks += judge_recorded_lines(self.prediction, run.end)
+                left = ("frequencies", "shares", "first layers", "causes")
+                checks += self._unknown(left)
         return checks
 
     def _lines(self) -> list[Check]:

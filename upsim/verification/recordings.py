@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from upsim.answer.prediction import Prediction
 from upsim.network.feed import signals_of
 from upsim.verification.densities import Fed, density
 from upsim.verification.inputs import whole_periods
+from upsim.verification.lines import Lines, judge_sums, sides_of
 from upsim.verification.report import Check
 from upsim.verification.witness import Run, Seen, Witness, run_samples
 from upsim.words.tolerance import probable
@@ -50,6 +52,40 @@ def judge_waveform(prediction: Prediction, seen: Seen) -> Check:
         return Check.wrong("recording", f"the output has the shape {made.shape}")
     about = f"all {made.shape[1]} output samples of the recording"
     return Check.worst("recording", about, np.abs(made - claimed), seen.error[:, None])
+
+
+def judge_recorded_lines(prediction: Prediction, seen: Seen) -> list[Check]:
+    """Judge the lines of a recording: amplitudes, sums of shares, and that no stronger one is left.
+
+    The mean of whole periods of the witness's output has the lines that a bin of their own has.
+    """
+    run = prediction.measured
+    if run is None:
+        reason = "the recording holds too few periods for lines of its own"
+        return [Check.skipped("lines", reason)]
+    samples, period = seen.samples, run.period
+    turns = samples.shape[2] // period
+    cut = samples[:, :, : turns * period].reshape(*samples.shape[:2], turns, period)
+    # A sum of the periods, beside the error of the samples.
+    error = seen.error + probable(turns, 1.0) * seen.size
+    lines = Lines(Seen(cut.mean(axis=2), error))
+    sums = judge_sums(prediction, lines)
+    tones = prediction.tones
+    found = lines.at([tone.fraction for tone in tones])[0]
+    claimed = np.array([tone.amplitude for tone in tones]).reshape(-1, samples.shape[1])
+    about = f"amplitudes of {len(tones)} lines in the witness's output of the recording"
+    checks = [Check.worst("lines", about, np.abs(claimed - found), lines.tolerance)]
+    listed = {int(tone.fraction * period) for tone in tones}
+    if listed != set(np.flatnonzero(np.isnan(run.bounds).any(axis=0)).tolist()):
+        return [Check.wrong("lines", "some place has neither a line nor an upper bound")]
+    sides = np.array([sides_of(Fraction(k, period)) for k in range(run.bounds.shape[1])])
+    power = sides * np.abs(lines.amplitudes[0]) ** 2
+    left = ~np.isnan(run.bounds)
+    above = np.maximum(power - np.nan_to_num(run.bounds), 0.0)[left]
+    about = "powers at all other places, against their upper bounds"
+    scale = 2 * np.sqrt(power)[left] + 2 * float(lines.tolerance.max())
+    checks.append(Check.worst("powers", about, above, 2 * float(lines.tolerance.max()) * scale))
+    return [*checks, *sums]
 
 
 def judge_recorded_density(

@@ -30,6 +30,12 @@ Complex = NDArray[np.complex128]
 #: The chance that any place without a line is listed, over all places and channels.
 FALSE_ALARM = 1e-3
 
+#: Neighbours to each side of a line that say how strong the rest is there.
+_NEIGHBOURS = 16
+
+#: Periods of a waveform whose lines are looked for: neighbours enough for a test.
+LEAST_TURNS = 16
+
 #: The confidence of an upper bound.
 BOUND = 0.95
 
@@ -146,5 +152,63 @@ def line_statistics(sums: Real, counts: Real, floor: Real) -> LineStatistics:
         np.sqrt(np.maximum(radial, 0.0)),
         listed,
         sides * (size + reach) ** 2,
+        sides,
+    )
+
+
+def beside_neighbours(samples: Real, period: int, floor: Real) -> LineStatistics:
+    r"""Return the lines of one finite waveform, each judged by what stands beside it.
+
+    The waveform is cut to whole periods, M of them, so the line ``k / P`` is bin ``k M`` of its
+    DFT exactly.  What is no line is as strong there as in the bins next to it, so with the mean
+    :math:`s^2` of :math:`|a|^2` over n neighbours
+
+    .. math:: |a|^2 / s^2 \sim F(2, 2 n)
+
+    where there is no line (at 0 and half the rate :math:`F(1, n)`, over the neighbours of one
+    side, of which the others are mirror images).  A line whose level follows the music has side
+    bands among its neighbours, which makes the test the stricter.
+
+    Parameters
+    ----------
+    samples : array (channels, n)
+        At least :data:`LEAST_TURNS` periods.
+    period : int
+    floor : array (channels,)
+        How far rounding may have moved an amplitude.
+    """
+    from scipy.stats import f
+
+    turns = samples.shape[1] // period
+    spectrum = np.fft.rfft(samples[:, : turns * period], axis=1, norm="forward")
+    places = np.arange(period // 2 + 1)
+    alone = (2 * places) % period == 0
+    count = min(_NEIGHBOURS, (turns - 1) // 2)
+    steps = np.concatenate([np.arange(-count, 0), np.arange(1, count + 1)])
+    beside = np.abs(places[:, None] * turns + steps)
+    # Beyond half the rate is the mirror image.
+    whole = turns * period
+    beside = np.minimum(beside, whole - beside)
+    mean = spectrum[:, places * turns]
+    squares = (np.abs(spectrum[:, beside]) ** 2).mean(axis=2)
+    least = squares + floor[:, None] ** 2 + np.finfo(np.float64).tiny
+    family = FALSE_ALARM / (mean.shape[1] * mean.shape[0])
+    ratio = np.abs(mean) ** 2 / least
+
+    def beyond(chance: float) -> Real:
+        # Alone, |a|^2 / s^2 is the square of one number of variance s^2, and mirror images count
+        # once; otherwise it is the mean of two squares over that of two.
+        found = np.where(alone, f.isf(chance, 1, 2 * count), f.isf(chance, 2, 4 * count))
+        return np.asarray(found)
+
+    size = np.abs(mean)
+    listed = ((ratio > beyond(family)) & (size > floor[:, None])).any(axis=0)
+    sides = np.where(alone, 1.0, 2.0)
+    return LineStatistics(
+        mean,
+        squares,
+        np.sqrt(np.where(alone, 1.0, 0.5) * squares),
+        listed,
+        sides * (size + np.sqrt(beyond(1 - BOUND) * least)) ** 2,
         sides,
     )
