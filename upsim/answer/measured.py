@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.theory.lines.statistics import student
 from upsim.theory.lines.tones import Tone
 from upsim.words.arguments import finite_number
 
@@ -92,7 +93,5 @@ class Measured:
 
     def _quantile(self, confidence: object) -> float:
         """Return Student's t for a two-sided interval."""
-        from scipy.stats import t
-
         share = finite_number(confidence, "confidence")
-        return float(t.ppf(0.5 + share / 2, self.degrees)) if self.degrees else 0.0
+        return student(0.5 - share / 2, self.degrees) if self.degrees else 0.0

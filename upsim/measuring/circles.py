@@ -14,7 +14,7 @@ from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Unmodelled
 from upsim.measuring.draws import Draws
 from upsim.measuring.plan import Plan, bands
-from upsim.measuring.sums import NodeSums, OutputSums, Sums
+from upsim.measuring.sums import NodeSums, OutputSums, Seen, Sums
 from upsim.network.graph import Node, walk
 from upsim.neural.backends import Backend
 from upsim.theory.moments import DeterministicMoments
@@ -88,20 +88,27 @@ class Circles:
             )
             fed.append(samples)
         # Everything is worked out and added before it counts: an interruption leaves whole circles.
-        own: dict[str, NodeSums] = {}
+        seen: dict[str, Seen] = {}
         with self.backend.running():
-            end = self._values(fed, own)
-            output = self.backend.numpy(end)
-        rate = float(self.graph.sample_rate)
-        self._add(numbers, fed, own, output, rate)
+            end = self._values(fed, seen)
+            period, points = self.plan.period, self.sums.output.levels.shape[2]
+            found = (
+                self.backend.periods(end, period),
+                self.backend.bands(end, self._bands, points),
+                self.backend.squares(end),
+            )
+            own = {
+                name: NodeSums.of(seen[name], self.backend, len(sums.ones))
+                for name, sums in self.sums.nodes.items()
+            }
+        self._add(numbers, fed, own, found)
 
     def _add(
         self,
         numbers: range,
         fed: Sequence[Real],
         own: dict[str, NodeSums],
-        output: Real,
-        rate: float,
+        found: tuple[Real, Real, Real],
     ) -> None:
         sums = deepcopy(self.sums)
         for number, samples in enumerate(fed):
@@ -110,11 +117,15 @@ class Circles:
             sums.inputs[number] += folded.mean(axis=2).sum(axis=0)
         for name, each in sums.nodes.items():
             each.join(own[name])
-        for number, samples in zip(numbers, output, strict=True):
-            sums.output.add(number, samples, self._bands, rate)
+        periods, powers, squares = found
+        # A circle of N samples at the rate F has the one-sided density 2 |X_k|^2 / (N F).
+        count, rate = self.plan.length(self.graph.end), float(self.graph.sample_rate)
+        levels = powers * (2 / (count * rate))
+        for number, *row in zip(numbers, periods, levels, squares, strict=True):
+            sums.output.add(number, *row)
         self.sums = sums
 
-    def _values(self, fed: Sequence[Real], own: dict[str, NodeSums]) -> Any:
+    def _values(self, fed: Sequence[Real], seen: dict[str, Seen]) -> Any:
         """Return the output of circles (rows, channels, time), on the backend."""
         backend = self.backend
 
@@ -127,9 +138,11 @@ class Circles:
                 made = self._settled(node, given[0])
             else:
                 made = backend.layer(node.layer, given[0])
-            sums = self.sums.nodes[node.name].zeros()
-            sums.add(backend, given[0], made)
-            own[node.name] = sums
+            sums = self.sums.nodes[node.name]
+            parts, period = len(sums.ones), sums.total.shape[1]
+            # The first round of circles gives the gains.
+            first = self.done < self.batches
+            seen[node.name] = Seen.at(backend, given[0], made, parts, period, gains=first)
             return made
 
         starts = [backend.array(each) for each in fed]

@@ -249,7 +249,7 @@ class _Measuring:
         if not any(self.noisy):
             return self._steady()
         limit = None if asked.seconds is None else exact(asked.seconds, "seconds")
-        plan = planned(graph, self.signals, self.grid, limit, LEAST_BATCHES)
+        plan = planned(graph, self.signals, self.grid, limit, LEAST_BATCHES, asked.backend.numbers)
         count = asked.batches
         if limit is not None:
             count = max(LEAST_BATCHES, min(count, int(limit // plan.seconds)))

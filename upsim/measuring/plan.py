@@ -22,9 +22,6 @@ Whole = NDArray[np.intp]
 #: Bins of a band in one circle, at least: with half of them at its ends.
 _BINS = 4
 
-#: Numbers of the largest value that one run holds, so that many short circles share a run.
-_WIDEST = 2**21
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,7 +62,12 @@ class Plan:
 
 
 def planned(
-    graph: Graph, signals: Sequence[Signal], grid: Real, seconds: Fraction | None, least: int
+    graph: Graph,
+    signals: Sequence[Signal],
+    grid: Real,
+    seconds: Fraction | None,
+    least: int,
+    numbers: int = 1,
 ) -> Plan:
     """Return the plan of circles for a density on a grid of frequencies.
 
@@ -81,6 +83,8 @@ def planned(
         What may be run in all.
     least : int
         Circles that this must hold.
+    numbers : int
+        Of the widest value, that are run side by side: so many short circles share a run.
     """
     span = common_time(graph, signals)
     periods = tuple(int(span * rate) for rate in graph.value_rates)
@@ -119,7 +123,7 @@ def planned(
             expected=f"at most {MEMORY_BUDGET / 2**20:.0f} MiB",
             fix="frequencies=17",
         )
-    return Plan(graph, periods, int(turns), max(1, _WIDEST // widest), tuple(notes))
+    return Plan(graph, periods, int(turns), max(1, numbers // widest), tuple(notes))
 
 
 def _refuse_long(graph: Graph, span: Fraction, periods: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Unmodelled
 from upsim.measuring.draws import Draws
-from upsim.measuring.sums import NodeSums
+from upsim.measuring.sums import NodeSums, Seen
 from upsim.network.graph import Graph, Node, walk
 from upsim.network.signals import Signal
 from upsim.neural.backends import Backend
@@ -118,15 +118,15 @@ def run_recording(
                 expected=f"at least {period}",
                 fix="a longer recording",
             )
-        made[node.name] = backend.folded(after, period) / turns
+        made[node.name] = backend.numpy(backend.folded(after, period)) / turns
         if not node.merging and graph.operators[node.output - len(graph.inputs)] is None:
             channels = graph.value_channels[node.output]
             parts = graph.value_channels[node.inputs[0]] // channels
             parts = 0 if isinstance(node.layer, Unmodelled) else parts
-            sums = NodeSums.empty(channels, parts, period)
             whole = turns * period
-            sums.add(backend, given[0][:, :, :whole], after[:, :, :whole])
-            gains[node.name] = sums.gains()
+            before, cut = given[0][:, :, :whole], after[:, :, :whole]
+            seen = Seen.at(backend, before, cut, parts, period, gains=True)
+            gains[node.name] = NodeSums.of(seen, backend, parts).gains()
         return after
 
     with backend.running():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.measuring.sums import NodeSums
+from upsim.measuring.sums import NodeSums, Seen
 from upsim.network.graph import Graph
 from upsim.network.signals import Signal
 from upsim.neural.backends import Backend, NumpyBackend
@@ -51,8 +51,9 @@ def steady_lines(
             before, after = samples(node.inputs[0]), samples(node.output)
             parts = 0 if len(before) % len(after) else len(before) // len(after)
             parts = parts if before.shape[1] == after.shape[1] else 0
-            sums = NodeSums.empty(len(after), parts, after.shape[1])
-            sums.add(NumpyBackend(), before[None], after[None])
+            plain, period = NumpyBackend(), after.shape[1]
+            seen = Seen.at(plain, before[None], after[None], parts, period, gains=True)
+            sums = NodeSums.of(seen, plain, parts)
             made[node.name], gains[node.name] = sums.mean, sums.gains()
     found = _without_scatter(samples(graph.end), run.end.error)
     fed = [samples(number) for number in range(len(starts))]

@@ -51,33 +51,31 @@ class OutputSums:
         """All circles so far."""
         return int(self.counts.sum())
 
-    def add(self, number: int, samples: Real, bands: NDArray[np.intp], rate: float) -> None:
-        """Add a circle (channels, time); circle ``number`` is of batch ``number`` modulo them.
+    def add(self, number: int, period: Real, level: Real, square: Real) -> None:
+        """Add a circle; circle ``number`` is of batch ``number`` modulo them.
 
-        A circle of :math:`N` samples has the one-sided density :math:`2 |X_k|^2 / (N F)`.
+        Parameters
+        ----------
+        period : array (channels, period)
+            Its mean period.
+        level : array (channels, F)
+            Its density, one-sided.
+        square : array (channels,)
+            Its mean square.
         """
         batch = number % self.counts.size
-        channels, count = samples.shape
-        period = self.periods.shape[2]
         self.counts[batch] += 1
-        self.periods[batch] += samples.reshape(channels, -1, period).mean(axis=1)
-        self.squares[batch] += np.square(samples).mean(axis=1)
-        spectrum = np.fft.rfft(samples, axis=1)
-        power = (spectrum.real**2 + spectrum.imag**2) * (2 / (count * rate))
-        inside = bands >= 0
-        points = self.levels.shape[2]
-        sizes = np.bincount(bands[inside], minlength=points)
-        for channel, row in enumerate(power):
-            band = np.bincount(bands[inside], row[inside], minlength=points)
-            self.levels[batch, channel] += band / sizes
+        self.periods[batch] += period
+        self.levels[batch] += level
+        self.squares[batch] += square
 
 
 @dataclass(eq=False)
 class NodeSums:
-    """Sums over all circles at a node that is not linear.
+    """Sums over circles at a node that is not linear.
 
     An output channel is compared with ``parts`` input channels: with its own, at a gate with that
-    of each half.
+    of each half.  Any gains explain a run exactly, so they are taken from some of its circles.
 
     Parameters
     ----------
@@ -89,15 +87,18 @@ class NodeSums:
         Sums of products of the parts.
     cross : array (parts, channels)
         Sums of products of the parts and the output.
-    samples : float
-        Samples of a channel that were added.
+    after : array (channels,)
+        Sum of the output over the same samples.
+    counts : array (2,)
+        Periods that were added to the total, and samples that the gains are of.
     """
 
     total: Real
     ones: Real
     gram: Real
     cross: Real
-    samples: float = 0.0
+    after: Real
+    counts: Real
 
     @classmethod
     def empty(cls, channels: int, parts: int, period: int) -> NodeSums:
@@ -107,41 +108,78 @@ class NodeSums:
             np.zeros((parts, channels)),
             np.zeros((parts, parts, channels)),
             np.zeros((parts, channels)),
+            np.zeros(channels),
+            np.zeros(2),
         )
 
-    def zeros(self) -> NodeSums:
-        """Return sums of nothing, of the same shapes."""
-        return NodeSums.empty(len(self.total), len(self.ones), self.total.shape[1])
+    @classmethod
+    def of(cls, seen: Seen, backend: Backend, parts: int) -> NodeSums:
+        """Return what was seen of a node in one run."""
+        total = backend.numpy(seen.total)
+        sums = cls.empty(len(total), parts, total.shape[1])
+        sums.total += total
+        sums.counts[0] = seen.periods
+        if seen.products:
+            sums.after += total.sum(axis=1)
+            sums.counts[1] = seen.periods * total.shape[1]
+            found = iter(seen.products)
+            for i in range(parts):
+                sums.ones[i] = backend.numpy(next(found))[:, 0]
+                sums.cross[i] = backend.numpy(next(found))
+                for j in range(i + 1):
+                    sums.gram[i, j] = sums.gram[j, i] = backend.numpy(next(found))
+        return sums
 
     def join(self, other: NodeSums) -> None:
         """Add other sums."""
-        for name in ("total", "ones", "gram", "cross"):
+        for name in NODE_FIELDS:
             total = getattr(self, name)
             total += getattr(other, name)
-        self.samples += other.samples
-
-    def add(self, backend: Backend, before: Any, after: Any) -> None:
-        """Add what a node was given and what it made, (rows, channels, time) of the backend."""
-        channels, period = self.total.shape
-        parts = [before[:, i * channels : (i + 1) * channels] for i in range(len(self.ones))]
-        self.total += backend.folded(after, period)
-        self.samples += after.shape[0] * after.shape[2]
-        for i, one in enumerate(parts):
-            self.ones[i] += backend.folded(one, 1)[:, 0]
-            self.cross[i] += backend.product(one, after)
-            for j, other in enumerate(parts[: i + 1]):
-                self.gram[i, j] += backend.product(one, other)
-                self.gram[j, i] = self.gram[i, j]
 
     @property
     def mean(self) -> Real:
         """The mean of the output at each phase, (channels, period)."""
-        return np.asarray(self.total * (self.total.shape[1] / self.samples))
+        return np.asarray(self.total / self.counts[0])
 
     def gains(self) -> Real:
         """Return the gain from each part, (parts, channels)."""
-        after = self.total.sum(axis=1)
-        return regressed(self.ones, self.gram, self.cross, after, self.samples)
+        return regressed(self.ones, self.gram, self.cross, self.after, float(self.counts[1]))
+
+
+NODE_FIELDS = ("total", "ones", "gram", "cross", "after", "counts")
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one run showed of a node, on the backend.
+
+    Parameters
+    ----------
+    total : array (channels, period)
+    periods : int
+        Of which it is the sum.
+    products : list
+        For each part its sum, its product with the output, and those with the parts up to it.
+    """
+
+    total: Any
+    periods: int
+    products: list[Any]
+
+    @classmethod
+    def at(
+        cls, backend: Backend, before: Any, after: Any, parts: int, period: int, *, gains: bool
+    ) -> Seen:
+        """Look at what a node was given and what it made, (rows, channels, time)."""
+        rows, channels, time = after.shape
+        turns = time // period
+        products: list[Any] = []
+        if gains:
+            own = [before[:, i * channels : (i + 1) * channels] for i in range(parts)]
+            for i, one in enumerate(own):
+                products += [backend.folded(one, 1), backend.product(one, after)]
+                products += [backend.product(one, other) for other in own[: i + 1]]
+        return cls(backend.folded(after, period), rows * turns, products)
 
 
 @dataclass(eq=False)
@@ -160,9 +198,8 @@ class Sums:
         }
         found |= {f"input.{number}": each for number, each in enumerate(self.inputs)}
         for number, sums in enumerate(self.nodes.values()):
-            for name in ("total", "ones", "gram", "cross"):
+            for name in NODE_FIELDS:
                 found[f"node.{number}.{name}"] = getattr(sums, name)
-            found[f"node.{number}.samples"] = np.array(sums.samples)
         return found
 
     def fill(self, arrays: Mapping[str, Real]) -> None:
@@ -171,5 +208,3 @@ class Sums:
             if arrays[name].shape != own.shape:
                 raise ValueError(name)
             own[...] = arrays[name]
-        for number, sums in enumerate(self.nodes.values()):
-            sums.samples = float(arrays[f"node.{number}.samples"])

@@ -23,6 +23,7 @@ from upsim.neural.torch_layers import build, checked_device, merge, require_torc
 from upsim.words.arguments import one_of, shown
 
 Real = NDArray[np.float64]
+Whole = NDArray[np.intp]
 
 #: The precisions of torch, and the relative distance of neighbouring numbers in each.  "tf32" is
 #: float32 whose products keep 10 bits.
@@ -44,10 +45,13 @@ class Backend(ABC):
         As answers say it: "numpy float64", "torch cuda float32".
     epsilon : float
         The relative distance of neighbouring numbers.
+    numbers : int
+        Of one value, that run best at once: a cache's worth, or what fills a GPU.
     """
 
     name: str
     epsilon: float
+    numbers: int = 2**18
 
     @abstractmethod
     def array(self, samples: Real) -> Any:
@@ -70,12 +74,40 @@ class Backend(ABC):
         """Return ``length`` samples of a value on a circle, from sample ``start`` on."""
 
     @abstractmethod
-    def folded(self, value: Any, period: int) -> Real:
-        """Return the sum over rows and whole periods, (channels, period)."""
+    def folded(self, value: Any, period: int) -> Any:
+        """Return the sum over rows and whole periods, (channels, period), on the backend.
+
+        Who reads it as a number waits for the device, so it stays there until it is asked for.
+        """
 
     @abstractmethod
-    def product(self, first: Any, second: Any) -> Real:
+    def product(self, first: Any, second: Any) -> Any:
         """Return the sum over rows and time of the product of two values, (channels,)."""
+
+    @abstractmethod
+    def periods(self, value: Any, period: int) -> Real:
+        """Return the mean over whole periods of each row, (rows, channels, period)."""
+
+    @abstractmethod
+    def squares(self, value: Any) -> Real:
+        """Return the mean square of each row, (rows, channels)."""
+
+    @abstractmethod
+    def bands(self, value: Any, band: Whole, points: int) -> Real:
+        r"""Return the mean of :math:`|X_k|^2` over the bins k of each band, for each row.
+
+        Parameters
+        ----------
+        value : array (rows, channels, time)
+        band : array (time // 2 + 1,)
+            The number of each bin's band; -1 where it is in none.
+        points : int
+            Bands.
+
+        Returns
+        -------
+        array (rows, channels, points)
+        """
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -111,16 +143,39 @@ class NumpyBackend(Backend):
         """Return samples on a circle."""
         return value[:, :, np.arange(start, start + length) % value.shape[2]]
 
-    def folded(self, value: Any, period: int) -> Real:
+    def folded(self, value: Any, period: int) -> Any:
         """Return the sum over rows and periods."""
         rows, channels, time = value.shape
         turns = time // period
         cut = value[:, :, : turns * period].reshape(rows, channels, turns, period)
         return np.asarray(cut.sum(axis=(0, 2), dtype=np.float64))
 
-    def product(self, first: Any, second: Any) -> Real:
+    def product(self, first: Any, second: Any) -> Any:
         """Return the sum of products of each channel."""
         return np.asarray(np.einsum("rct,rct->c", first, second), dtype=np.float64)
+
+    def periods(self, value: Any, period: int) -> Real:
+        """Return the mean over whole periods of each row."""
+        rows, channels, time = value.shape
+        turns = time // period
+        cut = value[:, :, : turns * period].reshape(rows, channels, turns, period)
+        return np.asarray(cut.mean(axis=2, dtype=np.float64))
+
+    def squares(self, value: Any) -> Real:
+        """Return the mean square of each row."""
+        return np.asarray(np.square(value, dtype=np.float64).mean(axis=2))
+
+    def bands(self, value: Any, band: Whole, points: int) -> Real:
+        """Return the mean power of each band."""
+        spectrum = np.fft.rfft(value, axis=2)
+        power = spectrum.real**2 + spectrum.imag**2
+        inside = np.flatnonzero(band >= 0)
+        chosen = band[inside]
+        # Bands are neighbours, each a stretch of bins.
+        firsts = np.flatnonzero(np.diff(chosen, prepend=-1))
+        found = np.zeros((*value.shape[:2], points))
+        found[:, :, chosen[firsts]] = np.add.reduceat(power[:, :, inside], firsts, axis=2)
+        return found / np.bincount(chosen, minlength=points)
 
 
 class TorchBackend(Backend):
@@ -136,6 +191,7 @@ class TorchBackend(Backend):
         self.name = f"torch {device} {kind}"
         self.epsilon = PRECISIONS[kind]
         self._tf32 = kind == "tf32"
+        self.numbers = 2**18 if self.device.type == "cpu" else 2**26
         self._modules: dict[int, tuple[Layer, Any]] = {}
 
     def array(self, samples: Real) -> Any:
@@ -173,25 +229,45 @@ class TorchBackend(Backend):
             parts.append(value[:, :, : left % count])
         return self._torch.cat(parts, dim=2)
 
-    def folded(self, value: Any, period: int) -> Real:
+    def folded(self, value: Any, period: int) -> Any:
         """Return the sum over rows and periods."""
         rows, channels, time = value.shape
         turns = time // period
         cut = value[:, :, : turns * period].reshape(rows, channels, turns, period)
-        # The sum of a coarse precision is kept in a finer one.
-        wide = self._torch.float64 if self.device.type == "cpu" else None
-        if value.dtype in (self._torch.float16, self._torch.bfloat16):
-            wide = self._torch.float32
-        found: Real = cut.sum(dim=(0, 2), dtype=wide).to("cpu", self._torch.float64).numpy()
-        return found
+        # Sums of half precision would soon stand still.
+        half = value.dtype in (self._torch.float16, self._torch.bfloat16)
+        wide = self._torch.float32 if half else None
+        return cut.sum(dim=(0, 2), dtype=wide)
 
-    def product(self, first: Any, second: Any) -> Real:
+    def product(self, first: Any, second: Any) -> Any:
         """Return the sum of products of each channel."""
         if first.dtype in (self._torch.float16, self._torch.bfloat16):
             first, second = first.float(), second.float()
-        found = self._torch.linalg.vecdot(first, second, dim=2).sum(dim=0)
-        answer: Real = found.to("cpu", self._torch.float64).numpy()
-        return answer
+        return self._torch.linalg.vecdot(first, second, dim=2).sum(dim=0)
+
+    def periods(self, value: Any, period: int) -> Real:
+        """Return the mean over whole periods of each row."""
+        rows, channels, time = value.shape
+        turns = time // period
+        cut = value[:, :, : turns * period].reshape(rows, channels, turns, period)
+        return self.numpy(cut.mean(dim=2, dtype=self._torch.float64))
+
+    def squares(self, value: Any) -> Real:
+        """Return the mean square of each row."""
+        return self.numpy(value.double().square().mean(dim=2))
+
+    def bands(self, value: Any, band: Whole, points: int) -> Real:
+        """Return the mean power of each band."""
+        torch = self._torch
+        wide = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        power = torch.fft.rfft(wide, dim=2).abs().square()
+        inside = np.flatnonzero(band >= 0)
+        chosen = torch.tensor(band[inside], device=self.device)
+        shape = (*value.shape[:2], points)
+        found = torch.zeros(shape, dtype=power.dtype, device=self.device)
+        kept = power[:, :, torch.tensor(inside, device=self.device)]
+        found.index_add_(2, chosen, kept)
+        return self.numpy(found) / np.bincount(band[inside], minlength=points)
 
     @contextmanager
     def running(self) -> Iterator[None]:

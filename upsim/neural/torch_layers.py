@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -172,8 +173,8 @@ def merge(torch: Any, how: str, values: Sequence[Any]) -> Any:
     """Return the sum, the mean or the concatenation (over channels) of tensors."""
     if how == "concatenate":
         return torch.cat(list(values), dim=1)
-    together = torch.stack(list(values))
-    return together.mean(dim=0) if how == "mean" else together.sum(dim=0)
+    total = reduce(torch.add, values)
+    return total / len(values) if how == "mean" else total
 
 
 def build_chain(layers: Iterable[Layer], torch: Any) -> Any:

@@ -40,6 +40,33 @@ LEAST_TURNS = 16
 BOUND = 0.95
 
 
+def student(chance: float, degrees: int) -> float:
+    """Return what Student's t exceeds by this chance.
+
+    Examples
+    --------
+    >>> round(student(0.025, 15), 4)
+    2.1314
+    """
+    from scipy.special import stdtrit
+
+    found: float = stdtrit(degrees, chance)
+    return -found
+
+
+def fisher(chance: float, degrees: int) -> float:
+    r"""Return what :math:`F(2, m)` exceeds by this chance, m the degrees of the denominator.
+
+    With two numbers above, the tail is closed: :math:`P(F > x) = (1 + 2 x / m)^{-m/2}`.
+
+    Examples
+    --------
+    >>> round(fisher(0.05, 14), 4)
+    3.7389
+    """
+    return degrees / 2 * (chance ** (-2 / degrees) - 1)
+
+
 def mean_and_error(sums: Real, counts: Real) -> tuple[Real, Real]:
     """Return the mean and its standard error of sums over batches (batches, ...)."""
     held = counts > 0
@@ -102,8 +129,6 @@ def line_statistics(sums: Real, counts: Real, floor: Real) -> LineStatistics:
     floor : array (channels,)
         How far rounding may have moved an amplitude.
     """
-    from scipy.stats import f, t
-
     held = counts > 0
     sums, counts = sums[held], counts[held]
     batches, total, period = counts.size, counts.sum(), sums.shape[2]
@@ -131,14 +156,14 @@ def line_statistics(sums: Real, counts: Real, floor: Real) -> LineStatistics:
     plane = distance * (batches - 2) / (2 * (batches - 1))
     line = mean.real**2 / first
     stands = np.where(
-        alone, line > t.isf(family / 2, batches - 1) ** 2, plane > f.isf(family, 2, batches - 2)
+        alone, line > student(family / 2, batches - 1) ** 2, plane > fisher(family, batches - 2)
     )
     listed = (stands & (size > floor[:, None])).any(axis=0)
     spread = (first + second) / 2 + np.hypot((first - second) / 2, both)
     reach = np.where(
         alone,
-        t.isf(1 - BOUND, batches - 1) * np.sqrt(first),
-        np.sqrt(f.isf(1 - BOUND, 2, batches - 2) * 2 * (batches - 1) / (batches - 2) * spread),
+        student(1 - BOUND, batches - 1) * np.sqrt(first),
+        np.sqrt(fisher(1 - BOUND, batches - 2) * 2 * (batches - 1) / (batches - 2) * spread),
     )
     direction = np.divide(mean, size, out=np.ones_like(mean), where=size > 0)
     radial = (
@@ -177,8 +202,6 @@ def beside_neighbours(samples: Real, period: int, floor: Real) -> LineStatistics
     floor : array (channels,)
         How far rounding may have moved an amplitude.
     """
-    from scipy.stats import f
-
     turns = samples.shape[1] // period
     spectrum = np.fft.rfft(samples[:, : turns * period], axis=1, norm="forward")
     places = np.arange(period // 2 + 1)
@@ -198,7 +221,7 @@ def beside_neighbours(samples: Real, period: int, floor: Real) -> LineStatistics
     def beyond(chance: float) -> Real:
         # Alone, |a|^2 / s^2 is the square of one number of variance s^2, and mirror images count
         # once; otherwise it is the mean of two squares over that of two.
-        found = np.where(alone, f.isf(chance, 1, 2 * count), f.isf(chance, 2, 4 * count))
+        found = np.where(alone, student(chance / 2, 2 * count) ** 2, fisher(chance, 4 * count))
         return np.asarray(found)
 
     size = np.abs(mean)
