@@ -14,7 +14,8 @@ from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Unmodelled
 from upsim.measuring.draws import Draws
 from upsim.measuring.plan import Plan, bands
-from upsim.measuring.sums import NodeSums, OutputSums, Seen, Sums
+from upsim.measuring.seam import Seam
+from upsim.measuring.sums import NodeSums, OutputSums, Seen, Sums, fetched
 from upsim.network.graph import Node, walk
 from upsim.neural.backends import Backend
 from upsim.theory.moments import DeterministicMoments
@@ -54,7 +55,8 @@ class Circles:
         self.plan, self.backend, self.seed, self.batches = plan, backend, seed, batches
         self._draws, self._starts = draws, starts
         self._bands = bands(plan, grid)
-        self._circles: dict[str, Circle] = {}
+        self._ready: tuple[range, list[Real]] | None = None
+        self._circles: dict[str, Circle | Seam] = {}
         self._operators = {
             node.output: operator
             for node, operator in zip(graph.nodes, graph.operators, strict=True)
@@ -80,28 +82,33 @@ class Circles:
     def run(self, count: int) -> None:
         """Run the next circles, side by side."""
         numbers = range(self.done, self.done + count)
-        fed = []
-        for number, (draw, start) in enumerate(zip(self._draws, self._starts, strict=True)):
-            lines = np.tile(start.period, self.plan.turns)
-            samples = np.stack(
-                [lines + draw(np.random.default_rng([self.seed, each, number])) for each in numbers]
-            )
-            fed.append(samples)
+        ready, self._ready = self._ready, None
+        fed = ready[1] if ready is not None and ready[0] == numbers else self._fed(numbers)
         # Everything is worked out and added before it counts: an interruption leaves whole circles.
         seen: dict[str, Seen] = {}
         with self.backend.running():
             end = self._values(fed, seen)
+            if self.backend.runs_apart:
+                # While the device works: what the next run is fed, most likely.
+                following = range(numbers.stop, numbers.stop + count)
+                self._ready = (following, self._fed(following))
             period, points = self.plan.period, self.sums.output.levels.shape[2]
             found = (
                 self.backend.periods(end, period),
                 self.backend.bands(end, self._bands, points),
                 self.backend.squares(end),
             )
-            own = {
-                name: NodeSums.of(seen[name], self.backend, len(sums.ones))
-                for name, sums in self.sums.nodes.items()
-            }
+            own = fetched(seen, self.backend)
         self._add(numbers, fed, own, found)
+
+    def _fed(self, numbers: range) -> list[Real]:
+        """Return each input of some circles, (rows, channels, time)."""
+        found = []
+        for number, (draw, start) in enumerate(zip(self._draws, self._starts, strict=True)):
+            lines = np.tile(start.period, self.plan.turns)
+            rows = [draw(np.random.default_rng([self.seed, each, number])) for each in numbers]
+            found.append(np.stack(rows) + lines)
+        return found
 
     def _add(
         self,
@@ -154,9 +161,13 @@ class Circles:
         """Return what a linear layer makes of circles."""
         backend, circle = self.backend, self._circles.get(node.name)
         if circle is None:
-            operator = self._operators[node.output]
+            operator, given = self._operators[node.output], self.plan.length(node.inputs[0])
             assert operator is not None
-            circle = Circle.of(operator, node.layer, self.plan.length(node.inputs[0]))
+            circle = Seam.of(operator, node.layer, given)
+            circle = circle or Circle.of(operator, node.layer, given)
+            self._circles[node.name] = circle
+        if isinstance(circle, Seam):
+            return circle.run(backend, node.layer, value)
         while True:
             try:
                 made = backend.layer(node.layer, backend.turned(value, circle.start, circle.length))

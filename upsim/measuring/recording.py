@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Unmodelled
 from upsim.measuring.draws import Draws
-from upsim.measuring.sums import NodeSums, Seen
+from upsim.measuring.sums import Seen, fetched
 from upsim.network.graph import Graph, Node, walk
 from upsim.network.signals import Signal
 from upsim.neural.backends import Backend
@@ -126,7 +126,7 @@ def run_recording(
             whole = turns * period
             before, cut = given[0][:, :, :whole], after[:, :, :whole]
             seen = Seen.at(backend, before, cut, parts, period, gains=True)
-            gains[node.name] = NodeSums.of(seen, backend, parts).gains()
+            gains[node.name] = fetched({node.name: seen}, backend)[node.name].gains()
         return after
 
     with backend.running():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.measuring.sums import NodeSums, Seen
+from upsim.measuring.sums import Seen, fetched
 from upsim.network.graph import Graph
 from upsim.network.signals import Signal
 from upsim.neural.backends import Backend, NumpyBackend
@@ -53,7 +53,7 @@ def steady_lines(
             parts = parts if before.shape[1] == after.shape[1] else 0
             plain, period = NumpyBackend(), after.shape[1]
             seen = Seen.at(plain, before[None], after[None], parts, period, gains=True)
-            sums = NodeSums.of(seen, plain, parts)
+            sums = fetched({node.name: seen}, plain)[node.name]
             made[node.name], gains[node.name] = sums.mean, sums.gains()
     found = _without_scatter(samples(graph.end), run.end.error)
     fed = [samples(number) for number in range(len(starts))]

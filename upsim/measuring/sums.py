@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,21 +113,20 @@ class NodeSums:
         )
 
     @classmethod
-    def of(cls, seen: Seen, backend: Backend, parts: int) -> NodeSums:
-        """Return what was seen of a node in one run."""
-        total = backend.numpy(seen.total)
+    def of(cls, seen: Seen, total: Real, products: Sequence[Real], parts: int) -> NodeSums:
+        """Return what was seen of a node in one run, its arrays fetched from the backend."""
         sums = cls.empty(len(total), parts, total.shape[1])
         sums.total += total
         sums.counts[0] = seen.periods
-        if seen.products:
+        if products:
             sums.after += total.sum(axis=1)
             sums.counts[1] = seen.periods * total.shape[1]
-            found = iter(seen.products)
+            found = iter(products)
             for i in range(parts):
-                sums.ones[i] = backend.numpy(next(found))[:, 0]
-                sums.cross[i] = backend.numpy(next(found))
+                sums.ones[i] = next(found)[:, 0]
+                sums.cross[i] = next(found)
                 for j in range(i + 1):
-                    sums.gram[i, j] = sums.gram[j, i] = backend.numpy(next(found))
+                    sums.gram[i, j] = sums.gram[j, i] = next(found)
         return sums
 
     def join(self, other: NodeSums) -> None:
@@ -146,6 +145,19 @@ class NodeSums:
         return regressed(self.ones, self.gram, self.cross, self.after, float(self.counts[1]))
 
 
+def fetched(seen: Mapping[str, Seen], backend: Backend) -> dict[str, NodeSums]:
+    """Return what was seen of each node, all of it by one transfer."""
+    arrays = backend.every(
+        [each for node in seen.values() for each in (node.total, *node.products)]
+    )
+    rest, found = iter(arrays), {}
+    for name, node in seen.items():
+        total = next(rest)
+        products = [next(rest) for _ in node.products]
+        found[name] = NodeSums.of(node, total, products, node.parts)
+    return found
+
+
 NODE_FIELDS = ("total", "ones", "gram", "cross", "after", "counts")
 
 
@@ -158,12 +170,14 @@ class Seen:
     total : array (channels, period)
     periods : int
         Of which it is the sum.
+    parts : int
     products : list
         For each part its sum, its product with the output, and those with the parts up to it.
     """
 
     total: Any
     periods: int
+    parts: int
     products: list[Any]
 
     @classmethod
@@ -179,7 +193,7 @@ class Seen:
             for i, one in enumerate(own):
                 products += [backend.folded(one, 1), backend.product(one, after)]
                 products += [backend.product(one, other) for other in own[: i + 1]]
-        return cls(backend.folded(after, period), rows * turns, products)
+        return cls(backend.folded(after, period), rows * turns, parts, products)
 
 
 @dataclass(eq=False)

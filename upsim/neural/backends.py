@@ -47,11 +47,14 @@ class Backend(ABC):
         The relative distance of neighbouring numbers.
     numbers : int
         Of one value, that run best at once: a cache's worth, or what fills a GPU.
+    runs_apart : bool
+        Whether a device works while Python goes on.
     """
 
     name: str
     epsilon: float
     numbers: int = 2**18
+    runs_apart: bool = False
 
     @abstractmethod
     def array(self, samples: Real) -> Any:
@@ -60,6 +63,10 @@ class Backend(ABC):
     @abstractmethod
     def numpy(self, value: Any) -> Real:
         """Return an array of this backend in double precision."""
+
+    def every(self, values: Sequence[Any]) -> list[Real]:
+        """Return several small arrays in double precision, fetched together."""
+        return [self.numpy(value) for value in values]
 
     @abstractmethod
     def layer(self, layer: Layer, value: Any) -> Any:
@@ -72,6 +79,10 @@ class Backend(ABC):
     @abstractmethod
     def turned(self, value: Any, start: int, length: int) -> Any:
         """Return ``length`` samples of a value on a circle, from sample ``start`` on."""
+
+    @abstractmethod
+    def own(self, value: Any, other: Any) -> Any:
+        """Return a value that may be written to: a copy where it is part of another."""
 
     @abstractmethod
     def folded(self, value: Any, period: int) -> Any:
@@ -143,6 +154,11 @@ class NumpyBackend(Backend):
         """Return samples on a circle."""
         return value[:, :, np.arange(start, start + length) % value.shape[2]]
 
+    def own(self, value: Any, other: Any) -> Any:
+        """Return a value that may be written to."""
+        shared = np.may_share_memory(value, other) or not value.flags.writeable
+        return value.copy() if shared else value
+
     def folded(self, value: Any, period: int) -> Any:
         """Return the sum over rows and periods."""
         rows, channels, time = value.shape
@@ -191,7 +207,8 @@ class TorchBackend(Backend):
         self.name = f"torch {device} {kind}"
         self.epsilon = PRECISIONS[kind]
         self._tf32 = kind == "tf32"
-        self.numbers = 2**18 if self.device.type == "cpu" else 2**26
+        self.runs_apart = self.device.type == "cuda"
+        self.numbers = 2**27 if self.runs_apart else 2**18
         self._modules: dict[int, tuple[Layer, Any]] = {}
 
     def array(self, samples: Real) -> Any:
@@ -202,6 +219,15 @@ class TorchBackend(Backend):
         """Return a value in double precision."""
         found: Real = value.to(device="cpu", dtype=self._torch.float64).numpy()
         return found
+
+    def every(self, values: Sequence[Any]) -> list[Real]:
+        """Return several arrays, by one transfer."""
+        if not values:
+            return []
+        flat = self._torch.cat([each.double().reshape(-1) for each in values]).cpu().numpy()
+        cuts = np.cumsum([each.numel() for each in values])[:-1]
+        parts = np.split(flat, cuts)
+        return [part.reshape(each.shape) for part, each in zip(parts, values, strict=True)]
 
     def layer(self, layer: Layer, value: Any) -> Any:
         """Run the layer's module."""
@@ -229,15 +255,20 @@ class TorchBackend(Backend):
             parts.append(value[:, :, : left % count])
         return self._torch.cat(parts, dim=2)
 
+    def own(self, value: Any, other: Any) -> Any:
+        """Return a value that may be written to."""
+        place = value.untyped_storage().data_ptr()
+        return value.clone() if place == other.untyped_storage().data_ptr() else value
+
     def folded(self, value: Any, period: int) -> Any:
         """Return the sum over rows and periods."""
-        rows, channels, time = value.shape
-        turns = time // period
-        cut = value[:, :, : turns * period].reshape(rows, channels, turns, period)
         # Sums of half precision would soon stand still.
         half = value.dtype in (self._torch.float16, self._torch.bfloat16)
         wide = self._torch.float32 if half else None
-        return cut.sum(dim=(0, 2), dtype=wide)
+        # Over the rows first: all that follows is smaller by their number.
+        whole = value.sum(dim=0, dtype=wide) if len(value) > 1 else value[0].to(wide or value.dtype)
+        turns = whole.shape[1] // period
+        return whole[:, : turns * period].reshape(len(whole), turns, period).sum(dim=1)
 
     def product(self, first: Any, second: Any) -> Any:
         """Return the sum of products of each channel."""

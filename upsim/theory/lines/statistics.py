@@ -50,8 +50,7 @@ def student(chance: float, degrees: int) -> float:
     """
     from scipy.special import stdtrit
 
-    found: float = stdtrit(degrees, chance)
-    return -found
+    return -float(stdtrit(degrees, chance))
 
 
 def fisher(chance: float, degrees: int) -> float:
@@ -64,7 +63,7 @@ def fisher(chance: float, degrees: int) -> float:
     >>> round(fisher(0.05, 14), 4)
     3.7389
     """
-    return degrees / 2 * (chance ** (-2 / degrees) - 1)
+    return float(degrees / 2 * (chance ** (-2 / degrees) - 1))
 
 
 def mean_and_error(sums: Real, counts: Real) -> tuple[Real, Real]:
