@@ -8,7 +8,7 @@ import pytest
 
 import upsim
 from upsim import Add, Conv, LeakyReLU, Multiply, Recorded, ReLU, Stack, TransposedConv, WhiteNoise
-from upsim.errors import ArgumentError, ShapeError
+from upsim.errors import ArgumentError, FileFormatError, ShapeError
 from upsim.words.tolerance import probable, rounding, sampling
 
 LOOP = Path(__file__).parents[2] / "examples" / "loop_tabla.flac"
@@ -171,3 +171,39 @@ def test_recordings_that_do_not_fit_are_refused(recorded, error, words):
 def test_a_recording_is_not_resumed(tmp_path):
     with pytest.raises(ArgumentError, match="at once"):
         upsim.measure(upsampler(), Recorded(np.ones((1, 4000)), 4000), resume=tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize("name", ["mel.npy", "mel.npz"])
+def test_frames_are_read_from_array_files(tmp_path, name):
+    frames = np.random.default_rng(0).standard_normal((1, 2, 40)).astype(np.float32)
+    (np.save if name.endswith("npy") else np.savez)(tmp_path / name, frames)
+    read = Recorded.from_file(tmp_path / name, sample_rate=100)
+    assert np.array_equal(read.samples, frames[0])
+    assert read.sample_rate == 100
+    assert np.array_equal(
+        Recorded.from_file(tmp_path / name, sample_rate=100, channel=1).samples, frames[0, 1:]
+    )
+    with pytest.raises(FileFormatError, match="does not say its rate"):
+        Recorded.from_file(tmp_path / name)
+
+
+def test_array_files_that_are_no_recordings_are_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "run",))
+
+    np.save(tmp_path / "pickled.npy", np.array([Evil()], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "text.npy", np.array(["x"]))
+    np.save(tmp_path / "empty.npy", np.zeros((2, 0)))
+    np.savez(tmp_path / "two.npz", np.ones(3), np.ones(3))
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    shape = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }"
+    header = b"\x93NUMPY\x01\x00\x76\x00" + shape
+    (tmp_path / "huge.npy").write_bytes(header.ljust(127) + b"\n")
+    for name in ("pickled.npy", "text.npy", "empty.npy", "two.npz", "cut.npy", "huge.npy"):
+        with pytest.raises(FileFormatError):
+            Recorded.from_file(tmp_path / name, sample_rate=100)
+    np.save(tmp_path / "nan.npy", np.array([1.0, np.nan]))
+    with pytest.raises(ArgumentError, match="finite"):
+        Recorded.from_file(tmp_path / "nan.npy", sample_rate=100)
+    assert not (tmp_path / "run").exists()
