@@ -35,15 +35,15 @@ class Draws:
     def __init__(self, signal: Signal, channels: int, count: int, rate: Fraction) -> None:
         self._shape = (channels, count)
         self._white = np.zeros(channels)
-        self._shaped: list[Real] = []
+        self._shaped: list[tuple[Real, Real | None]] = []
         for term in signal.terms():
             if not term.has_noise(channels, rate):
                 continue
             if isinstance(term, WhiteNoise):
                 self._white = self._white + term.noise_power(channels, rate)
             else:
-                level = mean_density(term, channels, count, rate)
-                self._shaped.append(np.sqrt(level * float(rate)))
+                level = mean_density(term.unmixed(), channels, count, rate)
+                self._shaped.append((np.sqrt(level * float(rate)), term.mixing(channels)))
         self._white = np.sqrt(self._white)[:, None]
 
     def __call__(self, rng: np.random.Generator) -> Real:
@@ -51,9 +51,10 @@ class Draws:
         total = np.zeros(self._shape)
         if self._white.any():
             total += self._white * rng.standard_normal(self._shape)
-        for gains in self._shaped:
+        for gains, mixing in self._shaped:
             white = np.fft.rfft(rng.standard_normal(self._shape), axis=1)
-            total += np.fft.irfft(white * gains, self._shape[1], axis=1)
+            shaped = np.fft.irfft(white * gains, self._shape[1], axis=1)
+            total += shaped if mixing is None else mixing @ shaped
         return total
 
 

@@ -32,6 +32,7 @@ from upsim.words.progress import Progress
 
 _LINES = ("lines", "powers", "frequencies", "sums of shares", "shares", "first layers", "causes")
 _NOISE = ("density", "noise power")
+_MIXED = "channels of the input go together: upsim.measure(graph, signal) shows the density"
 
 
 class Judge:
@@ -58,6 +59,9 @@ class Judge:
             if signal.has_noise(each.channels, rate)
         }
         self.noisy = bool(self.noises)
+        self.mixed = any(
+            signal.mixing(each.channels) is not None for signal, each, _ in fed if self.noisy
+        )
         self.recorded = any(
             signal.recording(each.channels, rate) is not None for signal, each, rate in fed
         )
@@ -163,11 +167,15 @@ class Judge:
         return judge_births(self.prediction, self.steady, self.witness)
 
     def _density(self) -> list[Check]:
+        if self.mixed:
+            return [Check.skipped("density", _MIXED)]
         return judge_density(self.prediction, self.fed)
 
     def _noise_power(self) -> list[Check]:
         if self.prediction.psd is None:
             return []
+        if self.mixed:
+            return [Check.skipped("noise power", _MIXED)]
         return [judge_noise_power(self.prediction, self.fed)]
 
     def _no_density(self) -> list[Check]:
