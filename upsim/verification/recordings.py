@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.network.feed import signals_of
+from upsim.theory.lines.statistics import NEIGHBOURS
 from upsim.verification.densities import Fed, density
 from upsim.verification.inputs import whole_periods
-from upsim.verification.lines import Lines, judge_sums, sides_of
+from upsim.verification.lines import Lines, judge_sums, malformed, sides_of
 from upsim.verification.report import Check
 from upsim.verification.witness import Run, Seen, Witness, run_samples
 from upsim.words.tolerance import probable
@@ -69,6 +70,9 @@ def judge_recorded_lines(prediction: Prediction, seen: Seen) -> list[Check]:
     # A sum of the periods, beside the error of the samples.
     error = seen.error + probable(turns, 1.0) * seen.size
     lines = Lines(Seen(cut.mean(axis=2), error))
+    wrong = malformed(prediction, samples.shape[1])
+    if wrong:
+        return [Check.wrong("lines", wrong)]
     sums = judge_sums(prediction, lines)
     tones = prediction.tones
     found = lines.at([tone.fraction for tone in tones])[0]
@@ -81,11 +85,32 @@ def judge_recorded_lines(prediction: Prediction, seen: Seen) -> list[Check]:
     sides = np.array([sides_of(Fraction(k, period)) for k in range(run.bounds.shape[1])])
     power = sides * np.abs(lines.amplitudes[0]) ** 2
     left = ~np.isnan(run.bounds)
-    above = np.maximum(power - np.nan_to_num(run.bounds), 0.0)[left]
-    about = "powers at all other places, against their upper bounds"
-    scale = 2 * np.sqrt(power)[left] + 2 * float(lines.tolerance.max())
-    checks.append(Check.worst("powers", about, above, 2 * float(lines.tolerance.max()) * scale))
+    claimed = power.copy()
+    beside = sides * _beside(samples[0, :, : turns * period], period)
+    for tone in tones:
+        # What the neighbours hold is taken off.
+        number = int(tone.fraction * period)
+        power[:, number] = np.maximum(power[:, number] - beside[:, number], 0.0)
+        claimed[:, number] = tone.power
+    off = np.where(left, power - np.nan_to_num(run.bounds), np.abs(claimed - power))
+    about = "powers less those of the neighbours; upper bounds at all other places"
+    widest = float(lines.tolerance.max())
+    scale = 2 * np.sqrt(claimed + beside) + 2 * widest
+    checks.append(Check.worst("powers", about, np.maximum(off, 0.0), 2 * widest * scale))
     return [*checks, *sums]
+
+
+def _beside(samples: Real, period: int) -> Real:
+    """Return the mean power of the bins next to each place, (channels, period // 2 + 1)."""
+    count = samples.shape[1]
+    turns = count // period
+    power = np.abs(np.fft.fft(samples, axis=1) / count) ** 2
+    reach = min(NEIGHBOURS, (turns - 1) // 2)
+    found = []
+    for number in range(period // 2 + 1):
+        near = [number * turns + step for step in range(-reach, reach + 1) if step]
+        found.append(power[:, np.array(near) % count].mean(axis=1))
+    return np.array(found).T
 
 
 def judge_recorded_density(

@@ -31,7 +31,7 @@ Complex = NDArray[np.complex128]
 FALSE_ALARM = 1e-3
 
 #: Neighbours to each side of a line that say how strong the rest is there.
-_NEIGHBOURS = 16
+NEIGHBOURS = 16
 
 #: Periods of a waveform whose lines are looked for: neighbours enough for a test.
 LEAST_TURNS = 16
@@ -205,7 +205,7 @@ def beside_neighbours(samples: Real, period: int, floor: Real) -> LineStatistics
     spectrum = np.fft.rfft(samples[:, : turns * period], axis=1, norm="forward")
     places = np.arange(period // 2 + 1)
     alone = (2 * places) % period == 0
-    count = min(_NEIGHBOURS, (turns - 1) // 2)
+    count = min(NEIGHBOURS, (turns - 1) // 2)
     steps = np.concatenate([np.arange(-count, 0), np.arange(1, count + 1)])
     beside = np.abs(places[:, None] * turns + steps)
     # Beyond half the rate is the mirror image.
