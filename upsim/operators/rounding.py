@@ -71,15 +71,11 @@ def running_error(
         given = error.reshape(groups, per_group, 1) ** 2
         passed = _largest_phase(kept.squares @ given, kept.phases)
     else:
-        out = operator.out_channels
-        terms, passed = np.zeros(out), np.zeros(out)
-        for group in kept:
-            # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
-            sizes = np.sqrt(group.count * (size.reshape(group.groups, -1) ** 2).sum(axis=1))
-            errors = error.reshape(group.groups, -1).max(axis=1)
-            each = out // group.groups
-            np.maximum(terms, group.taps * np.repeat(sizes, each), out=terms)
-            np.maximum(passed, (group.folded * np.repeat(errors, each)) ** 2, out=passed)
+        # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
+        sizes = np.sqrt((size.reshape(kept.groups, -1) ** 2).sum(axis=1))
+        errors = error.reshape(kept.groups, -1).max(axis=1)
+        terms = (kept.taps * sizes[:, None]).ravel()
+        passed = ((kept.folded * errors[:, None]) ** 2).ravel()
     if operator.offset is not None:
         terms = terms + np.abs(operator.offset).max(axis=1)
     own = probable(operator.terms + 1, 1.0, dtype) * terms
@@ -107,25 +103,23 @@ class _Exact:
 
 @dataclass(frozen=True, eq=False)
 class _Norms:
-    """The Euclidean norms of the taps that meet in one output phase, (out,) each.
+    """The largest Euclidean norms of the taps that meet in one output phase, (groups, rows) each.
 
-    ``folded``: of the taps as a period meets them; ``count``: taps of the phase.
+    ``taps``: times the root of the number of input samples that a row's taps see;
+    ``folded``: of the taps as a period meets them.
     """
 
     groups: int
-    count: int
     taps: Real
     folded: Real
 
 
 #: What depends on the weights alone is worked out once, for each period that is shorter than the
 #: taps, and once for all longer ones.
-_KNOWN: WeakKeyDictionary[Operator, dict[int | None, _Exact | tuple[_Norms, ...]]] = (
-    WeakKeyDictionary()
-)
+_KNOWN: WeakKeyDictionary[Operator, dict[int | None, _Exact | _Norms]] = WeakKeyDictionary()
 
 
-def _bound(operator: Operator, period: int | None) -> _Exact | tuple[_Norms, ...]:
+def _bound(operator: Operator, period: int | None) -> _Exact | _Norms:
     """Return what an operator does to sizes and errors."""
     if isinstance(operator, StretchFIR) and period is not None:
         # No two taps of one phase meet one sample of a period that is longer than the taps.
@@ -149,22 +143,23 @@ def _exact(operator: Operator, period: int | None) -> _Exact:
     return _Exact(len(sizes), np.concatenate(sizes, axis=1), np.concatenate(squares, axis=1))
 
 
-def _norms(operator: Operator, period: int | None) -> tuple[_Norms, ...]:
-    """Return the norms of a large operator, phase by phase."""
+def _norms(operator: Operator, period: int | None) -> _Norms:
+    """Return the norms of a large operator, the largest over the phases."""
     phases = None
     if period is not None:
         phases = list(_phases(operator))
         if all(np.unique(samples % period).size == samples.size for _, samples in phases):
             period = None
-    return tuple(
-        _Norms(
-            taps.shape[0],
-            samples.size,
-            _norm([taps]),
-            _norm([taps] if period is None else _folded(taps, samples, period)),
-        )
-        for taps, samples in phases or _phases(operator)
-    )
+    taps_norm: Real | float = 0.0
+    folded_norm: Real | float = 0.0
+    groups = 1
+    for taps, samples in phases or _phases(operator):
+        groups, own = len(taps), _norm([taps])
+        folded = own if period is None else _norm(_folded(taps, samples, period))
+        taps_norm = np.maximum(taps_norm, np.sqrt(samples.size) * own)
+        folded_norm = np.maximum(folded_norm, folded)
+    shape = (groups, operator.out_channels // groups)
+    return _Norms(groups, *(np.broadcast_to(norm, shape) for norm in (taps_norm, folded_norm)))
 
 
 def _norm(parts: Iterable[Real]) -> Real:
@@ -178,7 +173,7 @@ def _norm(parts: Iterable[Real]) -> Real:
             flat = part[:, first : first + size].reshape(groups, min(size, rows - first), -1)
             pieces.append(np.einsum("grk,grk->gr", flat, flat))
         total = total + np.concatenate(pieces, axis=1)
-    return np.asarray(np.sqrt(np.ravel(total)))
+    return np.asarray(np.sqrt(total))
 
 
 def _folded(taps: Real, samples: Index, period: int | None) -> Iterator[Real]:
