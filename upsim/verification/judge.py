@@ -6,7 +6,7 @@ named, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from upsim.answer.prediction import Prediction
@@ -126,7 +126,7 @@ class Judge:
         """The impulse responses from each input with noise, and its signal."""
         return [(signal, self.impulses(number)) for number, signal in self.noises.items()]
 
-    def _unknown(self, names: tuple[str, ...]) -> list[Check]:
+    def _unknown(self, names: Sequence[str]) -> list[Check]:
         """Name the claims that one run cannot decide."""
         what = "noise" if self.noisy else "a recording"
         reason = f"{what} through an activation or a normalisation: one run does not decide it"
@@ -141,10 +141,11 @@ class Judge:
             )
         else:
             checks += self._unknown(("density",))
+            found = [] if self.noisy else judge_recorded_lines(self.prediction, run.end)
             if not self.noisy:
-                checks += judge_recorded_lines(self.prediction, run.end)
-                left = ("frequencies", "shares", "first layers", "causes")
-                checks += self._unknown(left)
+                judged = {check.name for check in found}
+                checks += found
+                checks += self._unknown([name for name in _LINES if name not in judged])
         return checks
 
     def _lines(self) -> list[Check]:

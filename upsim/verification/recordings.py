@@ -61,9 +61,8 @@ def judge_recorded_lines(prediction: Prediction, seen: Seen) -> list[Check]:
     The mean of whole periods of the witness's output has the lines that a bin of their own has.
     """
     run = prediction.measured
-    if run is None:
-        reason = "the recording holds too few periods for lines of its own"
-        return [Check.skipped("lines", reason)]
+    if run is None:  # too few periods for lines of its own
+        return []
     samples, period = seen.samples, run.period
     turns = samples.shape[2] // period
     cut = samples[:, :, : turns * period].reshape(*samples.shape[:2], turns, period)
