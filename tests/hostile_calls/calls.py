@@ -291,7 +291,7 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
     "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
-    "Inspection", "Context",
+    "Inspection", "Context", "Measured",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = (

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from upsim.operators.operator import Operator, Real
 from upsim.operators.stretch_fir import StretchFIR
-from upsim.words.tolerance import probable
+from upsim.words.tolerance import Precision, probable
 
 Index = NDArray[np.intp]
 
@@ -37,7 +37,7 @@ def running_error(
     error: Real,
     *,
     period: int | None = None,
-    dtype: DTypeLike = np.float64,
+    dtype: Precision = np.float64,
 ) -> Real:
     """Return how far rounding may have moved the samples behind an operator.
 
