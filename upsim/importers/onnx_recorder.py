@@ -20,11 +20,11 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
+from upsim.importers.onnx_budget import Budget, bytes_made
 from upsim.importers.onnx_evaluation import (
     evaluated_node,
     made_shapes,
     node_runner,
-    refuse_large,
 )
 from upsim.importers.onnx_model import (
     OWN_DOMAINS,
@@ -41,7 +41,7 @@ Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
 
 #: Numbers of one value, at the few samples at which a model is followed.
-_LARGEST_VALUE = 2**26
+_LARGEST_VALUE = 2**24
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
@@ -73,6 +73,7 @@ class OnnxRecorder:
         self._shapes: dict[str, Shapes] = dict(inputs)
         self._known: dict[str, Known] = {}
         self._names: dict[str, int] = {}
+        self.budget = Budget(lambda: model.size)
         self._needed: list[int] = []
         self._used: set[str] = set()
         self._node: Any = None
@@ -299,7 +300,7 @@ class OnnxRecorder:
                 self.shapes(read)[place] if isinstance(read, str) else np.shape(read)
                 for read in reads
             ]
-            shapes.append(_broadcast(each))
+            shapes.append(broadcast_shape(each))
         self.step("elementwise", reads, made, tuple(shapes), function=function, **fields)
 
     def movement(
@@ -310,7 +311,10 @@ class OnnxRecorder:
         shapes: Shapes | Sequence[Shapes],
         **fields: Any,
     ) -> None:
-        """Write down a movement."""
+        """Write down a movement: where each number comes from is kept in memory."""
+        each: Any = [shapes] if isinstance(made, str) else list(shapes)
+        count = sum(prod(shape) for found in each for shape in found)
+        self.budget.take(8 * count, "where each number comes from")
         self.step("movement", reads, made, shapes, function=function, **fields)
 
     def copy(self, read: str, made: str) -> None:
@@ -343,6 +347,7 @@ class OnnxRecorder:
                 node,
                 {name: self.known(name)[place] for name in fixed},
                 {name: self.shapes(name)[place] for name in reads},
+                self.budget,
             )
             for place in self.places
         ]
@@ -379,7 +384,7 @@ class OnnxRecorder:
             given = [None if each is None else each[place] for each in arrays]
             key = tuple(id(each) for each in given)
             if key not in same:
-                refuse_large(node, given)
+                self.budget.take(bytes_made(node, given), f"a constant that {node.op_type} makes")
                 same[key] = evaluated_node(self.model, node, given)
             made.append(same[key])
         for number, name in enumerate(node.output):
@@ -485,7 +490,8 @@ def _without_time(array: Array, others: Sequence[Array]) -> Array:
     return array
 
 
-def _broadcast(shapes: Sequence[Shape]) -> Shape:
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of values of several shapes together."""
     try:
         return tuple(int(size) for size in np.broadcast_shapes(*shapes))
     except ValueError:
