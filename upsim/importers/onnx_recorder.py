@@ -7,6 +7,7 @@ length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -124,7 +125,9 @@ class OnnxRecorder:
         elif all(self.is_known(name) for name in reads) and node.op_type not in _RANDOM:
             self._fold(node)
         elif node.op_type in self.converters:
+            before = len(self.steps)
             self.converters[node.op_type](self, node)
+            self._add_run(node, before)
             rest = [name for name in self._used_outputs(node) if not self._is_there(name)]
             if rest:
                 self.opaque(node, "upsim has no formula for what else it makes", only=rest)
@@ -351,7 +354,6 @@ class OnnxRecorder:
             )
             for place in self.places
         ]
-        constants = {name: self.known(name)[0] for name in fixed}
         for made in self._used_outputs(node) if only is None else only:
             self.step(
                 "opaque",
@@ -360,8 +362,27 @@ class OnnxRecorder:
                 tuple(shapes[made] for shapes in each),
                 type=str(node.op_type),
                 reason=reason,
-                run=node_runner(self.model, node, constants, made),
+                run=self._runner(node, made),
             )
+
+    def _add_run(self, node: Any, first: int) -> None:
+        """Let a step that is a whole node be run, if no layer should say it."""
+        if len(self.steps) != first + 1 or self.steps[first].kind not in _MAY_BE_OPAQUE:
+            return
+        step = self.steps[first]
+        reads = [name for name in read_names(node) if not self.is_known(name)]
+        if step.makes == (node.output[0],) and list(dict.fromkeys(step.values)) == reads:
+            run = self._runner(node, node.output[0])
+            self.steps[first] = replace(step, fields={**step.fields, "run": run})
+
+    def _runner(self, node: Any, made: str) -> Callable[..., Array] | None:
+        """Return what runs a node; none where it reads what changes with the length."""
+        fixed = [name for name in read_names(node) if self.is_known(name)]
+        if any(
+            not _equal(each, self.known(name)[0]) for name in fixed for each in self.known(name)
+        ):
+            return None
+        return node_runner(self.model, node, {name: self.known(name)[0] for name in fixed}, made)
 
     # ------------------------------------------------------------------ folding
 
@@ -421,6 +442,9 @@ _KINDS = {
 
 #: The kind of each attribute that is read, by its name.
 _ATTRIBUTES = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+#: Kinds of steps that not every layer says.
+_MAY_BE_OPAQUE = ("convolution", "matmul", "normalisation", "reduce", "resize", "softmax")
 
 #: Nodes that make something else each time: they are never folded.
 _RANDOM = frozenset(
