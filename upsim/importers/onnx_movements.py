@@ -200,7 +200,7 @@ def _concat(recorder: OnnxRecorder, node: Any) -> None:
             raise ShapeError(
                 "values of these shapes cannot be concatenated",
                 given=" and ".join(map(str, each)),
-                fix="length=, or the lengths that the inputs have",
+                fix=recorder.longer_input(reads),
             )
         total = sum(shape[axis] for shape in each)
         shapes.append((*each[0][:axis], total, *each[0][axis + 1 :]))

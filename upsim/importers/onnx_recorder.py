@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -35,6 +36,7 @@ from upsim.importers.onnx_model import (
     refuse_other_counts,
     tensor_array,
 )
+from upsim.importers.onnx_part import with_multiple
 from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.wiring import unique
 
@@ -42,7 +44,7 @@ Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
 
 #: Numbers of one value, at the few samples at which a model is followed.
-_LARGEST_VALUE = 2**24
+LARGEST_VALUE = 2**24
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
@@ -303,8 +305,38 @@ class OnnxRecorder:
                 self.shapes(read)[place] if isinstance(read, str) else np.shape(read)
                 for read in reads
             ]
-            shapes.append(broadcast_shape(each))
+            shapes.append(broadcast_shape(each, self.longer_input(reads)))
         self.step("elementwise", reads, made, tuple(shapes), function=function, **fields)
+
+    def longer_input(self, reads: Sequence[str | Array]) -> str:
+        """Return what to write for ``inputs`` where values are of different lengths.
+
+        The lengths of some values behave as a ratio, and the shorter one is made of one input.
+        """
+        otherwise = "length=, or the lengths that the inputs have"
+        values = [each for each in reads if isinstance(each, str) and each in self._shapes]
+        pairs = [(first, second) for first in values for second in values if first != second]
+        for short, long in pairs:
+            if self.rank(short) != self.rank(long) or self.count != _TWO:
+                continue
+            ratios = {
+                Fraction(more, less)
+                for place in self.places
+                for less, more in zip(
+                    self.shapes(short)[place], self.shapes(long)[place], strict=True
+                )
+                if less != more and self.shapes(short)[0] != self.shapes(short)[1]
+            }
+            fed = self._inputs_of(short)
+            if len(ratios) == 1 and len(fed) == 1 and (ratio := ratios.pop()) > 1:
+                return with_multiple(self.model, self.inputs, fed.pop(), ratio) or otherwise
+        return otherwise
+
+    def _inputs_of(self, value: str) -> set[str]:
+        """Return the inputs of which a value is made."""
+        numbers = needed_nodes(self.model, value, self.inputs)
+        read = {name for number in numbers for name in self.model.reads[number]} | {value}
+        return read & set(self.inputs)
 
     def movement(
         self,
@@ -514,7 +546,11 @@ def _without_time(array: Array, others: Sequence[Array]) -> Array:
     return array
 
 
-def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+#: Lengths at which a model is followed that has not fixed its own.
+_TWO = 2
+
+
+def broadcast_shape(shapes: Sequence[Shape], fix: str = "") -> Shape:
     """Return the shape of values of several shapes together."""
     try:
         return tuple(int(size) for size in np.broadcast_shapes(*shapes))
@@ -522,7 +558,7 @@ def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
         raise ShapeError(
             "values of these shapes do not go together",
             given=" and ".join(map(str, shapes)),
-            fix="length=, or the lengths that the inputs have",
+            fix=fix,
         ) from None
 
 
@@ -533,11 +569,11 @@ def _checked(shapes: Shapes, value: str) -> Shapes:
             raise ShapeError(
                 "a value holds nothing", given=f"{value} of shape {shape}", fix="a longer length="
             )
-        if prod(shape) > _LARGEST_VALUE:
+        if prod(shape) > LARGEST_VALUE:
             raise TooLargeError(
                 "a value is too large to be followed",
                 given=f"{value} of shape {shape}",
-                expected=f"at most {_LARGEST_VALUE} numbers",
+                expected=f"at most {LARGEST_VALUE} numbers",
                 fix="a smaller length=",
             )
     return found
