@@ -34,6 +34,8 @@ def evaluated_node(model: OnnxModel, node: Any, given: Sequence[Array | None]) -
             "a node cannot be computed",
             given=f"{type(error).__name__}: {shown(str(error))}",
         ) from None
+    if any(isinstance(made[name], list | tuple) for name in node.output if name):
+        raise FileFormatError("a node makes a list of values", given=str(node.op_type))
     return [np.asarray(made[name]) if name else np.empty(0) for name in node.output]
 
 

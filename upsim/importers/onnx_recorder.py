@@ -39,12 +39,16 @@ from upsim.importers.onnx_model import (
 from upsim.importers.onnx_part import with_multiple
 from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.wiring import unique
+from upsim.words.arguments import shown
 
 Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
 
 #: Numbers of one value, at the few samples at which a model is followed.
 LARGEST_VALUE = 2**24
+
+#: What is said of a node that makes no sense in a way that no check has foreseen.
+UNREADABLE = "a node cannot be read"
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
@@ -94,6 +98,13 @@ class OnnxRecorder:
                 self._write(node)
             except UpsimError as error:
                 raise error.at(f"node {self.name!r} ({node.op_type})") from None
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # A file is untrusted: what no check has foreseen is an error in words, too.
+                raise FileFormatError(
+                    UNREADABLE,
+                    given=f"{type(error).__name__}: {shown(str(error))}",
+                    where=f"node {self.name!r} ({node.op_type})",
+                ) from error
         if output in self._known:
             raise NotPredictableError(
                 "the output is a constant of the model", given=output, fix="another output"
@@ -216,7 +227,14 @@ class OnnxRecorder:
 
     def numbers(self, name: str) -> list[list[int]]:
         """Return whole numbers, a list for each length."""
-        return [[int(each) for each in np.atleast_1d(array)] for array in self.known(name)]
+        arrays = [np.atleast_1d(array) for array in self.known(name)]
+        for array in arrays:
+            if array.ndim > 1 or array.dtype.kind not in "iu":
+                raise FileFormatError(
+                    "an argument must be a list of whole numbers",
+                    given=f"{shown(name)} of shape {array.shape} and type {array.dtype}",
+                )
+        return [[int(each) for each in array] for array in arrays]
 
     def operand(self, name: str) -> str | Array:
         """Return a tensor as a step reads it: a value's name, or an array."""
