@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from upsim.errors import UpsimError
+from upsim.errors import NotPredictableError, ShapeError, UpsimError
 from upsim.importers.convolutions import convolution_layers
 from upsim.importers.elementwise import Elementwise
 from upsim.importers.movements import moved
@@ -52,15 +52,20 @@ def lowered(
     Graph([('act', ReLU(), 'x')], inputs={'x': 2}, sample_rate=16000)
     """
     work = _Lowering(recording)
-    output = work.run()
+    try:
+        output = work.run()
+    except (NotPredictableError, ShapeError):
+        # Samples beside the signal that are no padding of a name: an opaque step holds them.
+        work = _Lowering(recording, with_ends=False)
+        output = work.run()
     return work.wiring.graph(output, sample_rate, name, notes)
 
 
 class _Lowering:
     """The values of a recording, as far as they are known."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, *, with_ends: bool = True) -> None:
+        self.recording, self.with_ends = recording, with_ends
         self.wiring = Wiring()
         self.views: dict[str, View] = {}
         self.held: dict[str, Held] = {}
@@ -100,7 +105,7 @@ class _Lowering:
             values = self.elementwise.plan(step)
             kept.append((step, values))
             needed.update(values)
-        return without_time_mixing(self.recording, kept[::-1])
+        return without_time_mixing(self.recording, kept[::-1], with_ends=self.with_ends)
 
     def _lower(self, step: Step) -> None:
         made = _LOWERINGS[step.kind](self, step)

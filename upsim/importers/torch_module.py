@@ -26,7 +26,14 @@ from upsim.importers.torch_copy import checked_module, double_copy, torch_packag
 from upsim.importers.torch_inputs import Given, given_inputs, opaque_paths, parameter_names
 from upsim.importers.torch_lengths import LengthConstantError, OtherOperationsError, joined
 from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
-from upsim.importers.torch_recorder import Recorder, Rules, Run, recording
+from upsim.importers.torch_recorder import (
+    ForwardError,
+    Recorder,
+    Rules,
+    Run,
+    forward_errors,
+    recording,
+)
 from upsim.importers.views import time_axis
 from upsim.network.graph import Graph
 from upsim.words.arguments import shown
@@ -174,7 +181,7 @@ class _Copied:
             each.name: tensors[each.name].numpy().copy() for each in self.given if each.is_signal
         }
         with recording(recorder):
-            made = self._chosen(self._called(tensors))
+            made = self._chosen(self._called(recorder, tensors))
         return Ran(Run(arrays=arrays), "", np.array(made.numpy(), dtype=np.float64))
 
     def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> Ran:
@@ -188,7 +195,7 @@ class _Copied:
                 recorder.run.shapes[each.name] = tuple(tensor.shape)
                 recorder.run.arrays[each.name] = tensor.numpy().copy()
         with self._watched(recorder), recording(recorder):
-            made = self._called(tensors)
+            made = self._called(recorder, tensors)
             chosen = self._chosen(made)
             is_value = recorder.is_value(chosen)
             value = recorder.read(chosen) if is_value else None
@@ -207,7 +214,18 @@ class _Copied:
             )
         return Ran(recorder.run, value, np.array(chosen.detach().numpy(), dtype=np.float64))
 
-    def _called(self, tensors: Mapping[str, Any]) -> Any:
+    def _called(self, recorder: Recorder, tensors: Mapping[str, Any]) -> Any:
+        """Return what forward makes of tensors; its errors are those of the module."""
+        is_scripted = any(
+            isinstance(each, self.torch.jit.ScriptModule) for each in self.module.modules()
+        )
+        fix = "input= as the module takes it"
+        if is_scripted:
+            fix += ", or the module before it was scripted: its constants may be in float32"
+        with forward_errors(recorder, fix):
+            return self._forward(tensors)
+
+    def _forward(self, tensors: Mapping[str, Any]) -> Any:
         names = [each.name for each in self.given]
         known_by_name = self.names[: len(names)]
         further = [f"input{number + 1}" for number in range(len(known_by_name), len(names))]
@@ -228,9 +246,14 @@ class _Copied:
                 own = vars(each).get("forward")
                 object.__setattr__(each, "forward", wrapped(recorder, each, why))
                 stack.callback(_restore, each, own)
-                del path
+                if isinstance(each, self.torch.jit.ScriptModule):
+                    self._place(recorder, path, each, stack)
             for path, each in self.module.named_modules():
                 if not path:
+                    continue
+                if isinstance(each, self.torch.jit.ScriptModule):
+                    if path not in chosen:
+                        self._place(recorder, path, each, stack)
                     continue
                 before = each.register_forward_pre_hook(
                     lambda _module, _args, path=path: recorder.enter(path), prepend=True
@@ -239,6 +262,19 @@ class _Copied:
                 stack.callback(before.remove)
                 stack.callback(after.remove)
             yield
+
+    def _place(self, recorder: Recorder, path: str, module: Any, stack: ExitStack) -> None:
+        """Note the calls of a scripted module, which takes no hooks; its parts call no Python."""
+        own, forward = vars(module).get("forward"), module.forward
+
+        def placed(*args: Any, **kwargs: Any) -> Any:
+            recorder.enter(path)
+            made = forward(*args, **kwargs)
+            recorder.leave()
+            return made
+
+        object.__setattr__(module, "forward", placed)
+        stack.callback(_restore, module, own)
 
     def _chosen(self, made: Any) -> Any:
         """Return the tensor that is the output."""
@@ -391,7 +427,7 @@ class _Copied:
                 continue
             try:
                 further = self.run(axes, other, first.run) if has_noise else self.plain(axes, other)
-            except ArgumentError:
+            except ForwardError:
                 continue  # a length that the module does not take
             try:
                 compare(graph, record, further)
@@ -429,7 +465,7 @@ class _Copied:
             self.module.train(mode)
             try:
                 made.append(self.plain(axes, self._length(axes)).made)
-            except ArgumentError:
+            except ForwardError:
                 made.append(None)
         self.module.eval()
         one, other = made
