@@ -195,6 +195,40 @@ def test_a_frozen_module_is_refused(kind):
             graph_of(module, (1, 2, 12))
 
 
+# ---------------------------------------------------------------------- what is compared and noted
+
+
+def test_an_activation_that_is_wrong_far_from_zero_is_found(monkeypatch):
+    """The clamp of ReLU6 is at 6: the numbers of one draw of a few samples do not reach it."""
+    original = torch_module._RULES.known["hardtanh"]
+
+    def wrong(recorder, operation):
+        operation.given["max_val"] = 8.0
+        return original(recorder, operation)
+
+    monkeypatch.setitem(torch_module._RULES.known, "hardtanh", wrong)
+    with pytest.raises(NotPredictableError, match="RMS 30"):
+        graph_of(nn.ReLU6().eval(), (1, 2, 12))
+
+
+@dataclass
+class Both:
+    audio: object
+    mel: object
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [lambda x, y: (x, y), lambda x, y: {"a": x, "b": y}, Both],
+    ids=["tuple", "dict", "dataclass"],
+)
+def test_notes_say_which_lengths_were_compared_and_which_output_was_taken(pack):
+    module = zoo.seeded(Lambda, lambda module, x: pack(2 * x, 3 * x))
+    notes = graph_of(module, (1, 2, 12)).notes
+    assert any("inputs of 12, 13, 14, 15 samples" in note for note in notes)
+    assert any("output=" in note for note in notes)
+
+
 # ---------------------------------------------------------------------- whose error it is
 
 

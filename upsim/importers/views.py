@@ -50,7 +50,7 @@ def time_axis(shapes: Sequence[Shape]) -> int | None:
             "two axes of a value grow with the length, so neither is time alone",
             given=" and ".join(map(str, shapes)),
             expected="one axis of time, as every step but attention has it",
-            fix="inputs= behind it",
+            fix="the part of the model behind it",
         )
     return growing[0] if growing else None
 
@@ -219,7 +219,8 @@ def _still_layers(flat: Sequence[Places], channels: int) -> list[Layer]:
     numbers = flat[-1][:, 0]
     if any(np.any(places != numbers[:, None]) for places in flat) or np.any(numbers < 0):
         raise NotPredictableError(
-            "a value without time is laid out along time", fix="inputs= behind this step"
+            "a value without time is laid out along time",
+            fix="the part of the model behind this step",
         )
     if np.array_equal(numbers, np.arange(channels)):
         return []
