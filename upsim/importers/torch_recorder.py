@@ -139,6 +139,10 @@ class Recorder:
         self._foreign: Exception | None = None
         self.is_asleep = False
 
+    def finish(self) -> None:
+        """Let go of the tensors, so that they are freed at once; what is written down stays."""
+        del self.values
+
     # ------------------------------------------------------------------ places
 
     @property
@@ -450,6 +454,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
             raise recorder.failure
     finally:
         torch.set_default_dtype(precision)
+        recorder.finish()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from upsim.answer.context import ChunkError, Context
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.network.graph import Graph, needs_network
-from upsim.neural.run import run_graph
+from upsim.neural.run import run_to_end
 from upsim.theory.reports.context import (
     Overlap,
     Reach,
@@ -233,7 +233,7 @@ class _Seams:
                 for number, each in enumerate(graph.inputs)
             ]
             self.tell(turn / _RUNS, "the whole")
-            whole = run_graph(graph, [each[None] for each in inputs])[graph.end][0, :, start:stop]
+            whole = run_to_end(graph, [each[None] for each in inputs])[0, :, start:stop]
             reference += float((whole**2).mean()) / _RUNS
             for number, (asked, fed) in enumerate(listed):
                 if fed == self.whole:
@@ -256,7 +256,7 @@ class _Seams:
             ratio = self.graph.input_rates[number] / self.graph.input_rate
             low, high = int(first * ratio), int((first + total) * ratio)
             cut.append(samples[None, :, low:high])
-        made = run_graph(self.graph, cut)[self.graph.end][0, :, start:stop]
+        made = run_to_end(self.graph, cut)[0, :, start:stop]
         return np.asarray(np.square(made - whole)).ravel()
 
     def _error(
