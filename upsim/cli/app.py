@@ -10,6 +10,7 @@ import typer
 from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
+from upsim.cli.measuring import measure
 from upsim.cli.model_options import with_model_options
 from upsim.cli.predicting import predict
 from upsim.cli.reporting import boundaries, context, cost, lengths, overlap, replicas
@@ -27,6 +28,7 @@ app = typer.Typer(
 COMMANDS = (
     predict,
     explain,
+    measure,
     verify,
     compare,
     inspect,

@@ -188,6 +188,9 @@ def _recording(text: str, stack: Graph, channel: int | None) -> Recorded:
 
     from upsim.files.audio import resampled
 
+    if Path(text).suffix.lower() in (".npy", ".npz"):
+        # Frames come at the rate of the network's input.
+        return Recorded.from_file(text, sample_rate=stack.input_rate, channel=channel)
     found = Recorded.from_file(text, channel=channel)
     samples = np.atleast_2d(np.asarray(found.samples))
     own, wanted = Fraction(found.sample_rate), stack.input_rate

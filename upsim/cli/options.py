@@ -24,7 +24,7 @@ SignalOption = Annotated[
         "-s",
         metavar="SIGNAL",
         help="constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or the path of a WAV "
-        "or FLAC file. Given several times, they are added.",
+        "or FLAC file, or of frames (.npy, .npz). Given several times, they are added.",
     ),
 ]
 SeedOption = Annotated[
