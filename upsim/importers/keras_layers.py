@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,27 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.importers.functions import layer_of
+from upsim.importers.keras_activations import ACTIVATION_LAYERS, activated
+from upsim.importers.keras_reading import Parts, Read, failure, is_keras, numbers, refuse
 from upsim.layers import (
-    ELU,
     Add,
     Average,
     BatchNorm,
     Bias,
-    Clamp,
     Concatenate,
     Conv,
     Crop,
     Layer,
     LayerNorm,
-    LeakyReLU,
     Multiply,
     Nearest,
     Opaque,
     Pad,
     PeriodicShuffle,
-    PReLU,
-    ReLU,
     Subtract,
     TransposedConv,
 )
@@ -38,39 +33,6 @@ from upsim.neural.run import run
 from upsim.words.arguments import shown
 
 Array = NDArray[np.float64]
-
-#: A layer and what is added to the name of its node; "" for the layer that bears the name itself.
-Parts = list[tuple[str, Layer]]
-
-
-class Read:
-    """What a layer's reader knows beside the layer, and what it finds.
-
-    Parameters
-    ----------
-    channels : int
-        Of the (first) value that the layer reads.
-    notes : list of str
-        What a user should know; readers append to it.
-    """
-
-    def __init__(self, channels: int, notes: list[str]) -> None:
-        self.channels = channels
-        self.notes = notes
-        #: The length must be a multiple of this for the layer to do what its graph does.
-        self.divides = 1
-
-    def note(self, text: str) -> None:
-        """Add a note once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-
-def numbers(value: Any) -> Array:
-    """Return a Keras variable as an array, exactly."""
-    import keras
-
-    return np.asarray(keras.ops.convert_to_numpy(value), dtype=np.float64)
 
 
 def _single(value: Any) -> int:
@@ -85,125 +47,6 @@ def _refuse_channels_first(layer: Any) -> None:
             given='data_format="channels_first"',
             expected='data_format="channels_last"',
         )
-
-
-def _refuse(layer: Any, name: str, usual: object) -> None:
-    """Refuse a field that is not as usual."""
-    value = getattr(layer, name, usual)
-    if value != usual:
-        raise NotPredictableError(
-            f"{type(layer).__name__} with another {name} is not read",
-            given=f"{name}={shown(value)}",
-            expected=f"{name}={usual!r}",
-        )
-
-
-# ---------------------------------------------------------------------- activations
-
-
-#: Keras' activations where they are called otherwise, or have arguments of their own.
-_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
-    "leaky_relu": ("leaky_relu", {"slope": 0.2}),
-    "swish": ("silu", {}),
-    "softplus": ("softplus", {"threshold": 20.0}),
-    "relu6": ("clip", {"least": 0.0, "most": 6.0}),
-    "hard_tanh": ("clip", {"least": -1.0, "most": 1.0}),
-    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "hard_silu": ("hard_swish", {}),
-    "hard_shrink": ("shrink", {"width": 0.5}),
-    "soft_shrink": ("shrink", {"width": 0.5, "bias": 0.5}),
-    "sparse_sigmoid": ("hard_sigmoid", {"alpha": 0.5, "beta": 0.5}),
-    "squareplus": ("square_plus", {"b": 4.0}),
-    "exponential": ("exp", {}),
-}
-_SAME = (
-    "relu tanh sigmoid silu elu gelu celu selu mish softsign log_sigmoid tanh_shrink sparse_plus"
-)
-_ACTIVATIONS |= {name: (name, {}) for name in _SAME.split()}
-
-
-def _named_activation(name: str) -> Layer | None:
-    """Return the layer of an activation's name; None for a wire."""
-    if name == "linear":
-        return None
-    if name not in _ACTIVATIONS:
-        raise NotPredictableError(
-            f"the activation {name} is not read",
-            given=shown(name),
-            expected=", ".join(sorted(["linear", *_ACTIVATIONS])),
-        )
-    return layer_of(*_ACTIVATIONS[name])
-
-
-def _activated(function: Any, read: Read) -> Parts:
-    """Return the activation of a layer, a function or a layer itself, as a node of its own."""
-    import keras
-
-    if function is None:
-        return []
-    if isinstance(function, keras.Layer) and type(function).__name__ in _ACTIVATION_LAYERS:
-        if not function.built:
-            raise ArgumentError(
-                "the layer that is an activation has no weights yet",
-                given=f"activation={type(function).__name__}, not built",
-                fix="call the model once, on zeros say",
-            )
-        parts = _ACTIVATION_LAYERS[type(function).__name__](function, read)
-        return [(str(function.name), layer) for _, layer in parts]
-    try:
-        name = keras.activations.serialize(function)
-    except Exception:  # noqa: BLE001 - a function of the user's, which Keras cannot name
-        name = None
-    if not isinstance(name, str):
-        name = getattr(function, "__name__", "") or type(function).__name__
-    layer = _named_activation(name)
-    return [] if layer is None else [(name, layer)]
-
-
-def _activation(layer: Any, read: Read) -> Parts:
-    return [("", each) for _, each in _activated(layer.activation, read)]
-
-
-def _relu(layer: Any, _read: Read) -> Parts:
-    _refuse(layer, "threshold", 0.0)
-    slope = float(layer.negative_slope or 0.0)
-    if layer.max_value is None:
-        return [("", LeakyReLU(slope) if slope else ReLU())]
-    _refuse(layer, "negative_slope", 0.0)
-    return [("", Clamp(0.0, float(layer.max_value)))]
-
-
-def _leaky_relu(layer: Any, _read: Read) -> Parts:
-    return [("", LeakyReLU(float(layer.negative_slope)))]
-
-
-def _elu(layer: Any, _read: Read) -> Parts:
-    return [("", ELU(float(layer.alpha)))]
-
-
-def _prelu(layer: Any, read: Read) -> Parts:
-    slopes = numbers(layer.alpha)  # (time or 1, channels or 1)
-    if slopes.shape[0] > 1 and np.ptp(slopes, axis=0).any():
-        raise NotPredictableError(
-            "a PReLU with a slope for each moment is not read",
-            given=f"slopes of shape {slopes.shape}",
-            expected="one slope a channel",
-            fix="keras.layers.PReLU(shared_axes=[1])",
-        )
-    if slopes.shape[0] > 1:
-        read.note("a PReLU has equal slopes for all moments; one a channel is taken")
-    own = slopes[0]
-    return [("", PReLU(own.size, weight=own))]
-
-
-#: Layers that may stand as ``activation=`` of another one.
-_ACTIVATION_LAYERS: dict[str, Callable[[Any, Read], Parts]] = {
-    "Activation": _activation,
-    "ReLU": _relu,
-    "LeakyReLU": _leaky_relu,
-    "ELU": _elu,
-    "PReLU": _prelu,
-}
 
 
 # ---------------------------------------------------------------------- convolutions
@@ -249,7 +92,7 @@ def _conv(layer: Any, read: Read) -> Parts:
         weight=weight,
     )
     padded: Parts = [("pad", Pad(left, right))] if left or right else []
-    return [*padded, ("", conv), *_activated(layer.activation, read)]
+    return [*padded, ("", conv), *activated(layer.activation, read)]
 
 
 def _transposed(layer: Any, read: Read) -> Parts:
@@ -275,7 +118,7 @@ def _transposed(layer: Any, read: Read) -> Parts:
         )
         offset: Parts = [] if bias is False else [("bias", Bias(bias))]
         cropped: Parts = [("", plain), ("crop", Crop(left, right)), *offset]
-        return [*cropped, *_activated(layer.activation, read)]
+        return [*cropped, *activated(layer.activation, read)]
     conv = TransposedConv(
         read.channels,
         weight.shape[1],
@@ -289,7 +132,7 @@ def _transposed(layer: Any, read: Read) -> Parts:
         weight=weight,
     )
     crop: Parts = [("crop", Crop(0, right - left))] if right > left else []
-    return [("", conv), *crop, *_activated(layer.activation, read)]
+    return [("", conv), *crop, *activated(layer.activation, read)]
 
 
 def _crops(layer: Any, taps: int, reach: int) -> tuple[int, int]:
@@ -321,10 +164,10 @@ def _crops(layer: Any, taps: int, reach: int) -> tuple[int, int]:
 
 def _dense(layer: Any, read: Read) -> Parts:
     """Return Dense on the last axis: a convolution of one tap."""
-    _refuse(layer, "quantization_mode", None)
+    refuse(layer, "quantization_mode", None)
     weight = numbers(layer.kernel).T[:, :, None]
     conv = Conv(read.channels, weight.shape[0], 1, bias=_bias_of(layer), weight=weight)
-    return [("", conv), *_activated(layer.activation, read)]
+    return [("", conv), *activated(layer.activation, read)]
 
 
 # ---------------------------------------------------------------------- samples
@@ -368,7 +211,7 @@ def _batch_norm(layer: Any, read: Read) -> Parts:
 
 def _layer_norm(layer: Any, read: Read) -> Parts:
     _refuse_axis(layer)
-    _refuse(layer, "rms_scaling", False)
+    refuse(layer, "rms_scaling", False)
     norm = LayerNorm(
         read.channels,
         float(layer.epsilon),
@@ -395,8 +238,8 @@ def _recurrent(layer: Any, read: Read) -> Parts:
     import keras
 
     inner = getattr(layer, "forward_layer", layer)
-    _refuse(inner, "return_state", False)
-    _refuse(inner, "stateful", False)
+    refuse(inner, "return_state", False)
+    refuse(inner, "stateful", False)
     length = 8
     shape = tuple(layer.compute_output_shape((1, length, read.channels)))
     if len(shape) != 3 or shape[1] != length:
@@ -447,7 +290,7 @@ LAYERS: dict[str, Callable[[Any, Read], Parts]] = {
     "UpSampling1D": _upsampling,
     "ZeroPadding1D": _zero_padding,
     "Cropping1D": _cropping,
-    **_ACTIVATION_LAYERS,
+    **ACTIVATION_LAYERS,
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "Bidirectional"), _recurrent),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
@@ -500,17 +343,6 @@ def shuffle_of(keras: Any, layer: Any, channels: int, given: Sequence[Any]) -> L
         raise refusal
     factor, order = min(found)
     return PeriodicShuffle(factor, order)
-
-
-def is_keras(kind: type) -> bool:
-    """Return whether a class is one of Keras' own."""
-    return kind.__module__.partition(".")[0] == "keras"
-
-
-def failure(error: Exception) -> str:
-    """Return a stranger's error on one line; Keras writes some words in bold."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
-    return f"{type(error).__name__}: {text[:200]}"
 
 
 def _shuffles(samples: Array, own: Array) -> set[tuple[int, str]]:

@@ -21,14 +21,8 @@ from upsim.errors import (
     ShapeError,
     UpsimError,
 )
-from upsim.importers.keras_layers import (
-    LAYERS,
-    MERGINGS,
-    Read,
-    failure,
-    is_keras,
-    shuffle_of,
-)
+from upsim.importers.keras_layers import LAYERS, MERGINGS, shuffle_of
+from upsim.importers.keras_reading import Read, failure, is_keras
 from upsim.layers import Bias, Layer, Scale
 from upsim.network.graph import Graph
 from upsim.neural.run import run_graph
