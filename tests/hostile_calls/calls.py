@@ -192,6 +192,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "label": lambda: "1",
     "radius": lambda: 2,
     "turns": lambda: Fraction(1, 4),
+    "image_gains.turns": lambda: [Fraction(1, 4)],
     "taps": lambda: np.ones((1, 1, 3)),
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
