@@ -148,15 +148,20 @@ def _crops(layer: Any, taps: int, reach: int) -> tuple[int, int]:
     impulse = np.zeros((1, 2 * middle + 1, 1), np.float32)
     kernel = np.zeros((taps, 1, 1), np.float32)
     impulse[0, middle] = kernel[0] = 1.0
-    made = keras.ops.conv_transpose(
-        keras.ops.convert_to_tensor(impulse),
-        keras.ops.convert_to_tensor(kernel),
-        strides=stride,
-        padding=layer.padding,
-        output_padding=layer.output_padding,
-        data_format="channels_last",
-        dilation_rate=_single(layer.dilation_rate),
-    )
+    try:
+        made = keras.ops.conv_transpose(
+            keras.ops.convert_to_tensor(impulse),
+            keras.ops.convert_to_tensor(kernel),
+            strides=stride,
+            padding=layer.padding,
+            output_padding=layer.output_padding,
+            data_format="channels_last",
+            dilation_rate=_single(layer.dilation_rate),
+        )
+    except Exception as error:  # noqa: BLE001 - a backend raises what it likes
+        raise ArgumentError(
+            "Keras itself cannot run this layer on this backend", given=failure(error)
+        ) from None
     response = numbers(made)[0, :, 0]
     left = middle * stride - int(np.abs(response).argmax())
     return left, 2 * middle * stride + reach - left - response.size
