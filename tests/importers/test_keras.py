@@ -382,6 +382,12 @@ def refused():
             chain(layers.Conv1D(2, 3, data_format="channels_first"), time=8),
             r"channels stand first",
         ),
+        (
+            keras.Sequential(
+                [keras.Input((3, None)), layers.Conv1D(2, 3, data_format="channels_first")]
+            ),
+            r"channels seem to stand first. given: shape \(None, 3, None\)",
+        ),
         (keras.Sequential([layers.Conv1D(2, 3)]), r"the model has no graph of layers"),
         (keras.Model(value, [value, layers.ReLU()(value)]), r"several outputs"),
         (keras.Model(value, value), r"computes nothing"),
@@ -391,7 +397,7 @@ def refused():
     ]
 
 
-@pytest.mark.parametrize("number", range(21))
+@pytest.mark.parametrize("number", range(22))
 def test_what_cannot_be_read_is_refused_at_its_layer(number):
     model, message = refused()[number]
     with pytest.raises(UpsimError, match=message):
@@ -426,6 +432,8 @@ def test_what_is_not_installed_is_named(missing, monkeypatch):
 def test_what_is_no_model_is_refused():
     with pytest.raises(ArgumentTypeError, match=r"needs a Keras model"):
         upsim.from_keras(3, sample_rate=8000)
+    with pytest.raises(ArgumentTypeError, match=r"fix: keras.saving.load_model"):
+        upsim.from_keras("model.keras", sample_rate=8000)
 
 
 def test_a_graph_that_makes_something_else_is_never_returned(monkeypatch):

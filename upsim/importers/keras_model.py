@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import lcm
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,9 @@ def from_keras(model: object, *, sample_rate: object) -> Graph:
             "from_keras needs a Keras model",
             given=shown(model),
             expected="a keras.Model, sequential or functional",
+            fix="keras.saving.load_model(path), for a file"
+            if isinstance(model, str | Path)
+            else "",
         )
     reader = _Reader(keras)
     try:
@@ -138,6 +142,13 @@ class _Reader:
     def channels(self, tensor: Any) -> int:
         """Return the channels of a value (batch, time, channels)."""
         shape = tuple(tensor.shape)
+        if len(shape) == 3 and shape[2] is None and shape[1] is not None:
+            raise ShapeError(
+                "the last axis of a value has no length: channels seem to stand first",
+                given=f"shape {shape}",
+                expected='(batch, time, channels), data_format="channels_last"',
+                where=str(tensor._keras_history.operation.name),
+            )
         if len(shape) != 3 or shape[2] is None:
             raise ShapeError(
                 "a value is no signal: it has not the axes (batch, time, channels)",
