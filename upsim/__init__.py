@@ -80,7 +80,8 @@ if TYPE_CHECKING:
     from upsim.importers.torch_module import from_torch
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.measuring import measure
-    from upsim.network.graph import Graph, Input
+    from upsim.network.graph import Graph
+    from upsim.network.node import Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled
