@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from upsim.layers.base import Layer
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
+from upsim.network.graph import Graph, refuse_several_inputs
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.neural.batch import as_batch
 from upsim.neural.branches import merged
 from upsim.neural.precision import Signal

@@ -28,6 +28,7 @@ from upsim.words.arguments import (
     whole_number,
 )
 from upsim.words.progress import Progress, told
+from upsim.words.units import counted
 
 Array = NDArray[np.float64]
 
@@ -198,7 +199,7 @@ class _Seams:
         found = []
         listed = self._contexts()
         for number, (asked, fed) in enumerate(listed):
-            self.tell(number / len(listed), f"context of {asked} frames")
+            self.tell(number / len(listed), f"context of {counted(asked, 'frame')}")
             powers, largest = self._differ(whole, fed)
             found.append(
                 self._error(asked, fed, powers.reshape(1, -1), reference, float(largest.max()) ** 2)
@@ -240,7 +241,7 @@ class _Seams:
                     sums[number].append(np.zeros(1))
                     continue
                 part = (turn + number / len(listed)) / _RUNS
-                self.tell(part, f"context of {asked} frames")
+                self.tell(part, f"context of {counted(asked, 'frame')}")
                 sums[number].append(self._run(inputs, fed, np.asarray(whole, dtype=np.float64)))
         return [
             self._error(asked, fed, np.array(squares), reference, None)

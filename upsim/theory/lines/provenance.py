@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
 from upsim.layers.merging import Concatenate, Merging
-from upsim.network.graph import Graph, Node, walk_back
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk_back
 from upsim.operators import Operator
 from upsim.operators.repeating import Repeating
 from upsim.operators.rows import rows_at
