@@ -187,17 +187,18 @@ def _once(items: Any, what: str) -> dict[str, Any]:
 def _makers(graph: Any, given: Collection[str], reads: Sequence[Sequence[str]]) -> dict[str, int]:
     """Return which node makes each value; each is made once, of what is there before."""
     makers: dict[str, int] = {}
-    later = {made for node in graph.node for made in node.output}
     for number, node in enumerate(graph.node):
+        outputs = list(node.output)
         for name in reads[number]:
             if name not in given and name not in makers:
                 why = "a later node makes it: the nodes go round in a circle, or are out of order"
+                later = {made for node in graph.node for made in node.output}
                 raise FileFormatError(
                     "a node reads a value that is not there",
                     given=f"{shown(name)}; {why if name in later else 'nothing makes it'}",
                     where=_called(node, number),
                 )
-        for name in node.output:
+        for name in outputs:
             if not name:
                 continue
             if name in given or name in makers:
@@ -205,7 +206,7 @@ def _makers(graph: Any, given: Collection[str], reads: Sequence[Sequence[str]]) 
                     "a value is made twice", given=shown(name), where=_called(node, number)
                 )
             makers[name] = number
-        for text in (node.op_type, node.domain, node.name, *node.output):
+        for text in (node.op_type, node.domain, node.name, *outputs):
             if type(text) is not str:
                 raise FileFormatError(
                     "a name is no text", given=shown(text), where=_called(node, number)
