@@ -1,10 +1,12 @@
 """Settings of the documentation site, built offline; no page asks anything of the network."""
 
+import sys
 from pathlib import Path
 
 import upsim
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # coursework: how the course's pages are made
 EXAMPLES = HERE.parent / "examples"
 
 project = "upsim"
@@ -21,6 +23,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
+    "coursework.directives",
 ]
 # sg_execution_times: an older gallery build may have left it; it loads tables from a CDN.
 exclude_patterns = ["_build", "_static", "sg_execution_times.rst"]

@@ -29,10 +29,12 @@ FLOORS = {
     "upsim.answer": 4,
     "upsim.neural": 5,
     "upsim.verification": 5,
+    "upsim.measuring": 5,
     "upsim.importers": 6,
     "upsim.models": 6,
     "upsim.testing": 7,
     "upsim.cli": 7,
+    "upsim.course": 7,
     "upsim.__main__": 7,
 }
 ROOT_FLOOR = 7  # upsim/__init__.py itself, the face

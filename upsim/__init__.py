@@ -53,6 +53,8 @@ _HOMES = {
     "upsim.importers.keras_model": "from_keras",
     "upsim.importers.onnx_file": "from_onnx",
     "upsim.importers.torch_module": "from_torch",
+    "upsim.measuring": "measure",
+    "upsim.answer.measured": "Measured",
     "upsim.verification": "verify",
     "upsim.verification.chunks": "context",
     "upsim.answer.context": "Context",
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from upsim.answer.context import Context
     from upsim.answer.explanation import explain
     from upsim.answer.inspection import Inspection, inspect
+    from upsim.answer.measured import Measured
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     from upsim.importers.onnx_file import from_onnx
     from upsim.importers.torch_module import from_torch
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
+    from upsim.measuring import measure
     from upsim.network.graph import Graph, Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack

@@ -192,6 +192,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "label": lambda: "1",
     "radius": lambda: 2,
     "turns": lambda: Fraction(1, 4),
+    "image_gains.turns": lambda: [Fraction(1, 4)],
     "taps": lambda: np.ones((1, 1, 3)),
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
@@ -291,7 +292,7 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
     "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
-    "Inspection", "Context",
+    "Inspection", "Context", "Measured",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = (

@@ -314,3 +314,25 @@ def test_a_graph_that_makes_something_else_is_never_returned(monkeypatch):
     )
     with pytest.raises(UpsimError, match=r"makes another length"):
         upsim.from_keras(chain(layers.UpSampling1D(2)), sample_rate=8000)
+
+
+#: A wire, those of another reading of the axes, and what needs an argument.
+NOT_ELEMENTWISE = {"linear", "softmax", "log_softmax", "sparsemax", "glu", "threshold"}
+NAMES = sorted(
+    name
+    for name, function in vars(keras.activations).items()
+    if callable(function) and not name.startswith("_") and name == getattr(function, "__name__", "")
+    if name not in {"get", "serialize", "deserialize", *NOT_ELEMENTWISE}
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_activation_of_keras(name):
+    model = keras.Sequential([layers.Input((None, 2)), layers.Activation(name)])
+    graph = upsim.from_keras(model, sample_rate=8000)
+    sizes = np.concatenate([[0.0], 10.0 ** np.linspace(-6, 1, 29)])
+    samples = np.stack([sizes, -sizes])
+    made = keras.ops.convert_to_numpy(model(samples.T[None].astype(np.float32)))[0].T
+    got = upsim.predict(graph, upsim.Recorded(samples, 8000)).waveform
+    size = 1 + np.abs(samples) + np.abs(made)
+    assert np.all(np.abs(got - made) <= rounding(16, 1.0, np.float32) * size)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError
+from upsim.importers.functions import layer_of
 from upsim.layers import (
     ELU,
-    GELU,
     Add,
     Average,
     BatchNorm,
@@ -31,11 +31,7 @@ from upsim.layers import (
     PeriodicShuffle,
     PReLU,
     ReLU,
-    Sigmoid,
-    SiLU,
-    Softplus,
     Subtract,
-    Tanh,
     TransposedConv,
 )
 from upsim.neural.run import run
@@ -108,28 +104,38 @@ def _refuse(layer: Any, name: str, usual: object) -> None:
 # ---------------------------------------------------------------------- activations
 
 
+#: Keras' activations where they are called otherwise, or have arguments of their own.
+_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "leaky_relu": ("leaky_relu", {"slope": 0.2}),
+    "swish": ("silu", {}),
+    "softplus": ("softplus", {"threshold": 20.0}),
+    "relu6": ("clip", {"least": 0.0, "most": 6.0}),
+    "hard_tanh": ("clip", {"least": -1.0, "most": 1.0}),
+    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_silu": ("hard_swish", {}),
+    "hard_shrink": ("shrink", {"width": 0.5}),
+    "soft_shrink": ("shrink", {"width": 0.5, "bias": 0.5}),
+    "sparse_sigmoid": ("hard_sigmoid", {"alpha": 0.5, "beta": 0.5}),
+    "squareplus": ("square_plus", {"b": 4.0}),
+    "exponential": ("exp", {}),
+}
+_SAME = (
+    "relu tanh sigmoid silu elu gelu celu selu mish softsign log_sigmoid tanh_shrink sparse_plus"
+)
+_ACTIVATIONS |= {name: (name, {}) for name in _SAME.split()}
+
+
 def _named_activation(name: str) -> Layer | None:
     """Return the layer of an activation's name; None for a wire."""
-    made: dict[str, Layer | None] = {
-        "linear": None,
-        "relu": ReLU(),
-        "leaky_relu": LeakyReLU(0.2),
-        "tanh": Tanh(),
-        "sigmoid": Sigmoid(),
-        "silu": SiLU(),
-        "swish": SiLU(),
-        "softplus": Softplus(),
-        "elu": ELU(),
-        "gelu": GELU(),
-        "relu6": Clamp(0.0, 6.0),
-    }
-    if name not in made:
+    if name == "linear":
+        return None
+    if name not in _ACTIVATIONS:
         raise NotPredictableError(
             f"the activation {name} is not read",
             given=shown(name),
-            expected=", ".join(sorted(made)),
+            expected=", ".join(sorted(["linear", *_ACTIVATIONS])),
         )
-    return made[name]
+    return layer_of(*_ACTIVATIONS[name])
 
 
 def _activated(function: Any) -> Parts:

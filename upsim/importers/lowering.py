@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,9 +51,39 @@ def lowered(
     >>> lowered(Recording(steps, ("x",), "y", shapes), 16000)
     Graph([('act', ReLU(), 'x')], inputs={'x': 2}, sample_rate=16000)
     """
+    return lowered_values(recording, sample_rate, name=name, notes=notes).graph
+
+
+class Lowered(NamedTuple):
+    """A graph, and where the values of the recording lie in it.
+
+    Parameters
+    ----------
+    graph : Graph
+    recording : Recording
+    views : mapping of str to View
+        Of each value that the graph has, or has moved.
+    """
+
+    graph: Graph
+    recording: Recording
+    views: Mapping[str, View]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The values that the graph is fed: inputs, and noise of the model's own."""
+        noise = [step.makes[0] for step in self.recording.steps if step.kind == "noise"]
+        return [*self.recording.inputs, *noise]
+
+
+def lowered_values(
+    recording: Recording, sample_rate: object, *, name: str = "", notes: Sequence[str] = ()
+) -> Lowered:
+    """Return the graph that computes what a recording says, and where its values are."""
     work = _Lowering(recording)
     output = work.run()
-    return work.wiring.graph(output, sample_rate, name, notes)
+    graph = work.wiring.graph(output, sample_rate, name, notes)
+    return Lowered(graph, recording, work.views)
 
 
 class _Lowering:

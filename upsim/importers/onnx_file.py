@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError, TooLargeError, UpsimError
-from upsim.importers.lowering import lowered
+from upsim.importers.lowering import lowered_values
+from upsim.importers.onnx_comparison import Comparison, DifferenceError
 from upsim.importers.onnx_model import OnnxModel, read_model
 from upsim.importers.onnx_operators import CONVERTERS
 from upsim.importers.onnx_part import (
     Sizes,
     chosen_tensors,
     input_shapes,
+    input_sizes,
     parts,
     sample_rate_of,
 )
@@ -90,6 +92,8 @@ def _graph(
     for names in (*parts(model, output, _SAYABLE), model.inputs):
         try:
             return _imported(model, dict.fromkeys(names), output, rate, length, chosen=False)
+        except DifferenceError:
+            raise
         except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
@@ -125,15 +129,22 @@ def _imported(
     """Return the graph of a part: followed at two lengths, or at the one that the model fixes."""
     if not given:
         raise ShapeError("the part reads no input", given=output, fix="another output")
+    name = _title(model, given, output)
+    whole = chosen or set(given) == set(model.inputs)
+    notes = [] if whole else [f"a part of the model is taken: {name}"]
+    sizes = input_sizes(model, given)
     refusal: UpsimError | None = None
     for lengths in _lengths(length):
         try:
-            shapes = input_shapes(model, list(given), given, lengths)
-            recording = OnnxRecorder(model, shapes, CONVERTERS).record(output)
-            name = _title(model, given, output)
-            whole = chosen or set(given) == set(model.inputs)
-            notes = () if whole else (f"a part of the model is taken: {name}",)
-            return lowered(recording, rate, name=name, notes=notes)
+            shapes = input_shapes(sizes, lengths)
+            recorder = OnnxRecorder(model, shapes, CONVERTERS)
+            found = lowered_values(recorder.record(output), rate, name=name, notes=notes)
+            compared = Comparison(model, recorder, found, sizes, lengths).notes()
+            if compared:
+                return found.graph.replace(notes=[*found.graph.notes, *compared])
+            return found.graph
+        except DifferenceError:
+            raise
         except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None

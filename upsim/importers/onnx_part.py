@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
-from upsim.importers.onnx_model import OnnxModel, read_names
+from upsim.importers.onnx_model import OnnxModel
 from upsim.importers.recording import Shape
 from upsim.words.arguments import near_names, shown, whole_number
 
@@ -102,14 +103,22 @@ def _multiple(text: str) -> Fraction:
     return Fraction(max(1, int(match.group(1) or 1))) if match else Fraction(1)
 
 
-def constants_of(model: OnnxModel) -> set[str]:
-    """Return the values that no input reaches: initialisers and what is made of them alone."""
-    found = set(model.tensors)
-    for node in model.nodes:
-        random = node.op_type.startswith(("Random", "Bernoulli"))
-        if not random and all(name in found for name in read_names(node)):
-            found.update(name for name in node.output if name)
-    return found
+def _constants(model: OnnxModel) -> tuple[set[str], set[str]]:
+    """Return the values that no input reaches, and those that at most its shape reaches.
+
+    Both are folded, the second ones at each length: initialisers, and what is made of them alone
+    or of shapes.
+    """
+    fixed, folded = set(model.tensors), set(model.tensors)
+    for node, reads in zip(model.nodes, model.reads, strict=True):
+        kind = node.op_type
+        if kind.startswith(("Random", "Bernoulli")):
+            continue
+        if kind in ("Shape", "Size") or folded.issuperset(reads):
+            folded.update(name for name in node.output if name)
+            if fixed.issuperset(reads):
+                fixed.update(name for name in node.output if name)
+    return fixed, folded
 
 
 def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[list[str]]:
@@ -119,24 +128,30 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
     long as its operator can be said.  Where one value is left, all of the model before it goes
     through that value: a part may begin there.  If everything can be said, the part is the model.
     """
-    fixed = constants_of(model)
+    fixed, folded = _constants(model)
     fed = set(model.inputs)
     frontier = {output}
+    # What was made last comes first.
+    waiting = [(-model.makers.get(output, -1), output)]
     found: list[list[str]] = []
     cut: set[str] = set()
     while frontier:
-        last = max(frontier, key=lambda name: model.makers.get(name, -1))
+        last = waiting[0][1]
         number = model.makers.get(last)
         if number is None:
             break
+        heappop(waiting)
         if not cut and len(frontier) == 1 and last != output:
             found.append([last])
         frontier.remove(last)
         node = model.nodes[number]
-        if node.op_type not in sayable:
+        if node.op_type not in sayable and last not in folded:
             cut.add(last)
             continue
-        frontier.update(name for name in read_names(node) if name not in fixed)
+        for name in model.reads[number]:
+            if name not in fixed and name not in frontier:
+                frontier.add(name)
+                heappush(waiting, (-model.makers.get(name, -1), name))
     places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
     whole = sorted(
         frontier & fed | cut, key=lambda name: model.makers.get(name, places.get(name, 0))
@@ -153,8 +168,8 @@ def declared_sizes(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
     found: dict[str, Sizes] = {}
     listed = (*model.proto.graph.input, *model.proto.graph.output, *model.proto.graph.value_info)
     for info in listed:
-        sizes = _sizes(info)
-        if info.name in names and sizes is not None:
+        sizes = _sizes(info) if info.name in names else None
+        if sizes is not None:
             found[info.name] = sizes
     for name in names:
         sizes = found.get(name) or _from_neighbours(model, name)
@@ -175,27 +190,11 @@ def _sizes(info: Any) -> Sizes | None:
     )
 
 
-def input_shapes(
-    model: OnnxModel,
-    names: Sequence[str],
-    given: Mapping[str, Sizes | None],
-    lengths: Sequence[int],
-) -> dict[str, tuple[Shape, ...]]:
-    """Return the shapes of a part's inputs at each of several lengths.
-
-    Parameters
-    ----------
-    model : OnnxModel
-    names : sequence of str
-    given : mapping
-        Shapes that the user wrote.
-    lengths : sequence of int
-        What the unknown dimension becomes; empty: the length that the model has fixed.
-    """
-    declared = declared_sizes(model, [name for name in names if not given.get(name)])
-    found: dict[str, tuple[Shape, ...]] = {}
-    for name in names:
-        written = given.get(name)
+def input_sizes(model: OnnxModel, given: Mapping[str, Sizes | None]) -> dict[str, Sizes]:
+    """Return the sizes of a part's inputs: as the user wrote them, or as the model says."""
+    declared = declared_sizes(model, [name for name, sizes in given.items() if not sizes])
+    found: dict[str, Sizes] = {}
+    for name, written in given.items():
         sizes = written or declared.get(name)
         if not sizes:
             raise ShapeError(
@@ -203,8 +202,23 @@ def input_shapes(
                 given=name,
                 fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time",
             )
-        found[name] = _filled(name, sizes, lengths)
+        found[name] = sizes
     return found
+
+
+def input_shapes(
+    sizes: Mapping[str, Sizes], lengths: Sequence[int]
+) -> dict[str, tuple[Shape, ...]]:
+    """Return the shapes of a part's inputs at each of several lengths.
+
+    Parameters
+    ----------
+    sizes : mapping of str to sizes
+    lengths : sequence of int
+        What the unknown dimension becomes; empty: the length that the model has fixed, which is
+        an error where it has not.
+    """
+    return {name: _filled(name, each, lengths) for name, each in sizes.items()}
 
 
 #: Operators that make a value of the shape that they read first.
@@ -270,10 +284,15 @@ def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...
         if not lengths:
             return (fixed,)
         return tuple(_stretched(fixed, length) for length in lengths)
+    if not lengths:
+        raise ShapeError(
+            "the length of an input is open, so it takes two lengths to know what follows it",
+            given=name,
+        )
     (time,) = open_axes
     return tuple(
         tuple(int(size * length) if axis == time else int(size) for axis, size in enumerate(sizes))
-        for length in (lengths or (32,))
+        for length in lengths
     )
 
 

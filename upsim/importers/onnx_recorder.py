@@ -73,14 +73,18 @@ class OnnxRecorder:
         self._shapes: dict[str, Shapes] = dict(inputs)
         self._known: dict[str, Known] = {}
         self._names: dict[str, int] = {}
+        self._needed: list[int] = []
+        self._used: set[str] = set()
         self._node: Any = None
 
     # ------------------------------------------------------------------ the walk
 
     def record(self, output: str) -> Recording:
         """Return the recording of all that an output is made of."""
-        for number in self.needed(output):
-            node = self.model.nodes[number]
+        self._needed = needed_nodes(self.model, output, self.inputs)
+        nodes = [self.model.nodes[number] for number in self._needed]
+        self._used = {output}.union(*map(read_names, nodes))
+        for node in nodes:
             self._node = node
             try:
                 self._write(node)
@@ -99,10 +103,6 @@ class OnnxRecorder:
     def places(self) -> range:
         """The numbers of the recorded lengths."""
         return range(self.count)
-
-    def needed(self, output: str) -> list[int]:
-        """Return the numbers of the nodes between the inputs and an output, in order."""
-        return needed_nodes(self.model, output, self.inputs)
 
     def _write(self, node: Any) -> None:
         """Fold a node, or write it down."""
@@ -124,8 +124,18 @@ class OnnxRecorder:
             self._fold(node)
         elif node.op_type in self.converters:
             self.converters[node.op_type](self, node)
+            rest = [name for name in self._used_outputs(node) if not self._is_there(name)]
+            if rest:
+                self.opaque(node, "upsim has no formula for what else it makes", only=rest)
         else:
             self.opaque(node, "upsim has no formula for it")
+
+    def _used_outputs(self, node: Any) -> list[str]:
+        """Return the outputs of a node that something reads; exporters name others, too."""
+        return [name for name in node.output if name and name in self._used]
+
+    def _is_there(self, name: str) -> bool:
+        return name in self._shapes or self.is_known(name)
 
     def _branch(self, node: Any) -> None:
         """Write down the branch of an ``If`` whose condition is a constant."""
@@ -136,6 +146,8 @@ class OnnxRecorder:
             )
         name = "then_branch" if chosen.pop() else "else_branch"
         branch = self.attribute(name)
+        self._used.update(each.name for each in branch.output)
+        self._used = self._used.union(*map(read_names, branch.node))
         for tensor in branch.initializer:
             self.keep(tensor.name, [tensor_array(tensor, self.model.folder)] * self.count)
         for inner in branch.node:
@@ -176,6 +188,25 @@ class OnnxRecorder:
         raise NotPredictableError(
             "a constant changes with the length of the input", given=name, expected="one array"
         )
+
+    def changing(self) -> list[int]:
+        """Return the numbers of the nodes that make other arrays at another length, or input."""
+        return [
+            number
+            for number in self._needed
+            if not all(map(self._is_fixed, self._used_outputs(self.model.nodes[number])))
+        ]
+
+    def fixed(self) -> dict[str, Array]:
+        """Return the arrays that nodes read and that no length changes."""
+        read = {name for number in self.changing() for name in self.model.reads[number]}
+        return {name: self.known(name)[0] for name in read if self._is_fixed(name)}
+
+    def _is_fixed(self, name: str) -> bool:
+        if not self.is_known(name):
+            return False
+        first, *rest = self.known(name)
+        return all(each is first for each in rest)
 
     def numbers(self, name: str) -> list[list[int]]:
         """Return whole numbers, a list for each length."""
@@ -286,13 +317,23 @@ class OnnxRecorder:
         """Write down that a tensor is another one."""
         self.movement("copy", [read], made, self.shapes(read))
 
-    def opaque(self, node: Any, reason: str) -> None:
-        """Write down a node that no step says, or refuse it by its name."""
+    def opaque(self, node: Any, reason: str, *, only: Sequence[str] | None = None) -> None:
+        """Write down a node that no step says, or refuse it by its name.
+
+        Each output that something reads is a step of its own: an LSTM makes a signal, and a last
+        state that has no time.
+
+        Parameters
+        ----------
+        node : NodeProto
+        reason : str
+        only : sequence of str, optional
+            The outputs that are meant; all that are used by default.
+        """
         if node.op_type in _REFUSED:
             raise NotPredictableError(
                 f"{_REFUSED[node.op_type]}", given=node.op_type, fix="inputs= behind it"
             )
-        made = [name for name in node.output if name]
         names = list(dict.fromkeys(name for name in node.input if name))
         fixed = [name for name in names if self.is_known(name)]
         reads = [name for name in names if name not in fixed]
@@ -305,17 +346,17 @@ class OnnxRecorder:
             )
             for place in self.places
         ]
-        self.step(
-            "opaque",
-            reads,
-            made,
-            [tuple(shapes[name] for shapes in each) for name in made],
-            type=str(node.op_type),
-            reason=reason,
-            run=node_runner(
-                self.model, node, {name: self.known(name)[0] for name in fixed}, made[0]
-            ),
-        )
+        constants = {name: self.known(name)[0] for name in fixed}
+        for made in self._used_outputs(node) if only is None else only:
+            self.step(
+                "opaque",
+                reads,
+                made,
+                tuple(shapes[made] for shapes in each),
+                type=str(node.op_type),
+                reason=reason,
+                run=node_runner(self.model, node, constants, made),
+            )
 
     # ------------------------------------------------------------------ folding
 
@@ -424,7 +465,7 @@ def needed_nodes(model: OnnxModel, output: str, inputs: Iterable[str]) -> list[i
             continue
         if number not in found:
             found.add(number)
-            waiting += read_names(model.nodes[number])
+            waiting += model.reads[number]
     return sorted(found)
 
 

@@ -633,7 +633,11 @@ class Graph:
 
 
 def walk(
-    graph: Graph, starts: Sequence[Value], rule: Rule[Value], progress: Progress = silent
+    graph: Graph,
+    starts: Sequence[Value],
+    rule: Rule[Value],
+    progress: Progress = silent,
+    forget: Value | None = None,
 ) -> list[Value]:
     """Return every value of a graph: the given inputs, then what ``rule`` makes at each node.
 
@@ -648,6 +652,9 @@ def walk(
         ``rule(node, values that it reads)`` returns the value that the node makes.
     progress : callable, optional
         Called with the part that is done and the node that comes next.
+    forget : optional
+        What takes the place of a value once its last reader has run, so that its memory is free;
+        the output stays.
     """
     values = list(starts)
     count = len(graph.nodes)
@@ -658,6 +665,10 @@ def walk(
         except UpsimError as error:
             with graph.placed(node):
                 raise error from None
+        if forget is not None:
+            for value in node.inputs:
+                if graph.readers[value][-1] == number and value != graph.end:
+                    values[value] = forget
     return values
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
 from upsim.importers.families.family import MOST_MODULES, Family, Model, equally_long, odd
-from upsim.importers.families.hifigan import generator_config, model_of
+from upsim.importers.families.hifigan import generator_config, leaky_only, model_of
 from upsim.importers.fields import Fields
 from upsim.layers import (
     Clamp,
@@ -70,6 +70,7 @@ def _istftnet(fields: Fields, sample_rate: object) -> Model:
     n_fft, hop = _transform(fields, "gen_istft_n_fft", "gen_istft_hop_size")
     if not fields.has("num_mels", "in_channels"):
         return _kokoro(fields, sample_rate, n_fft, hop)
+    leaky_only(fields)
     config = replace(
         generator_config(fields, sample_rate),
         out_channels=n_fft + 2,
@@ -94,7 +95,7 @@ def _transform(fields: Fields, n_fft: str, *hops: str) -> tuple[int, int]:
 def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
     """Return Kokoro's generator: it has no first convolution, and its rate stands in the code."""
     width = fields.whole("upsample_initial_channel")
-    config = generator_config(fields, sample_rate, channels=width, usual=24000)
+    config = generator_config(fields, sample_rate, channels=width, usual=24000, resblock="1")
     strides, styled = config.upsample_rates, _Styled()
     fields.notes += [
         "the style is left out: instance norms have gain 1 and offset 0",
@@ -151,7 +152,7 @@ def _hift(fields: Fields, sample_rate: object) -> Model:
     n_fft, hop = _transform(fields.inside("istft_params"), "n_fft", "hop_len", "hop_length")
     slope = fields.number("lrelu_slope", default=0.1)
     limit = fields.number("audio_limit", default=0.99)
-    config = generator_config(fields, sample_rate)
+    config = generator_config(fields, sample_rate, resblock="1")
     strides, periodic = config.upsample_rates, _Periodic(slope)
     kernels = fields.wholes("source_resblock_kernel_sizes", default=(7,) * len(strides))
     dilations = fields.lists("source_resblock_dilation_sizes", default=((1, 3, 5),) * len(strides))

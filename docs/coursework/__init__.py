@@ -1,0 +1,1 @@
+"""How the course's pages are made: drawings, sounds, and the cells that run when it is built."""

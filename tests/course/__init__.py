@@ -1,0 +1,1 @@
+"""The course: its drawings, sounds, derivations, exercises and pages."""
