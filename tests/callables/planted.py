@@ -1,7 +1,7 @@
-"""Layers with one fault each, as people write them: NumPy, torch and Keras.
+"""Functions of NumPy with one fault each, as people write them.
 
-Each entry: the fault's name, what makes the callable, its layout or None, and the layer that it
-should be (None: the laws alone find it).
+Each entry: the fault's name, the callable, its channels, and the layer that it should be (None:
+the laws alone find it).
 """
 
 import numpy as np
@@ -88,69 +88,73 @@ def phases_reversed(x):
     return shuffle(y[:, :, ::-1].reshape(len(x), 2 * L, -1))
 
 
+def reshaped(x):
+    return correlated(x).reshape(len(x), 2, -1)
+
+
+def late_bias(x):
+    return shuffle(correlated(x, bias=np.zeros(2 * L))) + SUB_BIAS[:2, None]
+
+
+def early_bias(x):
+    return shuffle(correlated(x))
+
+
+def padded_with(value, *sides):
+    return lambda x: (
+        np.pad(
+            overlap_add(x, right=3, bias=0 * UP_BIAS),
+            ((0, 0), (0, 0), sides),
+            constant_values=value,
+        )
+        + UP_BIAS[:, None]
+    )
+
+
+#: Bias of one number a channel, in the rows of a subpixel convolution.
+EVEN_BIAS = np.repeat(SUB_BIAS[:2], L)
+
 NUMPY = [
-    ("plain reshape", lambda x: correlated(x).reshape(len(x), 2, -1), None, None),
-    ("plain reshape", lambda x: correlated(x).reshape(len(x), 2, -1), None, subpixel()),
-    (
-        "plain reshape",
-        lambda x: correlated(x).swapaxes(1, 2).reshape(len(x), 2, -1),
-        None,
-        None,
-    ),
-    (
-        "channel order",
-        in_tensorflow_order,
-        None,
-        subpixel(),
-    ),
-    ("kernel flip", lambda x: overlap_add(x, UP[..., ::-1]), None, transposed()),
-    ("kernel flip", lambda x: shuffle(correlated(x, SUB[..., ::-1])), None, subpixel()),
-    ("channel order", lambda x: overlap_add(x, UP[:, ::-1]), None, transposed()),
-    ("channel order", lambda x: overlap_add(x, UP[::-1]), None, transposed()),
+    ("plain reshape", reshaped, 3, None),
+    ("plain reshape", reshaped, 3, subpixel()),
+    ("plain reshape", lambda x: correlated(x).swapaxes(1, 2).reshape(len(x), 2, -1), 3, None),
+    ("channel order", in_tensorflow_order, 3, subpixel()),
+    ("kernel flip", lambda x: overlap_add(x, UP[..., ::-1]), 2, transposed()),
+    ("kernel flip", lambda x: shuffle(correlated(x, SUB[..., ::-1])), 3, subpixel()),
+    ("channel order", lambda x: overlap_add(x, UP[:, ::-1]), 2, transposed()),
+    ("channel order", lambda x: overlap_add(x, UP[::-1]), 2, transposed()),
     (
         "crop at the wrong end",
         lambda x: overlap_add(x, left=0, right=6),
-        None,
+        2,
         transposed(output_padding=0),
     ),
     (
         "crop at the wrong end",
         lambda x: overlap_add(x, left=6, right=0),
-        None,
+        2,
         transposed(output_padding=0),
     ),
     (
         "output_padding on the wrong side",
         lambda x: overlap_add(x, left=1, right=3),
-        None,
+        2,
         transposed(),
     ),
-    ("crop forgotten", lambda x: overlap_add(x, left=0, right=0), None, transposed()),
-    ("gain L forgotten", lambda x: triangle(x, 1 / L), None, upsim.Linear(L, "triangle")),
-    ("gain L applied twice", lambda x: triangle(x, L), None, upsim.Linear(L, "triangle")),
-    ("half-pixel against triangle", triangle, None, upsim.Linear(L)),
-    ("half-pixel against aligned", aligned, None, None),
-    ("half-pixel against aligned", aligned, None, upsim.Linear(L)),
-    ("crop at the wrong end", lambda x: triangle(x, step=1), None, upsim.Linear(L, "triangle")),
-    (
-        "bias after the shuffle",
-        lambda x: shuffle(correlated(x, bias=np.zeros(8))) + SUB_BIAS[:2, None],
-        None,
-        subpixel(),
-    ),
-    ("bias forgotten", lambda x: shuffle(correlated(x, bias=np.zeros(8))), None, subpixel()),
-    ("bias added twice", lambda x: overlap_add(x) + UP_BIAS[:, None], None, transposed()),
-    (
-        "weights of another phase",
-        phases_rolled,
-        None,
-        subpixel(),
-    ),
-    (
-        "weights of another phase",
-        phases_reversed,
-        None,
-        subpixel(),
-    ),
-    ("sign", lambda x: -overlap_add(x), None, transposed()),
+    ("output_padding on the wrong side", padded_with(0, 2, 0), 2, transposed()),
+    ("output_padding of zeros", padded_with(0, 0, 2), 2, transposed()),
+    ("crop forgotten", lambda x: overlap_add(x, left=0, right=0), 2, transposed()),
+    ("gain L forgotten", lambda x: triangle(x, 1 / L), 2, upsim.Linear(L, "triangle")),
+    ("gain L applied twice", lambda x: triangle(x, L), 2, upsim.Linear(L, "triangle")),
+    ("half-pixel against triangle", triangle, 2, upsim.Linear(L)),
+    ("half-pixel against aligned", aligned, 2, None),
+    ("half-pixel against aligned", aligned, 2, upsim.Linear(L)),
+    ("crop at the wrong end", lambda x: triangle(x, step=1), 2, upsim.Linear(L, "triangle")),
+    ("bias after the shuffle", late_bias, 3, subpixel()),
+    ("bias before the shuffle", early_bias, 3, subpixel(bias=EVEN_BIAS)),
+    ("bias forgotten", lambda x: shuffle(correlated(x, bias=np.zeros(2 * L))), 3, subpixel()),
+    ("bias added twice", lambda x: overlap_add(x) + UP_BIAS[:, None], 2, transposed()),
+    ("weights of another phase", phases_rolled, 3, subpixel()),
+    ("weights of another phase", phases_reversed, 3, subpixel()),
+    ("sign", lambda x: -overlap_add(x), 2, transposed()),
 ]

@@ -266,6 +266,20 @@ def _running(operator: StretchFIR) -> Run:
     return run
 
 
+def _padded(core: Run, pads: tuple[int, int], offset: Real | None) -> Run:
+    """Return a run whose answer is padded with an offset (out, period 1), or with zeros."""
+
+    def run(samples: Real) -> Real:
+        made = core(samples)
+        value = 0.0 if offset is None else offset[:, :1]
+        inside = slice(pads[0], pads[0] + made.shape[1])
+        whole = np.zeros((len(made), made.shape[1] + sum(pads))) + value
+        whole[:, inside] = made
+        return whole
+
+    return run
+
+
 def _operator_level(layer: LinearLayer, channels: int) -> Iterator[Variant]:
     try:
         operator = layer.operator(channels).stretch_fir()
@@ -282,8 +296,23 @@ def _operator_level(layer: LinearLayer, channels: int) -> Iterator[Variant]:
             ("pad", "cat", "concat"),
             _running(replace(operator, crop=(left - padding, right + padding))),
         )
+        core = _running(replace(operator, crop=(left, right + padding)))
+        for side, pads in (("start", (padding, 0)), ("end", (0, padding))):
+            for bias in (True, False):
+                yield Variant(
+                    "output_padding on the wrong side"
+                    if side == "start"
+                    else "output_padding of zeros",
+                    f"{padding} samples of "
+                    f"{'the bias' if bias and operator.offset is not None else 'zeros'} are put at "
+                    f"the {side}; output_padding uncovers {padding} samples more of the kernel at "
+                    "the end",
+                    f"output_padding={padding}",
+                    ("pad", "cat", "concat"),
+                    _padded(core, pads, operator.offset if bias else None),
+                )
     total = float(np.abs(operator.taps.sum(axis=2)).max())
-    for gain, name, line in (
+    for gain, name, change in (
         (1 / factor, "gain L forgotten", "L * h"),
         (float(factor), "gain L applied twice", "h / L"),
         (-1.0, "sign", "-h"),
@@ -291,7 +320,7 @@ def _operator_level(layer: LinearLayer, channels: int) -> Iterator[Variant]:
         if gain == 1:
             continue
         says = f"everything is {gain:.4g} times what it should be, L = {factor}"
-        line = f"{line}, whose taps add up to {total:.6g}"
+        line = f"{change}, whose taps add up to {total:.6g}"
         scaled = replace(operator, taps=operator.taps * gain)
         words = ("*", "/", "sum", "norm", "-")
         yield Variant(name, says, line, words, _running(scaled))
