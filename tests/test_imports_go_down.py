@@ -29,6 +29,7 @@ FLOORS = {
     "upsim.answer": 4,
     "upsim.neural": 5,
     "upsim.verification": 5,
+    "upsim.measuring": 5,
     "upsim.importers": 6,
     "upsim.models": 6,
     "upsim.testing": 7,

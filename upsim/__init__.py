@@ -36,6 +36,7 @@ _HOMES = {
     "upsim.theory.lines.tones": "Tone Contribution",
     "upsim.answer.explanation": "explain",
     "upsim.answer.inspection": "Inspection inspect",
+    "upsim.answer.aliasing": "Aliasing aliasing",
     "upsim.answer.comparison": "Comparison compare",
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
@@ -53,6 +54,8 @@ _HOMES = {
     "upsim.importers.keras_model": "from_keras",
     "upsim.importers.onnx_file": "from_onnx",
     "upsim.importers.torch_module": "from_torch",
+    "upsim.measuring": "measure",
+    "upsim.answer.measured": "Measured",
     "upsim.verification": "verify",
     "upsim.verification.chunks": "context",
     "upsim.answer.context": "Context",
@@ -64,10 +67,12 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
+    from upsim.answer.aliasing import Aliasing, aliasing
     from upsim.answer.comparison import Comparison, compare
     from upsim.answer.context import Context
     from upsim.answer.explanation import explain
     from upsim.answer.inspection import Inspection, inspect
+    from upsim.answer.measured import Measured
     from upsim.answer.prediction import Prediction
     from upsim.answer.predictor import predict
     from upsim.files.networkfile import load_stack, save_stack
@@ -76,7 +81,9 @@ if TYPE_CHECKING:
     from upsim.importers.onnx_file import from_onnx
     from upsim.importers.torch_module import from_torch
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
-    from upsim.network.graph import Graph, Input
+    from upsim.measuring import measure
+    from upsim.network.graph import Graph
+    from upsim.network.node import Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled

@@ -247,12 +247,18 @@ def test_a_sound_of_2_gib_of_nothing_is_not_read(refused, tmp_path):
         ("sine", "the signal is not understood"),
         ("silence:1", "the signal is not understood"),
         ("noise:loud", "this is not a number. given: 'loud'"),
-        ("noise:-1", "power must not be negative"),
+        ("noise:-1", "given: power=-1.0, --signal noise:-1. fix: --signal noise:1.0"),
         ("constant:nan", "value must be finite"),
         ("constant:1e999", "value must be finite"),
         ("sine:fast", "this is not a frequency"),
         ("sine:3kHz", "the sine lies above the Nyquist frequency"),
-        ("sine:-1", "frequency must not be negative"),
+        (
+            "sine:-1",
+            (
+                "frequency must not be negative. given: frequency=-1, --signal sine:-1. fix: "
+                "--signal sine:1.0"
+            ),
+        ),
         ("sine:1/0", "this is not a frequency"),
         ("gone.wav", "there is no such sound file"),
         ("gone.flac", "there is no such sound file"),
@@ -271,11 +277,11 @@ def test_noise_through_a_decoder_that_fits_no_memory_names_the_ways_out(refused)
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (["--kind", "pie"], "--kind is not known. given: --kind='pie'"),
+        (["--kind", "pie"], "--kind is not known. given: --kind pie"),
         (["--plot", "out.bmp"], "the picture's format is not known"),
         (["--plot", "out"], "the picture's format is not known"),
         (["--plot", "nowhere/out.png"], "there is no such folder. given: nowhere"),
-        (["--plot", "out.png", "--channel", 5], "there is no such channel. given: channel=5"),
+        (["--plot", "out.png", "--channel", 5], "there is no such channel. given: --channel 5"),
         (["--json", "--csv"], "one format at a time"),
         (["--frequencies", "1"], "frequencies must be a whole number >= 2"),
         (["--frequencies", "99999999999"], "frequencies is too large"),
@@ -294,17 +300,17 @@ def test_bad_options_of_predict(refused, options, what):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["explain", "fig7", "--freq", "99k"], "frequency must lie between 0 and half"),
-        (["explain", "fig7", "--freq", "-1"], "frequency must lie between 0 and half"),
-        (["explain", "fig7", "--freq", "nan"], "frequency must be finite"),
+        (["explain", "fig7", "--freq", "99k"], "--freq must lie between 0 and half"),
+        (["explain", "fig7", "--freq", "-1"], "--freq must lie between 0 and half"),
+        (["explain", "fig7", "--freq", "nan"], "--freq must be finite"),
         (["explain", "fig7", "--freq", "x"], "this is not a frequency"),
         (["overlap", "--kernel", 0, "--stride", 2], "kernel_size must be a positive"),
         (["overlap", "--kernel", 2, "--stride", 0], "--stride must be a positive"),
         (["overlap", "--kernel", 10**12, "--stride", 2], "kernel_size is too large"),
         (["overlap", "--kernel", 3, "--stride", 2**24], "the list of lines would need"),
-        (["boundaries", "fig7", "--length", 0], "input_length must be a positive"),
-        (["lengths", "fig7", "--length", 0], "input_length must be a positive"),
-        (["boundaries", "fig7", "--length", 10**12], "input_length is too large"),
+        (["boundaries", "fig7", "--length", 0], "--length must be a positive"),
+        (["lengths", "fig7", "--length", 0], "--length must be a positive"),
+        (["boundaries", "fig7", "--length", 10**12], "--length is too large"),
         (["models", "nothing"], "there is no model of this name"),
         (["models", "--write", "x.json"], "needs a name"),
         (["models", "fig7", "--write", "nowhere/x.json"], "there is no such folder"),

@@ -27,8 +27,8 @@ def command(*arguments: str, **options):
 
 
 VERBS = [
-    "predict", "explain", "verify", "compare", "inspect", "overlap", "replicas", "boundaries",
-    "lengths", "context", "cost", "models", "schema",
+    "predict", "explain", "measure", "verify", "compare", "inspect", "overlap", "replicas",
+    "boundaries", "lengths", "context", "aliasing", "cost", "models", "schema",
 ]  # fmt: skip
 
 

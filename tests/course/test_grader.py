@@ -1,4 +1,4 @@
-"""The grader as a student meets it: a file, a command, a pytest run. Bad files end in a sentence."""
+"""The grader as a student meets it: a file, a command, a pytest run. Bad files get a sentence."""
 
 import subprocess
 import sys

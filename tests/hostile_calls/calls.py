@@ -148,8 +148,19 @@ GOOD: dict[str, Callable[[], object]] = {
     "branches": lambda: [upsim.Nearest(2)],
     "samples": lambda: np.ones((1, 8)),
     "signal": lambda: upsim.Constant(1.0),
+    "subject.function": lambda: upsim.Conv(1, 1, 3, padding=1, weight="ones", bias=False),
+    "framework": lambda: upsim.testing.Framework(
+        name="numpy",
+        roots=("numpy",),
+        layout="batch channels time",
+        tensor=lambda array, _: array,
+        array=np.asarray,
+        is_tensor=lambda value: isinstance(value, np.ndarray),
+    ),
     "frequency": lambda: 4000,
     "frequencies": lambda: [0.0, 0.1, 0.2],
+    "aliasing.frequencies": lambda: 2,
+    "definition": lambda: "residual",
     "power": lambda: [0.1],
     "powers": lambda: [0.1, 0.1, 0.1],
     "psd": lambda: [1.0, 1.0, 1.0],
@@ -183,6 +194,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "label": lambda: "1",
     "radius": lambda: 2,
     "turns": lambda: Fraction(1, 4),
+    "image_gains.turns": lambda: [Fraction(1, 4)],
     "taps": lambda: np.ones((1, 1, 3)),
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
@@ -282,10 +294,16 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
     "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
-    "Inspection", "Context",
+    "Inspection", "Context", "Measured", "Aliasing",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
-TESTING = ("check_upsampler", "laws_for", "parametrize_with_laws")
+TESTING = (
+    "check_upsampler",
+    "laws_for",
+    "parametrize_with_laws",
+    "register_framework",
+    "subject",
+)
 #: Questions of the theory about its own nodes and arrays.
 INNER = {"placed", "named", "before", "of_many", "once", "seen_by", "stretch_of"}
 #: To be derived from, not called.
@@ -314,6 +332,7 @@ def subjects() -> list[Subject]:
         "Comparison": upsim.compare(LINEAR, PREDICTION),
         "Inspection": upsim.inspect(LINEAR),
         "Context": upsim.context(LINEAR, 4, errors=True),
+        "Aliasing": upsim.aliasing(LINEAR, 2),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

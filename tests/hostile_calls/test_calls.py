@@ -48,6 +48,9 @@ def complaint(asked, parameter, name):
         text = str(error)
         if not (error.what and error.given) or "\n" in text:
             return f"{parameter}={name}: refused without saying what was given: {text!r}"
+    except AssertionError as error:
+        # What a check finds is its answer.
+        return "" if asked.name.startswith("testing.") else f"{parameter}={name}: {error}"
     except Exception as error:  # noqa: BLE001 - the subject of the test
         return f"{parameter}={name}: {type(error).__name__}: {error}"
     finally:
@@ -56,7 +59,8 @@ def complaint(asked, parameter, name):
 
 
 @pytest.mark.parametrize("asked", SUBJECTS, ids=lambda each: each.name)
-def test_a_wrong_argument_is_refused_in_our_words(asked):
+def test_a_wrong_argument_is_refused_in_our_words(asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some names are good file names
     if "torch" in asked.name:
         pytest.importorskip("torch", reason="torch runs the layers here")
     with warnings.catch_warnings():

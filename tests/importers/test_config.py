@@ -1,6 +1,7 @@
 """Configurations become graphs whose nodes bear the names of the model's own modules."""
 
 import json
+import re
 from copy import deepcopy
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import pytest
 import upsim
 from upsim.errors import ArgumentError, FileFormatError, UnknownNameError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
+from upsim.importers.fields import STRIDE_WORDS
 from upsim.layers import PQMF, TransposedConv
 from upsim.neural.run import run_graph
 from upsim.words.tolerance import rounding
@@ -20,6 +22,7 @@ from .configurations import (
     ENCODEC,
     HIFIGAN_V1,
     MULTIBAND_MELGAN,
+    PARALLEL_WAVEGAN_HIFIGAN,
     QWEN3_TTS,
     ROWS,
     RVC_40K,
@@ -247,6 +250,82 @@ class TestNesting:
         assert upsim.from_config(config) == upsim.from_config(HIFIGAN_V1)
 
 
+class TestWhatIsNotGiven:
+    """A field that a family assumes is in the notes, with its value and whose it is."""
+
+    def test_strides_and_kernels_are_enough(self):
+        config = {"upsample_rates": [8, 5, 3], "upsample_kernel_sizes": [16, 11, 7]}
+        graph = upsim.from_config(config, sample_rate=24000)
+        assert upsim.explain(graph, 1600).layer == "ups.1"
+        assert upsim.explain(graph, 8000).layer == "ups.2"
+        assert graph.notes == (
+            "the channels of the input are not given: 80 mel bands",
+            (
+                "not given, so as HiFi-GAN has it: upsample_initial_channel=512, "
+                "resblock_kernel_sizes=[3, 7, 11], "
+                'resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5], [1, 3, 5]], resblock="1"'
+            ),
+        )
+
+    def test_latents_that_are_given_need_no_encoder(self):
+        graph = upsim.from_config({"decoder_rates": [8, 8], "latent_dim": 7, "sample_rate": 8000})
+        assert graph.notes == ("not given, so as DAC has it: decoder_dim=1536",)
+
+    def test_values_are_as_a_configuration_has_them(self):
+        (note,) = upsim.from_config(MULTIBAND_MELGAN).notes
+        assert note.startswith("not given, so as MelGAN has it: ")
+        for each in ('nonlinear_activation="LeakyReLU"', "bias=true", "pqmf_params.taps=62"):
+            assert each in note
+
+    @pytest.mark.parametrize("name", ROWS)
+    def test_leaving_an_assumption_out_or_writing_it_is_the_same_graph(self, name):
+        """Each field of each row is left out in turn: what the note says in its place is true."""
+        row, tried = ROWS[name], 0
+        home = home_of(row.config)
+        for key in list(home):
+            config = deepcopy(row.config)
+            where = home_of(config)
+            del where[key]
+            try:
+                graph = upsim.from_config(config)
+            except UpsimError:
+                continue
+            assumed, short = dict(assumed_in(graph)), key.rpartition(".")[2]
+            if short not in assumed:
+                continue
+            where[key] = assumed[short]
+            assert upsim.from_config(config).parts == graph.parts, key
+            tried += 1
+        assert tried or name == "Qwen3-TTS tokenizer"
+
+    def test_other_mel_bands_beside_are_noted(self):
+        graph = upsim.from_config(changed(PARALLEL_WAVEGAN_HIFIGAN, num_mels=128))
+        assert graph.notes == ("the input has 80 channels and not the 128 of num_mels",)
+
+    def test_a_lone_activation_is_no_bigvgan(self):
+        assert upsim.from_config(HIFIGAN_V1 | {"activation": "LeakyReLU"}).name == "HiFi-GAN"
+        told = {key: value for key, value in BIGVGAN_24K.items() if key != "snake_logscale"}
+        assert upsim.from_config(told | {"model_type": "bigvgan"}).name == "BigVGAN"
+
+
+def home_of(config):
+    """Return the section of a configuration in which its strides stand."""
+    if any(key.rpartition(".")[2] in STRIDE_WORDS | {"ratios"} for key in config):
+        return config
+    inner = [home_of(each) for each in config.values() if isinstance(each, dict)]
+    return next((each for each in inner if each is not None), None)
+
+
+def assumed_in(graph):
+    """Yield the fields and values that the notes of a graph say were assumed."""
+    for note in graph.notes:
+        if note.startswith("not given, so as "):
+            text = note.partition(" has it: ")[2]
+            for each in re.split(r", (?=[a-z_.]+=)", text):
+                name, _, value = each.partition("=")
+                yield name, json.loads(value)
+
+
 class TestWords:
     def test_unknown_fields_are_named_in_a_note(self):
         graph = upsim.from_config(HIFIGAN_V1 | {"attention_heads": 8, "zeta": None})
@@ -276,7 +355,7 @@ class TestWords:
         with pytest.raises(FileFormatError, match=r"does not say its sample rate"):
             upsim.from_config(config)
         assert upsim.from_config(config, sample_rate=16000).sample_rate == 16000
-        with pytest.raises(ArgumentError, match=r"sample_rate=16 kHz, sampling_rate: 22.05 kHz"):
+        with pytest.raises(ArgumentError, match=r"sampling_rate: 22.05 kHz, sample_rate=16 kHz"):
             upsim.from_config(HIFIGAN_V1, sample_rate=16000)
 
 
@@ -314,6 +393,34 @@ REFUSED = [
         r"contradict each other. given: sampling_rate=22050, sample_rate=24000",
     ),
     ({"a": HIFIGAN_V1, "a.sampling_rate": 24000}, r"contradict.*a.sampling_rate=22050"),
+    # Fields of different sections.
+    (
+        {"model": HIFIGAN_V1, "audio": {"hop_length": 300}},
+        (
+            r"contradict.*given: model.hop_size=256, audio.hop_length=300, the strides multiply to "
+            r"8 × 8 × 2 × 2 = 256"
+        ),
+    ),
+    (
+        {"model": HIFIGAN_V1, "audio": {"sample_rate": 24000}},
+        r"contradict.*given: model.sampling_rate=22050, audio.sample_rate=24000",
+    ),
+    (
+        changed(RVC_40K, data={"sampling_rate": 40000}, audio={"sr": 48000}),
+        r"contradict.*given: data.sampling_rate=40000, audio.sr=48000",
+    ),
+    (
+        {"model": HIFIGAN_V1 | {"hop_size": 300}, "audio": {"hop_length": 300}},
+        r"= 256, model.hop_size 300",
+    ),
+    (
+        HIFIGAN_V1 | {"model": {"upsample_rates": [2, 2]}},
+        r"contradict.*upsample_rates=\[8, 8, 2, 2\], model.upsample_rates=\[2, 2\]",
+    ),
+    (
+        HIFIGAN_V1 | {"audio": {"num_mels": 100}},
+        r"contradict.*given: num_mels=80, audio.num_mels=100",
+    ),
     (
         HIFIGAN_V1 | {"model_type": "dac"},
         r"says one family and has the fields of another. given: model_type says DAC",
@@ -349,6 +456,23 @@ REFUSED = [
     (changed(VITS, data__sampling_rate=0), r"data.sampling_rate must be positive"),
     (changed(VITS, data__sampling_rate=float("nan")), r"data.sampling_rate"),
     (changed(BIGVGAN_24K, activation="relu"), r"activation is not known"),
+    (
+        HIFIGAN_V1 | {"activation": "snake"},
+        r"another activation than HiFi-GAN.*activation='snake', read as HiFi-GAN.*model_type",
+    ),
+    # Too little to tell.
+    (
+        {"upsample_scales": [8, 8, 4], "sampling_rate": 24000},
+        (
+            r"strides alone do not say.*upsample_scales=\[8, 8, 4\].*stacks \(MelGAN\).*fix: add "
+            r'"upsample_kernel_sizes": \[16, 16, 8\]'
+        ),
+    ),
+    ({"ratios": [8, 5, 4, 2]}, r"strides alone.*expected: beside it one of: n_filters \(EnCodec"),
+    (
+        {key: value for key, value in QWEN3_TTS["decoder_config"].items() if key != "latent_dim"},
+        r"lacks a field. given: no latent_dim.*fix: add \"latent_dim\"",
+    ),
     (changed(SNAC, noise="yes"), r"noise is on or off"),
     (
         changed(ENCODEC, num_residual_layers=10**6, dilation_growth_rate=1),

@@ -42,6 +42,23 @@ def test_json(written):
     assert upsim.from_config(path) == upsim.from_config(str(path)) == upsim.from_config(HIFIGAN_V1)
 
 
+@pytest.mark.parametrize("name", ["config.json", "config.yaml"])
+def test_a_byte_order_mark_in_front_is_no_fault(tmp_path, name):
+    pytest.importorskip("yaml", reason="YAML needs PyYAML")
+    path = tmp_path / name
+    path.write_text(json.dumps(HIFIGAN_V1), encoding="utf-8-sig")
+    assert is_config(path)
+    assert upsim.from_config(path) == upsim.from_config(HIFIGAN_V1)
+
+
+def test_a_stack_file_may_have_one_too(tmp_path):
+    path, stack = tmp_path / "stack.json", upsim.Stack([upsim.Nearest(2)], 16000)
+    upsim.save_stack(stack, path)
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert not is_config(path)
+    assert upsim.load_stack(path) == stack
+
+
 def test_yaml_with_keys_that_hold_dots(written):
     pytest.importorskip("yaml", reason="YAML needs PyYAML")
     assert upsim.from_config(written(DAC_YAML)).parts == upsim.from_config(DAC_44K).parts
@@ -88,7 +105,8 @@ def test_yaml_that_is_refused(written, text, message):
     [
         ('{"sr": 1, "sr": 2}', r"a key stands twice"),
         ("{", r"not JSON that can be read"),
-        ("[" * 100_000, r"not JSON that can be read"),
+        ("[" * 100_000, r"not JSON that can be read. given: brackets nested too deeply,"),
+        ('{"sr": ' + "1" * 5000 + "}", r"given: a whole number of thousands of digits,"),
         ("[1, 2]", r"an object with fields"),
         ("3", r"an object with fields"),
     ],
@@ -139,6 +157,22 @@ class TestCommandLine:
         said = capsys.readouterr()
         assert "first possible at ups.2 (TransposedConv)" in said.out
         assert "fields of the configuration not read: attention_heads" in said.err
+
+    @pytest.mark.parametrize("verb", ["inspect", "lengths -n 9", "predict", "context", "cost"])
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [("[" * 100_000, "brackets nested too deeply"), ('{"hop_size": ', "line 1 column 14")],
+    )
+    def test_json_that_is_broken_is_refused_by_each_command(
+        self, written, capsys, verb, text, message
+    ):
+        path = written(text, "deep.json")
+        assert main([*verb.split(), str(path)]) == 2
+        said = capsys.readouterr().err.strip()
+        assert said.count("\n") == 0
+        assert message in said
+        assert str(path) in said
+        assert "or a configuration of a model" in said
 
     def test_lengths_and_cost_take_it_too(self, written, capsys):
         path = written(json.dumps(HIFIGAN_V1), "config_v1.json")

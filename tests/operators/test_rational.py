@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.signal import upfirdn
 
+import upsim
 from upsim.errors import ArgumentError
-from upsim.layers import Conv, Decimate, Nearest
+from upsim.layers import Conv, Decimate, Nearest, Resample
 from upsim.network.signals import WhiteNoise
 from upsim.operators import StretchFIR
+from upsim.operators.operator import Operator
+from upsim.operators.rows import rows_at
 from upsim.testing import samples
 from upsim.testing.strategies import dyadics
 from upsim.theory.moments.places import Filtered, Start
@@ -180,3 +183,93 @@ def test_a_depthwise_strided_convolution_takes_the_memory_of_its_taps():
     # One dense matrix a tap would be 1536 times the taps.
     largest = max(layer.weight_array().nbytes, frequencies.size * 2 * channels * 16)
     assert peak < 20 * largest
+
+
+def response(operator, frequency):
+    """H(f) = sum of h[k] e^{-j 2 pi f p_k}, (out, in), one product at a time."""
+    rows, inward = operator.out_channels // operator.groups, operator.taps.shape[1]
+    answer = np.zeros((operator.out_channels, operator.in_channels), complex)
+    for out, each, k in np.ndindex(*operator.taps.shape):
+        turns = frequency * (operator.dilation * k - operator.crop[0])
+        wave = np.exp(-2j * np.pi * float(turns % 1))
+        answer[out, out // rows * inward + each] += operator.taps[out, each, k] * wave
+    return answer
+
+
+def sums_within(operator, size):
+    """Products and phases of all taps, and a Fourier transform of the stretch or decimation."""
+    transform = 8 * max(operator.up, operator.down).bit_length()
+    return rounding(16 * operator.taps[0].size * operator.out_channels + 64 + transform, size)
+
+
+frequencies = st.fractions(0, 1, max_denominator=50).filter(lambda turn: turn < 1)
+
+
+@given(rationals(), st.lists(frequencies, min_size=1, max_size=3))
+def test_the_images_of_a_line_are_those_of_the_response(operator, turns):
+    expected = np.array(
+        [
+            [response(operator, (turn + k) / operator.up) / operator.up for k in range(operator.up)]
+            for turn in turns
+        ]
+    )
+    by_group = operator.image_gains(turns)
+    made = np.zeros((operator.out_channels, operator.in_channels, *by_group.shape[2:]), complex)
+    rows, inward = operator.out_channels // operator.groups, operator.taps.shape[1]
+    for group in range(operator.groups):
+        out, given = slice(group * rows, (group + 1) * rows), slice(group * inward, None)
+        made[out, given][:, :inward] = by_group[out]
+    within = sums_within(operator, float(np.abs(operator.taps).sum()))
+    expected = expected.transpose(2, 3, 0, 1)
+    assert np.abs(made - expected).max(initial=0.0) <= within
+    # The route of operators that are no stretch and FIR, too.
+    assert np.abs(Operator._image_gains(operator, turns) - expected).max(initial=0.0) <= within
+
+
+@given(rationals(), st.lists(frequencies, min_size=1, max_size=3), st.booleans(), st.data())
+def test_a_row_before_a_decimation_sees_all_its_aliases(operator, turns, same, data):
+    shape = (1 if same else len(turns), 2, operator.out_channels)
+    real, imaginary = (data.draw(hnp.arrays(np.float64, shape, elements=dyadics())) for _ in "ri")
+    rows = np.broadcast_to(real + 1j * imaginary, (len(turns), *shape[1:]))
+    made = rows_at(operator, rows, np.array([float(turn) for turn in turns]))
+    size = float(np.abs(operator.taps).sum() * np.abs(rows).max(initial=0.0))
+    for row, turn, found in zip(rows, turns, made, strict=True):
+        for alias in range(operator.down):
+            before = Fraction(operator.up * turn + alias, operator.down)
+            # f = (U g + l) / D enters; what of its images lands on g has H there.
+            stretched = next(
+                (before + k) / operator.up
+                for k in range(operator.up * operator.down)
+                if (operator.down * (before + k) / operator.up - turn).denominator == 1
+            )
+            expected = row @ response(operator, stretched) / operator.up
+            assert np.abs(found[alias] - expected).max() <= sums_within(operator, size)
+
+
+@pytest.mark.parametrize("new", [16000, 16010])
+def test_a_rate_of_many_phases_is_answered(new):
+    """A direct sum over all taps at all images would take hours."""
+    stack = upsim.Stack([Resample(44100, new)], new)
+    operator = stack.operators[0]
+    lines = upsim.predict(stack, upsim.Sine(1000.0)).tones
+    image = max(lines, key=lambda tone: tone.power[0])
+    assert image.fraction == Fraction(1000, new)
+    gain = response(operator, Fraction(1000, 44100 * operator.up))[0, 0] / operator.up
+    size = float(np.abs(operator.taps).max(axis=2).max() * operator.terms)
+    assert abs(abs(image.amplitude[0]) - abs(gain) / 2) <= sums_within(operator, size)
+
+
+def test_noise_through_a_rate_of_many_phases():
+    """The density is the transform of the autocovariance, every D-th lag of that of the taps."""
+    operator = Resample(44100, 16000).operator(1)
+    taps, turns = operator.taps[0, 0], np.linspace(0, 0.5, 2049)
+    place = Filtered(Start(WhiteNoise(), 1, Fraction(44100)), operator)
+    found = Transfer(place, place.parents[0], turns.size).density(
+        turns, lambda inputs: np.ones((1, inputs.size))
+    )
+    lags = np.arange(-(taps.size // operator.down), taps.size // operator.down + 1)
+    together = np.correlate(taps, taps, "full")[taps.size - 1 + operator.down * lags]
+    waves = np.cos(2 * np.pi * turns[:, None] * lags)
+    expected = operator.down / operator.up**2 * (waves @ together)
+    size = operator.down / operator.up**2 * float(np.abs(together).sum())
+    assert np.abs(found[0] - expected).max() <= rounding(16 * taps.size, size)

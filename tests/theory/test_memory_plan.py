@@ -175,7 +175,7 @@ def test_a_density_that_is_asked_for_and_does_not_fit_is_refused_before_anything
     monkeypatch.setattr(Covariances, "start", never)
     with pytest.raises(TooLargeError, match="pairs of channels") as refusal:
         upsim.predict(stack, NOISE, memory=2**25, frequencies=65)
-    for words in ("memory=<bytes>", "fewer channels", "upsim.neural.run", "stack.upto(n)"):
+    for words in ("memory=<bytes>", "fewer channels", "upsim.measure", "stack.upto(n)"):
         assert words in str(refusal.value)
 
 

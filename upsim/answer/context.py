@@ -11,7 +11,7 @@ from upsim.errors import NotPredictableError
 from upsim.show.tables import html_table, text_table
 from upsim.theory.reports.context import InputReach, Overlap
 from upsim.words.arguments import plain_text, whole_number
-from upsim.words.units import format_decibels, format_hertz
+from upsim.words.units import counted, format_decibels, format_hertz
 
 FORMAT, VERSION = "upsim-context", 1
 
@@ -148,14 +148,18 @@ class Context:
         """Return a time in frames, output samples and milliseconds."""
         samples = float(frames * self.sample_rate / self.input_rate)
         milliseconds = float(1000 * frames / self.input_rate)
-        unit = f"{_short(float(frames))} frames" if frames != 1 else "1 frame"
-        return f"{unit} ({_short(samples)} output samples, {_short(milliseconds)} ms)"
+        unit, made = (
+            counted(float(_short(each)), noun)
+            for each, noun in ((float(frames), "frame"), (samples, "output sample"))
+        )
+        return f"{unit} ({made}, {_short(milliseconds)} ms)"
 
     def __repr__(self) -> str:
+        frames = counted(self.left, "frame")
         lines = [
             self.name,
             (
-                f"context: {'at least ' if not self.bounded else ''}{self.left} frames of "
+                f"context: {'at least ' if not self.bounded else ''}{frames} of "
                 f"{format_hertz(self.input_rate)} before, {self.right} behind"
             ),
             f"lookahead {self._told(self.lookahead)}; delay {self._told(self.delay)}",

@@ -7,10 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from upsim.answer.measured import Measured
 from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError, ArgumentTypeError
-from upsim.network.feed import Feed
-from upsim.network.graph import Graph, needs_network, spoken
+from upsim.network.feed import Feed, signals_of
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import spoken
+from upsim.network.recorded import Recorded
 from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.offset_step import OffsetStep
@@ -95,6 +98,7 @@ def explain(
     within: object = None,
     signal: Feed | None = None,
     tones: tuple[Tone, ...] | None = None,
+    run: Measured | None = None,
 ) -> Explanation:
     """Say which layer a line at ``frequency`` can come from.
 
@@ -114,6 +118,8 @@ def explain(
         Its own lines are then known too, and what activations make of them.
     tones : tuple of Tone, optional
         Predicted lines, to say what is really there.
+    run : Measured, optional
+        Of a measured answer: how strong a line that is not listed may be.
 
     Examples
     --------
@@ -174,7 +180,7 @@ def explain(
     if tone is not None:
         lines += _level(stack, tone)
     elif tones is not None and verdict.origin:
-        lines.append(_absent(stack))
+        lines.append(_absent(stack, signal) if run is None else _bounded(stack, run, fraction))
     others = [each for each in candidates if each.frequency != meant]
     if others:
         named = [f"{format_hertz(each.frequency)} ({each.what})" for each in others[:_NAMED]]
@@ -220,11 +226,23 @@ def _predicted(structure: Structure, tone: Tone) -> Verdict:
     return structure.verdict(tone.fraction, layer=tone.layer)
 
 
-def _absent(stack: Graph) -> str:
+def _absent(stack: Graph, signal: Feed | None) -> str:
+    if signal is not None and any(
+        isinstance(term, Recorded) for each in signals_of(stack, signal) for term in each.terms()
+    ):
+        return "  of offsets and sines there is no line here; the recording's own is in its density"
     if stack.is_drawn:
         return "  with these weights and this signal there is no line here"
     weak = "; of noise one network may make a weak one" if lines_left_out(stack) else ""
     return f"  the expectation over networks has no line here{weak}"
+
+
+def _bounded(stack: Graph, run: Measured, fraction: Fraction) -> str:
+    bound = run.bound(fraction)
+    if bound is None:
+        return _absent(stack, None)
+    level = format_decibels(float(bound.max()))
+    return f"  measured: no line stands out here; at most {level} (95 %), or run for longer"
 
 
 def _level(stack: Graph, tone: Tone) -> list[str]:
@@ -238,8 +256,15 @@ def _level(stack: Graph, tone: Tone) -> list[str]:
         "opaque": "made or passed on by an opaque node",
         "input": "carried over from the input",
         "input offset": "carried over from the input",
+        "input noise": "no more than the mean of the input's noise in this run",
+        "ends": "made by the ends of the recording",
+        "recording": "a line of the recording itself, carried over",
     }[tone.cause]
-    lines = [f"  predicted: {level}, {what}"]
+    if tone.error is not None:
+        off = float(tone.error[int(np.argmax(tone.power))] / max(tone.power.max(), 1e-300))
+        level += f" (standard error {10 / np.log(10) * off:.2g} dB)"
+    how = "predicted" if tone.error is None else "measured"
+    lines = [f"  {how}: {level}, {what}"]
     if tone.fraction == 0:
         lines.append(f"  silent inside; {OffsetStep(tone.power, stack.sample_rate)}")
     if tone.contributions:

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from upsim import show
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.network.graph import Graph, spoken
+from upsim.network.graph import Graph
+from upsim.network.node import spoken
 from upsim.operators import StretchFIR
 from upsim.show import Band, ContributionRow, Panel, ToneRow
 from upsim.theory.lines.ladder import families
+from upsim.theory.lines.tones import Tone
 from upsim.theory.moments.propagation import fold, is_linear
 from upsim.theory.reports.replicas import find_bands
 from upsim.words.arguments import one_of, plain_text, whole_number
@@ -67,6 +69,7 @@ def plot(
             ax=ax,
             title=heading,
             channel=channel,
+            psd_interval=panel.psd_interval,
         )
     if kind == "comb":
         rows = [(each.layer, float(each.spacing)) for each in families(prediction.stack)]
@@ -134,6 +137,7 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
             power=tone.power.tolist(),
             layer=tone.layer,
             cause=tone.cause,
+            interval=_interval(prediction, tone),
         )
         for tone in prediction.tones
     ]
@@ -147,8 +151,12 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         )
         for order, each in enumerate(find_bands(prediction.stack) if bands else ())
     ]
-    frequencies, psd = prediction.frequencies, prediction.psd
-    if psd is not None and prediction.waveform is not None:
+    frequencies, psd, run = prediction.frequencies, prediction.psd, prediction.measured
+    if (
+        psd is not None
+        and prediction.waveform is not None
+        and (run is None or run.psd_error is None)
+    ):
         frequencies, psd = _curve(prediction)
     return Panel(
         title=title,
@@ -158,7 +166,18 @@ def panel_of(prediction: Prediction, title: str, *, bands: bool = True) -> Panel
         tones=tuple(tones),
         bands=tuple(shaded),
         waveform=prediction.waveform,
+        psd_interval=None
+        if psd is None or run is None or run.psd_error is None
+        else run.density_interval(psd),
     )
+
+
+def _interval(prediction: Prediction, tone: Tone) -> tuple[tuple[float, float], ...]:
+    """Return the interval of a measured line's power, one a channel; nothing of another line."""
+    if prediction.measured is None or not prediction.measured.degrees:
+        return ()
+    low, high = prediction.measured.line_interval(tone)
+    return tuple(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def _curve(prediction: Prediction) -> tuple[Array, Array]:

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.explanation import Explanation, explain
+from upsim.answer.measured import Measured
 from upsim.answer.tone_table import HEADER, place_of, tone_rows, wide_table
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
-from upsim.network.graph import Graph, spoken
+from upsim.network.graph import Graph
+from upsim.network.node import spoken
 from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
@@ -97,6 +99,8 @@ class Prediction:
         The same after each layer; made when asked for.
     inputs : sequence of Prediction
         What is fed to each input, as a prediction of its own; made when asked for.
+    measured : Measured or None
+        For the answer of :func:`upsim.measure`: the size of the run and its errors.
 
     Notes
     -----
@@ -118,6 +122,7 @@ class Prediction:
         default=None, repr=False
     )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
+    measured: Measured | None = None
 
     @property
     def channels(self) -> int:
@@ -165,7 +170,14 @@ class Prediction:
         A number is in Hz and exact; a text ("5.5kHz") is read as people write, and ``within`` (Hz)
         says how far the line may lie to each side: see :func:`upsim.explain`.
         """
-        return explain(self.stack, frequency, within=within, signal=self.signal, tones=self.tones)
+        return explain(
+            self.stack,
+            frequency,
+            within=within,
+            signal=self.signal,
+            tones=self.tones,
+            run=self.measured,
+        )
 
     @property
     def offset_step(self) -> OffsetStep | None:
@@ -274,7 +286,8 @@ class Prediction:
         """
         if self.psd is None:
             return np.full(self.channels, np.nan if self.noise_is_unknown else 0.0)
-        if self.waveform is not None:
+        averaged = self.measured is not None and self.measured.psd_error is not None
+        if self.waveform is not None and not averaged:
             # The bins of a DFT are a sum, not points of a curve.
             width = np.append(self.frequencies, float(self.sample_rate))[1]
             return np.asarray(self.psd.sum(axis=1) * width)
@@ -322,14 +335,7 @@ class Prediction:
         count = whole_number(count, "count", most=LARGEST_LENGTH)
         # The samples, the index, a line's turns and its wave.
         refuse_beyond_memory((4 + 4 * self.channels) * count, "the samples", fix="count=48000")
-        samples = np.zeros((self.channels, count))
-        index = np.arange(count)
-        for tone in self.tones:
-            assert tone.amplitude is not None
-            wave = phasors(tone.fraction, index)
-            sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
-            samples += sides * (tone.amplitude[:, None] * wave).real
-        return samples
+        return lines_of(self.tones, count, self.channels)
 
     def audio(self, seconds: float, *, seed: int = 0) -> Array:
         """Return samples to listen to, (channels, n).
@@ -519,6 +525,18 @@ class Prediction:
             for channel in range(self.channels)
         ]
         return pd.DataFrame(rows)
+
+
+def lines_of(tones: Sequence[Tone], count: int, channels: int) -> Array:
+    """Return ``count`` samples of lines of known phase, (channels, count)."""
+    samples = np.zeros((channels, count))
+    index = np.arange(count)
+    for tone in tones:
+        assert tone.amplitude is not None
+        wave = phasors(tone.fraction, index)
+        sides = 1 if tone.fraction in (0, Fraction(1, 2)) else 2
+        samples += sides * (tone.amplitude[:, None] * wave).real
+    return samples
 
 
 def _made(row: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.answer.measured import Measured
 from upsim.answer.prediction import Prediction
 from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
@@ -39,6 +40,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "replicas": _replicas_to_list(prediction),
         "assumptions": list(prediction.assumptions),
         "waveform": None if waveform is None else waveform.tolist(),
+        "measured": None if prediction.measured is None else _run_to_dict(prediction.measured),
     }
 
 
@@ -71,6 +73,8 @@ def prediction_from_dict(content: object) -> Prediction:
             tuple(content["assumptions"]),
             _optional_array(content["waveform"]),
             power_of_noise=partial(_array, content["noise_power"]),
+            # A file of an older version has no runs.
+            measured=_run_from_dict(content.get("measured")),
         )
     except UpsimError:
         raise
@@ -131,6 +135,7 @@ def _tone_to_dict(tone: Tone) -> dict[str, Any]:
             for share in tone.contributions
         ],
         "interaction": None if tone.interaction is None else tone.interaction.tolist(),
+        "error": None if tone.error is None else tone.error.tolist(),
     }
 
 
@@ -151,6 +156,41 @@ def _tone_from_dict(content: dict[str, Any]) -> Tone:
             )
             for share in content["contributions"]
         ),
+        _optional_array(content.get("error")),
+    )
+
+
+def _run_to_dict(run: Measured) -> dict[str, Any]:
+    """Return a run as data; a place where a line is listed has no bound: null."""
+    return {
+        "batches": run.batches,
+        "circles": run.circles,
+        "seconds": run.seconds,
+        "backend": run.backend,
+        "seed": str(run.seed),
+        "degrees": run.degrees,
+        "psd_error": None if run.psd_error is None else run.psd_error.tolist(),
+        "bounds": [
+            [None if np.isnan(bound) else bound for bound in row] for row in run.bounds.tolist()
+        ],
+        "period": run.period,
+    }
+
+
+def _run_from_dict(content: Any) -> Measured | None:
+    if content is None:
+        return None
+    bounds = [[np.nan if bound is None else bound for bound in row] for row in content["bounds"]]
+    return Measured(
+        int(content["batches"]),
+        int(content["circles"]),
+        float(content["seconds"]),
+        str(content["backend"]),
+        int(content["seed"]),
+        int(content["degrees"]),
+        _optional_array(content["psd_error"]),
+        _array(bounds),
+        int(content["period"]),
     )
 
 

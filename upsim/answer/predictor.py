@@ -10,7 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.answer.prediction import Panels, Prediction
+from upsim.answer.measured import Measured
+from upsim.answer.prediction import Panels, Prediction, lines_of
 from upsim.errors import ArgumentError, TooLargeError
 from upsim.layers import Crop
 from upsim.network.feed import Feed, signals_of
@@ -20,14 +21,16 @@ from upsim.network.stack import Stack
 from upsim.theory.lines.ablation import with_repeats
 from upsim.theory.lines.expected_tones import expected_tones, lines_left_out
 from upsim.theory.lines.provenance import asked_back
-from upsim.theory.lines.tones import find_tones, repeating
+from upsim.theory.lines.recorded import recorded_lines
+from upsim.theory.lines.statistics import FALSE_ALARM
+from upsim.theory.lines.tones import Tone, find_tones, repeating
 from upsim.theory.moments import (
     DeterministicMoments,
     EnsembleMoments,
     Moments,
     StationaryMoments,
 )
-from upsim.theory.moments.propagation import Trace, propagate, starting_moments
+from upsim.theory.moments.propagation import Trace, is_linear, propagate, starting_moments
 from upsim.theory.moments.recording import plain_chain, run_chain, with_recording
 from upsim.words.arguments import (
     MEMORY_BUDGET,
@@ -232,14 +235,17 @@ def _read(
         assert chain is not None
         place = with_recording(place, run_chain(chain, recorded))
     mean = repeating(place)
-    tones = find_tones(trace, asked.signals, starts=starts)
     rate = float(graph.sample_rate)
     assumptions = [*graph.notes, *place.assumptions]
+    found = _of_recording(asked, trace, assumptions) if mean.waveform is not None else None
+    tones = find_tones(trace, asked.signals, starts=starts) if found is None else found[0]
+    run = None if found is None else found[1]
     psd, waveform = None, None
     grid = frequencies
     if mean.waveform is not None:
         waveform = mean.waveform
-        steady = mean.samples(waveform.shape[1])
+        count = waveform.shape[1]
+        steady = mean.samples(count) if found is None else lines_of(tones, count, len(waveform))
         residue = np.subtract(waveform, steady, out=steady)
         grid, psd = _measured(residue, rate, frequencies)
         assumptions.append("psd: of the recording's output without the listed lines")
@@ -271,7 +277,35 @@ def _read(
         Panels(len(graph.inputs), partial(_predict_input, asked)),
         place.density if isinstance(place, StationaryMoments) and place.place.linear else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
+        run,
     )
+
+
+def _of_recording(
+    asked: Asked, trace: Trace, assumptions: list[str]
+) -> tuple[tuple[Tone, ...], Measured] | None:
+    """Return the lines of a recording behind activations; None where linear layers alone are."""
+    if is_linear(asked.graph):
+        return None
+    end = repeating(trace.end)
+    assert end.waveform is not None
+    shown = end.provenance
+    found = recorded_lines(trace, asked.signals, provenance=shown)
+    assumptions[:] = [each for each in assumptions if not each.startswith("lines: exact")]
+    if found is None:
+        assumptions.append(
+            "lines: those of silence; the recording is too short to be searched for others"
+        )
+        return None
+    tones, tested, period = found
+    seconds = end.waveform.shape[1] / float(asked.graph.sample_rate)
+    assumptions.append(
+        f"lines: of the recording's {seconds:.4g} s, each tested against its neighbours at a "
+        f"false-alarm rate of {FALSE_ALARM:g} in all; their errors are the neighbours' level"
+    )
+    bounds = np.where(tested.listed, np.nan, tested.bounds)
+    bounds.setflags(write=False)
+    return tones, Measured(1, 1, seconds, "", 0, 0, None, bounds, period)
 
 
 def _recorded(record: Moments) -> Array | None:

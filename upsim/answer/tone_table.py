@@ -52,12 +52,23 @@ def wide_table(
         heard = prediction.audibility(calibration=calibration)
         name = "heard" if prediction.channels == 1 else "heard (channel 0)"
         more.append((len(header), name, [row.verdict for row in heard.rows]))
+    if prediction.measured is not None and prediction.measured.degrees:
+        more.append((3, "95 %", [interval_of(prediction, tone) for tone in prediction.tones]))
+    more.sort(key=lambda column: column[0])
     # From the right, so that the places on the left stay what they are.
     for place, name, cells in reversed(more):
         header.insert(place, name)
         for row, cell in zip(rows, cells, strict=True):
             row.insert(place, cell)
     return header, rows
+
+
+def interval_of(prediction: Prediction, tone: Tone) -> str:
+    """Return the interval of a measured line's level in its strongest channel: "-30.1 to -29.2"."""
+    assert prediction.measured is not None
+    channel = int(tone.power.argmax())
+    low, high = (each[channel] for each in prediction.measured.line_interval(tone))
+    return f"{format_decibels(float(low))} to {format_decibels(float(high))}"
 
 
 def family_of(prediction: Prediction, tone: Tone) -> str:

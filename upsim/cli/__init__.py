@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Without the program's name; those of the process by default.
     """
-    from upsim.cli.app import app
+    from upsim.cli.app import app, command_of
     from upsim.cli.printing import NobodyReadsError, open_streams
     from upsim.errors import UpsimError
 
@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _nobody_reads()
         return end.code if isinstance(end.code, int) else 0
     except UpsimError as error:
-        return _refused(str(error))
+        from upsim.cli.wording import in_words_of
+
+        typed = list(sys.argv[1:] if arguments is None else arguments)
+        return _refused(in_words_of(command_of(typed), error, typed))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (BrokenPipeError, NobodyReadsError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
+from upsim.cli.aliasing import aliasing
 from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
+from upsim.cli.measuring import measure
 from upsim.cli.model_options import with_model_options
 from upsim.cli.predicting import predict
 from upsim.cli.reporting import boundaries, context, cost, lengths, overlap, replicas
@@ -26,6 +29,7 @@ app = typer.Typer(
 COMMANDS = (
     predict,
     explain,
+    measure,
     verify,
     compare,
     inspect,
@@ -34,12 +38,20 @@ COMMANDS = (
     boundaries,
     lengths,
     context,
+    aliasing,
     cost,
     models,
     schema,
 )
-for command in COMMANDS:
-    app.command()(with_model_options(command))
+_NAMED = {each.__name__: with_model_options(each) for each in COMMANDS}
+for command in _NAMED.values():
+    app.command()(command)
+
+
+def command_of(typed: Sequence[str]) -> Callable[..., Any] | None:
+    """Return the command that was typed, None if none was."""
+    name = next((each for each in typed if not each.startswith("-")), "")
+    return _NAMED.get(name)
 
 
 def _version(asked: bool) -> None:

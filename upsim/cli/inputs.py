@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+from upsim.cli.options import SIGNAL_OPTION
 from upsim.cli.printing import note
-from upsim.errors import ArgumentError, FileFormatError, UnknownNameError
+from upsim.errors import ArgumentError, FileFormatError, UnknownNameError, UpsimError
 from upsim.network.graph import Graph
 from upsim.network.signals import Constant, Recorded, Signal, Silence, Sine, WhiteNoise
 from upsim.words.reading import reading
@@ -48,28 +51,82 @@ def _read_config(text: str, rate: str | None) -> Graph:
     """Return the generator of a model's configuration, told by the file's content."""
     from upsim.importers.config import from_config
 
-    asked = None if rate is None else parse_hertz(rate, "--sample-rate")
-    found = from_config(text, sample_rate=asked)
+    found = from_config(text, sample_rate=_rate(rate))
     for each in found.notes:
-        note(each)
+        note(f"{Path(text).name}: {each}")
     return found
 
 
-def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
+def _rate(text: str | None) -> Fraction | None:
+    """Return what ``--sample-rate`` says."""
+    name = "--sample-rate"
+    return None if text is None else positive_rate(parse_hertz(text, name), name)
+
+
+def _read_onnx(text: str, options: Mapping[str, Any]) -> Graph:
     """Return the part of an ONNX file that was asked for, and say which it is if none was."""
+    from upsim.cli.model_options import BY_ARGUMENT
+    from upsim.cli.wording import fix_in_words_of
     from upsim.importers.onnx_file import from_onnx
 
     inputs = options.get("inputs")
-    rate = options.get("sample_rate")
     graph = from_onnx(
         text,
-        None if inputs is None else [name for name in inputs.split(",") if name],
+        None if inputs is None else onnx_inputs(inputs),
         options.get("outputs"),
-        sample_rate=None if rate is None else parse_hertz(rate, "--sample-rate"),
+        sample_rate=_rate(options.get("sample_rate")),
+        length=options.get("follow"),
     )
-    for each in graph.notes:
+    said = [fix_in_words_of(BY_ARGUMENT, each) for each in graph.notes]
+    for each in said:
         note(f"{Path(text).name}: {each}")
-    return graph
+    return graph.replace(notes=said)
+
+
+#: A size in a shape, or a multiple of the length: "80", "T", "4T".
+_TYPED_SIZE = re.compile(r"(\d{0,9})(T?)")
+
+
+def onnx_inputs(text: str) -> dict[str, str | tuple[int | str | None, ...] | None]:
+    """Return the inputs of a part of an ONNX file, as ``from_onnx`` takes them.
+
+    Examples
+    --------
+    >>> onnx_inputs("mel,source=4T,/dec/Mul=1x80xT")
+    {'mel': None, 'source': '4*T', '/dec/Mul': (1, 80, None)}
+    """
+    found: dict[str, str | tuple[int | str | None, ...] | None] = {}
+    for each in filter(None, text.split(",")):
+        name, equals, written = each.rpartition("=")
+        sizes = [_typed_size(part, each) for part in written.split("x")] if equals else []
+        if not equals:
+            found[each] = None
+        elif len(sizes) > 1:
+            found[name] = tuple(sizes)
+        elif isinstance(sizes[0], int):
+            raise _not_a_shape(each)
+        else:
+            found[name] = sizes[0]
+    return found
+
+
+def _typed_size(text: str, whole: str) -> int | str | None:
+    match = _TYPED_SIZE.fullmatch(text)
+    if match is None or not text:
+        raise _not_a_shape(whole)
+    number, grows = match.groups()
+    if not grows:
+        return int(number)
+    return f"{number}*T" if number else None
+
+
+def _not_a_shape(text: str) -> ArgumentError:
+    return ArgumentError(
+        "the shape of a tensor is not understood",
+        given=f"--inputs {text}",
+        expected="a multiple of the length, or sizes with x between them and T for the time",
+        fix=f"--inputs {text.rpartition('=')[0]}=4T, or {text.rpartition('=')[0]}=1x80xT",
+    )
 
 
 def named_model(text: str, otherwise: str) -> Graph:
@@ -155,15 +212,18 @@ def _default_signal(stack: Graph) -> Signal:
 def _signal(text: str, stack: Graph, channel: int | None) -> Signal:
     kind, *values = text.split(":")
     name = kind.strip().lower()
-    if name == "silence" and not values:
-        return Silence()
-    if name == "constant" and len(values) <= 1:
-        return Constant(*(_number(value, text) for value in values))
-    if name == "noise" and len(values) <= 1:
-        return WhiteNoise(*(_number(value, text) for value in values))
-    if name == "sine" and 1 <= len(values) <= 2:
-        frequency = parse_hertz(values[0], f"--signal {text}")
-        return Sine(frequency, *(_number(value, text) for value in values[1:]))
+    try:
+        if name == "silence" and not values:
+            return Silence()
+        if name == "constant" and len(values) <= 1:
+            return Constant(*(_number(value) for value in values))
+        if name == "noise" and len(values) <= 1:
+            return WhiteNoise(*(_number(value) for value in values))
+        if name == "sine" and 1 <= len(values) <= 2:
+            frequency = parse_hertz(values[0], "frequency")
+            return Sine(frequency, *(_number(value) for value in values[1:]))
+    except UpsimError as error:
+        raise error.at(f"{SIGNAL_OPTION} {text[:60]}") from None
     if Path(text).suffix or Path(text).exists() or "/" in text:
         return _recording(text, stack, channel)
     raise UnknownNameError(
@@ -180,6 +240,9 @@ def _recording(text: str, stack: Graph, channel: int | None) -> Recorded:
 
     from upsim.files.audio import resampled
 
+    if Path(text).suffix.lower() in (".npy", ".npz"):
+        # Frames come at the rate of the network's input.
+        return Recorded.from_file(text, sample_rate=stack.input_rate, channel=channel)
     found = Recorded.from_file(text, channel=channel)
     samples = np.atleast_2d(np.asarray(found.samples))
     own, wanted = Fraction(found.sample_rate), stack.input_rate
@@ -224,13 +287,13 @@ def parse_frequencies(text: str | None) -> int | list[float] | None:
     return [float(each) for each in found]
 
 
-def _number(text: str, whole: str) -> float:
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise ArgumentError(
             "this is not a number",
-            given=f"{text!r} in --signal {whole[:60]}",
+            given=repr(text),
             expected=_SIGNALS,
             fix="--signal constant:1",
         ) from None

@@ -15,14 +15,16 @@ StackArgument = Annotated[
         "model's configuration (JSON, YAML).",
     ),
 ]
+#: The option by which a signal is typed; errors of the signal have it in their place.
+SIGNAL_OPTION = "--signal"
 SignalOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--signal",
+        SIGNAL_OPTION,
         "-s",
         metavar="SIGNAL",
         help="constant[:VALUE], silence, noise[:POWER], sine:HZ[:AMPLITUDE], or the path of a WAV "
-        "or FLAC file. Given several times, they are added.",
+        "or FLAC file, or of frames (.npy, .npz). Given several times, they are added.",
     ),
 ]
 SeedOption = Annotated[

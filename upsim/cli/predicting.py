@@ -138,7 +138,7 @@ def predict(
         answer_csv(header, rows)
     else:
         table = prediction.table(family=True, dbfs=dbfs, audible=audible, calibration=calibration)
-        answer(_text(prediction, table))
+        answer(tone_text(prediction, table))
 
 
 def _parts(amplitude: NDArray[np.complex128] | None, channel: int) -> list[float | None]:
@@ -151,6 +151,8 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
     """Return a header and one row a tone and output channel."""
     from upsim.words.units import decibels
 
+    # Of a run, also the standard errors.
+    errors = ["power_error"] if prediction.measured else []
     header = [
         "frequency_hz",
         "fraction",
@@ -159,6 +161,7 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
         "amplitude_imag",
         "power",
         "power_db",
+        *errors,
         "layer",
         "cause",
     ]
@@ -170,6 +173,7 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
             *_parts(tone.amplitude, channel),
             float(tone.power[channel]),
             float(decibels(tone.power[channel])),
+            *(float(tone.error[channel]) for _ in errors if tone.error is not None),
             tone.layer,
             tone.cause,
         ]
@@ -179,7 +183,8 @@ def tone_rows(prediction: Prediction) -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _text(prediction: Prediction, table: str) -> str:
+def tone_text(prediction: Prediction, table: str) -> str:
+    """Return an answer as it is printed: in short, its tones, what was assumed."""
     lines = [repr(prediction), ""]
     rows = table.splitlines()
     lines += rows[: _SHOWN_TONES + 1]

@@ -13,17 +13,21 @@ from typing import Any, TextIO
 
 from upsim.errors import ArgumentError
 
+#: Remarks of this command: two networks may give the same one.
+_NOTED: set[str] = set()
+
 
 class NobodyReadsError(Exception):
     """The other end of the pipe is closed: no error of the program."""
 
 
 def open_streams() -> None:
-    """Give the program the streams that it was started without.
+    """Give a command its streams, also those that the program was started without.
 
     A closed standard output becomes a pipe that nobody reads, remarks to a closed standard error
     go nowhere.  A character that the output's encoding lacks is written as its escape.
     """
+    _NOTED.clear()
     if sys.stdout is None:
         reads, writes = os.pipe()
         os.close(reads)
@@ -90,8 +94,10 @@ def answer_rows(records: Sequence[Mapping[str, Any]], *, as_json: bool, as_csv: 
 
 
 def note(text: str) -> None:
-    """Print a remark."""
-    remark(f"note: {text}")
+    """Print a remark, once."""
+    if text not in _NOTED:
+        _NOTED.add(text)
+        remark(f"note: {text}")
 
 
 def remark(line: str) -> None:

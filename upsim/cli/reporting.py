@@ -172,6 +172,7 @@ def boundaries(
     from upsim.cli.printing import answer, answer_rows, refuse_two_formats
     from upsim.show.tables import text_table
     from upsim.theory.reports.boundaries import boundary_report
+    from upsim.words.units import counted
 
     refuse_two_formats(as_json=as_json, as_csv=as_csv)
     found = read_stack(stack)
@@ -206,7 +207,7 @@ def boundaries(
         ]
         for each in report.transients
     ]
-    head = f"{report.input_length} samples in, {report.output_length} out: {verdict}"
+    head = f"{counted(report.input_length, 'sample')} in, {report.output_length} out: {verdict}"
     table = text_table(["unsteady after", "left", "right", "left", "right"], rows)
     answer(f"{head}\n\n{table}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def read_sound(path: str | Path) -> tuple[Array, Fraction]:
         )
     if path.suffix.lower() in (".wav", ".wave"):
         return _read_wav(path)
+    if path.suffix.lower() in (".npy", ".npz"):
+        raise FileFormatError(
+            "an array file does not say its rate",
+            given=str(path),
+            fix=f"upsim.Recorded.from_file({str(path)!r}, sample_rate=<frames per second>)",
+        )
     return _read_other(path)
 
 
@@ -57,6 +64,47 @@ def _read_wav(path: Path) -> tuple[Array, Fraction]:
     else:
         scaled = samples.astype(np.float64)
     return np.atleast_2d(scaled.T), Fraction(int(rate))
+
+
+def read_frames(path: str | Path) -> Array:
+    """Return the array (channels, n) of a ``.npy`` file, or of a ``.npz`` file with one array.
+
+    Nothing in it is run, and its size is known before memory is taken.
+    """
+    path = existing_file(path, "array file")
+    try:
+        found = _whole(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FileFormatError(
+            "this is not an array file that can be read", given=f"{path}: {error!s:.120}"
+        ) from None
+    if found.ndim == 3 and len(found) == 1:  # a batch of one, as frameworks save it
+        found = found[0]
+    if found.dtype.kind not in "iuf" or found.ndim not in (1, 2) or not found.size:
+        raise FileFormatError(
+            "the file holds no recording",
+            given=f"{path}: {found.dtype} of shape {found.shape}",
+            expected="real numbers, (n,) or (channels, n)",
+        )
+    return np.atleast_2d(found.astype(np.float64))
+
+
+def _whole(path: Path) -> NDArray[np.generic]:
+    if path.suffix.lower() == ".npy":
+        # Mapped, so that only the header is believed until the size is known.
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if mapped.nbytes > MEMORY_BUDGET:
+            raise ValueError(f"{mapped.nbytes / 2**20:.0f} MiB are too many")
+        return np.array(mapped)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            listed = ", ".join(each.filename for each in members)
+            raise ValueError(f"one array is expected, there are {len(members)}: {listed}")
+        if members[0].file_size > MEMORY_BUDGET:
+            raise ValueError(f"{members[0].file_size / 2**20:.0f} MiB are too many")
+    with np.load(path, allow_pickle=False) as content:
+        return np.asarray(content[content.files[0]])
 
 
 def _read_other(path: Path) -> tuple[Array, Fraction]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from upsim.errors import FileFormatError, TooLargeError, UpsimError
 from upsim.files.graphfile import network_from_dict, network_to_dict
+from upsim.files.jsontext import json_fault
 from upsim.files.paths import existing_file, refuse_output, write_file, write_output
 from upsim.files.stackfile import no_constant
 from upsim.files.weightfile import Keeper, output_beside, read_tensors
@@ -28,14 +29,14 @@ def load_stack(path: str | Path) -> Graph:
             expected=f"at most {LARGEST_FILE / 2**20:.0f} MiB",
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=no_constant)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=no_constant)
     except UpsimError as error:
         raise error.at(str(path)) from None
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(
             "this is not a JSON file that can be read",
-            given=f"{path}: {error}",
-            expected="a stack file as upsim.save_stack writes it",
+            given=f"{path}: {json_fault(error)}",
+            expected="a stack file as upsim.save_stack writes it, or a configuration of a model",
         ) from None
     try:
         named = isinstance(content, dict) and content.get("weights") is not None

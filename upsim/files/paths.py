@@ -109,7 +109,7 @@ def _kept(path: Path) -> OutputExistsError:
     return OutputExistsError(
         "the output file exists and is kept",
         given=_shown(path),
-        fix="another name, or overwrite=True (on the command line --overwrite)",
+        fix="another name, or overwrite=True",
     )
 
 

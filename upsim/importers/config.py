@@ -18,7 +18,8 @@ from upsim.errors import (
 from upsim.importers.configfile import read_config
 from upsim.importers.families import FAMILIES
 from upsim.importers.families.family import Family, Model
-from upsim.importers.fields import HOPS, Fields, listed_paths
+from upsim.importers.families.hifigan import STRIDES
+from upsim.importers.fields import HOPS, STRIDE_WORDS, Field, Fields, contradiction, listed_paths
 from upsim.network.graph import Graph
 from upsim.words.arguments import shown
 from upsim.words.units import exact
@@ -95,13 +96,15 @@ def _graph(config: Mapping[str, object], sample_rate: object) -> Graph:
             expected="a generator of convolutions and activations",
             fix="upsim.from_torch(generator, ...), which keeps such a node as opaque",
         )
-    fields = fields.at(homes[0])
+    fields = fields.of_one(homes)
     if len(homes) > 1:
         fields.notes.append(f"several generators: that of {homes[0] or 'the top'} is read")
     try:
         model = family.read(fields, sample_rate)
         _check_frames(fields, model)
-        notes = [*fields.notes, *_unread(fields, family)]
+        fields.refuse_contradictions()
+        notes = [*fields.notes, *fields.assumptions(family.title)]
+        notes += _unread(fields, family)
         return model.graph(family.title, notes)
     except UpsimError as error:
         raise error.at(f"read as {family.title}") from None
@@ -112,11 +115,11 @@ def _family_of(fields: Fields) -> tuple[Family, list[str]]:
     words = fields.words()
     told = [each for each in FAMILIES if set(each.types) & set(words)]
     for family in (*told, *(each for each in FAMILIES if each not in told)):
-        for keys in family.sets:
+        for keys in family.sets_for(told=family in told):
             homes = fields.sections(keys)
             if homes:
                 if told and family not in told:
-                    raise _contradiction(told[0], family, words, keys)
+                    raise _two_families(told[0], family, words, keys)
                 return family, homes
     if told:
         if told[0].read is None:
@@ -127,6 +130,9 @@ def _family_of(fields: Fields) -> tuple[Family, list[str]]:
             given=listed_paths([each.path for each in fields]) or "no fields",
             expected=wanted,
         )
+    strides = fields.anywhere((*STRIDE_WORDS, "ratios", "strides"))
+    if strides:
+        raise _strides_alone(strides[0])
     known = ", ".join(each.title for each in FAMILIES)
     kind = ", ".join(f"{path}: {word}" for word, path in list(words.items())[:3])
     raise UnknownNameError(
@@ -137,7 +143,28 @@ def _family_of(fields: Fields) -> tuple[Family, list[str]]:
     )
 
 
-def _contradiction(
+def _strides_alone(strides: Field) -> FileFormatError:
+    """Return the refusal of strides that nothing else stands beside."""
+    ways = [
+        f"{', '.join(key for key in keys if key != strides.key)} ({family.title})"
+        for family in FAMILIES
+        if family.read is not None
+        for keys in family.sets
+        if strides.key in keys and len(keys) > 1
+    ]
+    fix = ""
+    if strides.key in STRIDES and isinstance(strides.value, list | tuple):
+        kernels = [2 * each for each in strides.value if isinstance(each, int)]
+        fix = f'add "upsample_kernel_sizes": {kernels}, if it is a HiFi-GAN'
+    return FileFormatError(
+        "strides alone do not say which generator it is",
+        given=f"{strides.path}={shown(strides.value)}",
+        expected=f"beside it one of: {'; '.join(dict.fromkeys(ways))}" if ways else "more fields",
+        fix=fix,
+    )
+
+
+def _two_families(
     told: Family, found: Family, words: Mapping[str, str], keys: Sequence[str]
 ) -> ArgumentError:
     path = next(words[each] for each in told.types if each in words)
@@ -153,7 +180,10 @@ def _check_frames(fields: Fields, model: Model) -> None:
     """Refuse factors that do not multiply to the samples of a frame."""
     product = prod(number for _, number in model.factors)
     words = " × ".join(word for word, _ in model.factors) or "1"
-    hops = [(each.path, exact(each.value, each.path)) for each in fields.anywhere(HOPS)]
+    found = fields.anywhere(HOPS)
+    hops = [(each.path, exact(each.value, each.path)) for each in found]
+    if len({hop for _, hop in hops}) > 1:
+        raise contradiction(found, f"the strides multiply to {words} = {product}")
     for path, hop in (*hops, *model.frames):
         if hop != product:
             shown_hop = int(hop) if hop.denominator == 1 else float(Fraction(hop))

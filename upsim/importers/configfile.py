@@ -18,6 +18,7 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
+from upsim.files.jsontext import json_fault
 from upsim.files.paths import existing_file
 from upsim.words.arguments import shown
 
@@ -54,7 +55,7 @@ def is_config(path: str | Path) -> bool:
             return True
         if not path.is_file() or path.stat().st_size > LARGEST_CONFIG:
             return False
-        content = _json(path.read_text(encoding="utf-8"))
+        content = _json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "format" not in content
@@ -72,7 +73,7 @@ def _text_of(path: Path) -> str:
                 given=f"more than {limit // 2**10} KiB in {path}",
                 expected="the configuration of one model",
             )
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")  # editors put a byte order mark in front
     except OSError as error:
         raise FileFormatError(
             "the configuration file cannot be read", given=f"{path}: {error.strerror}"
@@ -91,7 +92,7 @@ def _json(text: str) -> object:
     except (ValueError, RecursionError) as error:
         raise FileFormatError(
             "this is not JSON that can be read",
-            given=str(error) or "brackets nested too deeply",
+            given=json_fault(error),
             expected="a configuration in JSON, or in a file whose name ends in .yaml",
         ) from None
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from math import prod
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.importers.functions import SELU, evaluated
+from upsim.errors import UpsimError
+from upsim.importers.functions import SELU, evaluated, pointwise
 from upsim.importers.normalisations import NormalisationRegion, normalisation_region
 from upsim.importers.opaque_steps import opaque_node
-from upsim.importers.recognition import recognised
 from upsim.importers.recording import Step
 from upsim.importers.regions import Producers, Region, channel_numbers
 from upsim.importers.views import Shapes, View, time_axis
 from upsim.importers.wiring import Wire
 from upsim.layers import (
     ELU,
-    GELU,
     GLU,
     Activation,
     Add,
@@ -30,23 +28,15 @@ from upsim.layers import (
     Divide,
     Gate,
     Layer,
-    LeakyReLU,
     Merging,
     Multiply,
     Opaque,
-    Pointwise,
-    PReLU,
-    ReLU,
     Scale,
     Select,
     Sigmoid,
-    SiLU,
-    Sin,
-    Softplus,
     Subtract,
-    Tanh,
+    recognised,
 )
-from upsim.layers.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from upsim.importers.lowering import _Lowering
@@ -63,47 +53,58 @@ _MERGINGS: dict[str, type[Merging]] = {
 #: Letters of an opaque node's kind.
 _LONGEST_KIND = 60
 
+#: The catalogue has them as they are: a region of several steps ends at them.
+_OF_ONE = frozenset(
+    (
+        "relu",
+        "leaky_relu",
+        "sigmoid",
+        "tanh",
+        "silu",
+        "gelu",
+        "elu",
+        "softplus",
+        "clip",
+        "negative",
+        "sin",
+    )
+)
+
 #: With constants they are a scale or an offset.
 _ARITHMETIC = frozenset(("add", "subtract", "multiply", "divide", "negative"))
 
 
 def unary_layers(function: str, fields: Mapping[str, Any]) -> list[Layer] | None:
     """Return the layers of a function of one value; None if the catalogue has none."""
-    alpha = float(fields.get("alpha", 1.0))
     if function == "celu":
         # max(0, x) + min(0, alpha (e^(x / alpha) - 1)) is alpha ELU(x / alpha).
+        alpha = float(fields.get("alpha", 1.0))
         return [Scale(1 / alpha), ELU(), Scale(alpha)]
     if function == "selu":
         return [ELU(fields.get("alpha", SELU[0])), Scale(fields.get("gamma", SELU[1]))]
-    if function == "softplus":
-        return [Softplus(fields.get("beta", 1.0), fields.get("threshold", 700.0))]
     if function == "hard_sigmoid":
         slope, level = fields.get("alpha", 0.2), fields.get("beta", 0.5)
         return [Scale(slope), Bias(level), Clamp(0.0, 1.0)]
-    if function in ("clip", "hard_tanh"):
-        hard = function == "hard_tanh"
-        ends = (
-            fields.get("least", -1.0 if hard else None),
-            fields.get("most", 1.0 if hard else None),
-        )
-        return [Clamp(*ends)]
-    made: dict[str, Layer] = {
-        "relu": ReLU(),
-        "leaky_relu": LeakyReLU(float(fields.get("slope", 0.01))),
-        "sigmoid": Sigmoid(),
-        "tanh": Tanh(),
-        "silu": SiLU(),
-        "gelu": GELU(str(fields.get("approximate", "none"))),
-        "elu": ELU(alpha),
-        "negative": Scale(-1.0),
-        "sin": Sin(),
-    }
-    return [made[function]] if function in made else None
+    if function not in _OF_ONE:
+        return None
+    if all(isinstance(each, float | int | str) for each in fields.values()):
+        # A model has one of them after each convolution.
+        found = _known_of_one(function, tuple(fields.items()))
+        return None if found is None else list(found)
+    return _known(function, ["x0"], fields)
 
 
-def constant_layers(
-    function: str, number: Numbers, *, first: bool, channels: int
-) -> list[Layer] | None:
+@lru_cache(maxsize=64)
+def _known_of_one(function: str, fields: tuple[tuple[str, Any], ...]) -> list[Layer] | None:
+    return _known(function, ["x0"], dict(fields))
+
+
+def _known(function: str, operands: Sequence[Any], fields: Mapping[str, Any]) -> list[Layer] | None:
+    found = recognised(pointwise(function, operands, fields))
+    return None if found is None else [found]
+
+
+def constant_layers(function: str, number: Numbers, *, first: bool) -> list[Layer] | None:
     """Return the layers of a function of a value and a constant; None if the catalogue has none.
 
     Parameters
@@ -112,8 +113,6 @@ def constant_layers(
     number : float or array (channels,)
     first : bool
         Whether the constant is the first of the two.
-    channels : int
-        Of the value.
     """
     if function == "add":
         return [Bias(number)]
@@ -123,14 +122,8 @@ def constant_layers(
         return [Scale(-1.0), Bias(number)] if first else [Bias(-np.asarray(number))]
     if function == "divide" and not first:
         return [Scale(1 / np.asarray(number))]
-    if function == "prelu" and not first:
-        if isinstance(number, float):
-            return [LeakyReLU(number)]
-        return [PReLU(channels, weight=number)]
-    if function in ("maximum", "minimum") and isinstance(number, float):
-        if function == "minimum":
-            return [Clamp(None, number)]
-        return [Clamp(number, None)] if number else [ReLU()]
+    if function in ("prelu", "maximum", "minimum"):
+        return _known(function, [number, "x0"] if first else ["x0", number], {})
     return None
 
 
@@ -159,9 +152,8 @@ class Elementwise:
         if found is not None:
             view = work.views[found.leaf]
             wire = view.wire(work.wiring, name=step.name)
-            layers = self._layers(found, wire.channels, view.latest)
-            made = work.wiring.chain(step.name, layers, wire)
-            return work.plain(made, step.makes[0])
+            layer = self._layer(found, wire.channels, view.latest)
+            return work.plain(work.wiring.node(step.name, layer, wire), step.makes[0])
         return self._alone(work, step)
 
     # ------------------------------------------------------------------ regions
@@ -171,7 +163,7 @@ class Elementwise:
         if _is_direct(step):
             # A scale behind x (1 + erf(x)) may be a part of the activation: only where it is one.
             longer = self._longer(Region(step.values[0], (step,)), arithmetic=True)
-            known = longer is not None and self._same(longer) and self._activation(longer)
+            known = longer is not None and self._same(longer) and self._is_known(longer)
             return longer if known else None
         if len(set(step.values)) > 1:
             found = self.producers.region(step)
@@ -216,24 +208,25 @@ class Elementwise:
     def _same(self, region: Region) -> bool:
         return self.producers.same_shapes(region)
 
-    def _activation(self, region: Region) -> Activation | None:
+    def _is_known(self, region: Region) -> bool:
         shapes = tuple(tuple(each[region.leaf]) for each in self.producers.shapes)
         # One length does not show the time; the last axis is the best that is known here.
         axis = time_axis(shapes) if len(shapes) > 1 else len(shapes[0]) - 1
-        return recognised(*in_columns(region, shapes, axis))
+        try:
+            program = in_columns(region, shapes, axis).program()
+        except UpsimError:
+            return False
+        return recognised(program, single=True) is not None
 
-    def _layers(self, region: Region, made: int, leaf: View) -> list[Layer]:
-        """Return the layers of a region: an activation of the catalogue, a program, or its run."""
-        columns, channels = in_columns(region, leaf.shapes, leaf.axis)
-        known = recognised(columns, channels)
-        if known is not None:
-            return [known]
-        program = program_of(columns)
-        if program is not None and made == channels:
-            return [program]
-        kind = "+".join(str(step.fields["function"]) for step in region.steps)[:_LONGEST_KIND]
-        reason = "it has no formula of noise"
-        return [Opaque(kind, made, run=columns.evaluate, reason=reason)]
+    def _layer(self, region: Region, made: int, leaf: View) -> Layer:
+        """Return the layer of a region: one of the catalogue, a program, or what runs it."""
+        columns = in_columns(region, leaf.shapes, leaf.axis)
+        try:
+            program = columns.program()
+        except UpsimError as error:  # a constant that is not finite
+            kind = "+".join(str(step.fields["function"]) for step in region.steps)[:_LONGEST_KIND]
+            return Opaque(kind, made, run=columns.evaluate, reason=error.what)
+        return recognised(program, single=True) or program
 
     # ------------------------------------------------------------------ one step
 
@@ -261,7 +254,7 @@ class Elementwise:
         elif len(wires) == 2 and len(values) == 1:
             first = not isinstance(wires[0], Wire)
             number = next(each for each in wires if not isinstance(each, Wire))
-            layers = constant_layers(function, number, first=first, channels=values[0].channels)
+            layers = constant_layers(function, number, first=first)
         elif len(wires) == 2 and function in _MERGINGS:
             gate = gated(work, step, values) if function == "multiply" else None
             if gate is not None:
@@ -269,8 +262,13 @@ class Elementwise:
             return work.plain(work.wiring.node(step.name, _MERGINGS[function](), *values), made)
         if layers is not None:
             return work.plain(work.wiring.chain(step.name, layers, values[0]), made)
-        run = partial(_applied, step)
-        return opaque_node(work, step, "it has no formula of noise", run=run)
+        names = iter(f"x{number}" for number in range(len(values)))
+        operands = [next(names) if isinstance(each, Wire) else each for each in wires]
+        try:
+            layer = pointwise(function, operands, step.fields)
+        except UpsimError as error:  # a constant that is not finite
+            return opaque_node(work, step, error.what, run=partial(_applied, step))
+        return work.plain(work.wiring.node(step.name, layer, *values), made)
 
 
 def _applied(step: Step, *tensors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -294,12 +292,11 @@ def _is_direct(step: Step) -> bool:
     if count != 2:
         return False
     first = not isinstance(step.reads[0], str)
-    return constant_layers(function, 2.0, first=first, channels=1) is not None
+    return constant_layers(function, 2.0, first=first) is not None
 
 
-def in_columns(region: Region, shapes: Shapes, axis: int | None) -> tuple[Region, int]:
-    """Return a region of samples (channels, time), and the channels."""
-    channels = prod(size for place, size in enumerate(shapes[-1]) if place != axis)
+def in_columns(region: Region, shapes: Shapes, axis: int | None) -> Region:
+    """Return a region of samples (channels, time)."""
 
     def column(read: Any) -> Any:
         if isinstance(read, str) or read is None:
@@ -308,24 +305,7 @@ def in_columns(region: Region, shapes: Shapes, axis: int | None) -> tuple[Region
         return np.array(number) if isinstance(number, float) else number[:, None]
 
     steps = tuple(replace(step, reads=tuple(map(column, step.reads))) for step in region.steps)
-    return Region(region.leaf, steps), channels
-
-
-def program_of(region: Region) -> Pointwise | None:
-    """Return a region of samples (channels, time) as a program, None where it is none."""
-    names = {region.leaf: "x0"}
-    steps: list[tuple[Any, ...]] = []
-    for step in region.steps:
-        function = str(step.fields["function"]) if step.kind == "elementwise" else ""
-        known = OPERATIONS.get(function)
-        reads = [each for each in step.reads if each is not None]
-        if known is None or len(reads) != known.operands or set(step.fields) != {"function"}:
-            return None
-        operands = [names[each] if isinstance(each, str) else np.ravel(each) for each in reads]
-        numbers = [each if isinstance(each, str) or each.size > 1 else each[0] for each in operands]
-        names[step.makes[0]] = f"s{len(steps)}"
-        steps.append((function, *numbers))
-    return Pointwise(steps)
+    return Region(region.leaf, steps)
 
 
 def gated(work: _Lowering, step: Step, wires: Sequence[Wire]) -> Wire | None:

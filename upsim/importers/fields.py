@@ -2,11 +2,13 @@
 
 A field is known by its path, ``model.upsample_rates``: keys of nested objects and keys that hold
 dots themselves are the same.  A family reads its fields from the section in which its own keys
-stand.  Rates and hops may stand elsewhere.
+stand.  Rates, hops and mel bands may stand in any section: all of them are read, and two values of
+one field contradict each other.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -23,6 +25,14 @@ RATES = (
 
 #: What the samples of a frame are called.
 HOPS = ("hop_size", "hop_length", "decode_upsample_rate")
+
+#: What strides are called.
+STRIDE_WORDS = frozenset(
+    ["upsample_rates", "upsample_scales", "upsample_factors", "upsampling_ratios", "decoder_rates"]
+)
+
+#: What a generator has once, in whichever section it stands.
+_ONCE = STRIDE_WORDS | {"num_mels", "upsample_kernel_sizes", "upsample_initial_channel"}
 
 #: Fields that say which model it is.
 TYPES = ("model_type", "architectures", "_class_name", "generator_type", "_target_", "class_path")
@@ -73,13 +83,18 @@ class Fields:
     found : sequence of Field
     home : str
         The section that a family's own fields stand in.
+    others : sequence of str
+        Sections of other generators.
     """
 
-    def __init__(self, found: Sequence[Field], home: str = "") -> None:
+    def __init__(self, found: Sequence[Field], home: str = "", others: Sequence[str] = ()) -> None:
         self._found = tuple(found)
         self.home = home
+        self._others = tuple(_branch(each, home) for each in others)
         self._read: set[str] = set()
         self.notes: list[str] = []
+        #: Fields that are not given, and what a family's code takes instead.
+        self.assumed: dict[str, object] = {}
 
     @classmethod
     def of(cls, config: Mapping[object, object]) -> Fields:
@@ -88,7 +103,7 @@ class Fields:
         for field in _flat(config, "", 0):
             known = found.setdefault(field.path, field)
             if known is not field:
-                raise _contradiction((known, field))
+                raise contradiction((known, field))
             if len(found) > _MOST_FIELDS:
                 raise TooLargeError(
                     "the configuration has too many fields",
@@ -98,14 +113,19 @@ class Fields:
         return cls(tuple(found.values()))
 
     def at(self, home: str) -> Fields:
-        """Return the same fields, seen from a section."""
-        return Fields(self._found, home)
+        """Return the same fields, seen from a section; what is read there counts as read here."""
+        seen = Fields(self._found, home)
+        seen._others, seen._read = self._others, self._read
+        seen.notes, seen.assumed = self.notes, self.assumed
+        return seen
 
     def inside(self, section: str) -> Fields:
-        """Return the fields of a section of this one; what is read there counts as read here."""
-        seen = self.at(f"{self.home}.{section}" if self.home else section)
-        seen._read = self._read
-        return seen
+        """Return the fields of a section of this one."""
+        return self.at(f"{self.home}.{section}" if self.home else section)
+
+    def of_one(self, homes: Sequence[str]) -> Fields:
+        """Return the fields seen from the first of some generators, without those of the others."""
+        return Fields(self._found, homes[0], homes[1:])
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self._found)
@@ -138,8 +158,8 @@ class Fields:
         here = [each for each in self._found if each.section == self.home and each.key in names]
         here = [each for each in here if each.value is not None]
         self._read.update(each.path for each in here)
-        if any(each.value != here[0].value for each in here[1:]):
-            raise _contradiction(here)
+        if len(_different(here)) > 1:
+            raise contradiction(here)
         return here[0] if here else None
 
     def has(self, *names: str) -> bool:
@@ -154,7 +174,9 @@ class Fields:
                     "the configuration lacks a field",
                     given=f"no {' or '.join(names)}",
                     expected=f"{self._spoken(names[0])}",
+                    fix=f'add "{names[0]}" beside the fields that are there',
                 )
+            self.assumed[self._spoken(names[0])] = default
             return Field(self.home, names[0], default)
         return found
 
@@ -218,15 +240,44 @@ class Fields:
     # ------------------------------------------------------------------ fields from anywhere
 
     def anywhere(self, names: Sequence[str]) -> list[Field]:
-        """Return fields at home, or else from all sections but those of other networks."""
-        fitting = [
+        """Return fields from all sections but those of other networks, those at home first."""
+        found = [
             each
             for each in self._found
-            if each.key in names and each.value is not None and not _is_elsewhere(each.section)
+            if each.key in names
+            and each.value is not None
+            and not _is_elsewhere(each.section)
+            and not any(_is_inside(each.section, other) for other in self._others)
         ]
-        found = [each for each in fitting if each.section == self.home] or fitting
-        self._read.update(each.path for each in fitting)
-        return found
+        self._read.update(each.path for each in found)
+        return sorted(found, key=lambda each: each.section != self.home)
+
+    def mel_bands(self) -> Field | None:
+        """Return the mel bands of the features, from any section."""
+        found = self.anywhere(("num_mels",))
+        if len(_different(found)) > 1:
+            raise contradiction(found)
+        return found[0] if found else None
+
+    def note_other_mels(self, channels: int) -> None:
+        """Note mel bands that are not the channels of the input: it reads something else then."""
+        bands = self.mel_bands()
+        if bands is not None and not _equal(bands.value, channels):
+            self.notes.append(
+                f"the input has {channels} channels and not the {shown(bands.value)} of "
+                f"{bands.path}"
+            )
+
+    def refuse_contradictions(self) -> None:
+        """Refuse a second value of what was read at home and a generator has once."""
+        for name in sorted(_ONCE):
+            if any(each.key == name and each.path in self._read for each in self._at_home()):
+                found = self.anywhere((name,))
+                if len(_different(found)) > 1:
+                    raise contradiction(found)
+
+    def _at_home(self) -> list[Field]:
+        return [each for each in self._found if each.section == self.home]
 
     def rate(self, given: object, usual: int | None = None) -> Fraction:
         """Return the output's sample rate: of the configuration, or given beside it.
@@ -238,13 +289,13 @@ class Fields:
             found = self.anywhere(names)
             values = {each.path: positive_rate(each.value, each.path) for each in found}
             if len(set(values.values())) > 1:
-                raise _contradiction(found)
+                raise contradiction(found)
             for path, value in values.items():
                 if asked not in (None, value):
                     raise ArgumentError(
                         "the sample rate is another one in the configuration",
-                        given=f"sample_rate={format_hertz(asked or value)}, {path}: "
-                        f"{format_hertz(value)}",
+                        given=f"{path}: {format_hertz(value)}, "
+                        f"sample_rate={format_hertz(asked or value)}",
                         fix="leave sample_rate= out",
                     )
                 return value
@@ -253,19 +304,25 @@ class Fields:
                 "the configuration does not say its sample rate",
                 given=f"no {', '.join(RATES[1])}",
                 expected="the rate of the output in Hz",
-                fix="upsim.from_config(config, sample_rate=24000), with the right number (on the "
-                "command line --sample-rate 24000)",
+                fix="upsim.from_config(config, sample_rate=24000), with the right number",
             )
         return Fraction(usual or 0) if asked is None else asked
+
+    def assumptions(self, whose: str) -> list[str]:
+        """Return a note on what was taken for fields that are not given, if there is any."""
+        values = [
+            f"{path.removeprefix(f'{self.home}.')}={json.dumps(value)}"
+            for path, value in self.assumed.items()
+        ]
+        return [f"not given, so as {whose} has it: {', '.join(values)}"] if values else []
 
     def not_read(self, known: Iterable[str]) -> list[str]:
         """Return the paths of the fields at home that nothing was made of."""
         beside = _BESIDE | set(known) | set(TYPES)
         return [
             each.path
-            for each in self._found
-            if each.section == self.home
-            and each.value is not None
+            for each in self._at_home()
+            if each.value is not None
             and each.path not in self._read
             and each.key not in beside
             and not _is_elsewhere(each.key)
@@ -297,17 +354,54 @@ def _flat(config: Mapping[object, object], section: str, depth: int) -> Iterator
 
 
 def _is_elsewhere(section: str) -> bool:
-    first = section.lower().split(".")
-    return any(part.startswith(word) for part in first for word in _ELSEWHERE)
+    parts = section.lower().replace("_", ".").split(".")
+    return any(part.startswith(word) for part in parts for word in _ELSEWHERE)
 
 
-def _contradiction(fields: Sequence[Field]) -> ArgumentError:
+def _is_inside(section: str, other: str) -> bool:
+    return section == other or section.startswith(f"{other}.")
+
+
+def _branch(other: str, home: str) -> str:
+    """Return the outermost section of another generator that does not hold this one.
+
+    Examples
+    --------
+    >>> _branch("large.model", "small.model"), _branch("both.b.model", "both.a.model")
+    ('large', 'both.b')
+    """
+    keys, own = other.split("."), home.split(".") if home else []
+    common = 0
+    while common < min(len(keys) - 1, len(own)) and keys[common] == own[common]:
+        common += 1
+    return ".".join(keys[: common + 1])
+
+
+def contradiction(fields: Sequence[Field], beside: str = "") -> ArgumentError:
+    """Return the refusal of fields that say different things, each with its value."""
+    given = [f"{each.path}={shown(each.value)}" for each in _different(fields)[:4]]
     return ArgumentError(
         "fields of the configuration contradict each other",
-        given=", ".join(f"{each.path}={shown(each.value)}" for each in fields[:4]),
+        given=", ".join([*given, *([beside] if beside else [])]),
         expected="one value",
         fix="remove the one that is not meant",
     )
+
+
+def _different(fields: Sequence[Field]) -> list[Field]:
+    """Return the first field of each value."""
+    found: list[Field] = []
+    for field in fields:
+        if not any(_equal(field.value, each.value) for each in found):
+            found.append(field)
+    return found
+
+
+def _equal(first: object, second: object) -> bool:
+    try:
+        return first is second or bool(first == second)
+    except Exception:  # noqa: BLE001 - a stranger's comparison raises what it likes
+        return False
 
 
 def _listed(value: object, path: str) -> Sequence[object]:

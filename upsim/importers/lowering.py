@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from upsim.errors import UpsimError
+from upsim.errors import NotPredictableError, ShapeError, UpsimError
 from upsim.importers.convolutions import convolution_layers
 from upsim.importers.elementwise import Elementwise
 from upsim.importers.movements import moved
@@ -51,16 +51,51 @@ def lowered(
     >>> lowered(Recording(steps, ("x",), "y", shapes), 16000)
     Graph([('act', ReLU(), 'x')], inputs={'x': 2}, sample_rate=16000)
     """
+    return lowered_values(recording, sample_rate, name=name, notes=notes).graph
+
+
+class Lowered(NamedTuple):
+    """A graph, and where the values of the recording lie in it.
+
+    Parameters
+    ----------
+    graph : Graph
+    recording : Recording
+    views : mapping of str to View
+        Of each value that the graph has, or has moved.
+    """
+
+    graph: Graph
+    recording: Recording
+    views: Mapping[str, View]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The values that the graph is fed: inputs, and noise of the model's own."""
+        noise = [step.makes[0] for step in self.recording.steps if step.kind == "noise"]
+        return [*self.recording.inputs, *noise]
+
+
+def lowered_values(
+    recording: Recording, sample_rate: object, *, name: str = "", notes: Sequence[str] = ()
+) -> Lowered:
+    """Return the graph that computes what a recording says, and where its values are."""
     work = _Lowering(recording)
-    output = work.run()
-    return work.wiring.graph(output, sample_rate, name, notes)
+    try:
+        output = work.run()
+    except (NotPredictableError, ShapeError):
+        # Samples beside the signal that are no padding of a name: an opaque step holds them.
+        work = _Lowering(recording, with_ends=False)
+        output = work.run()
+    graph = work.wiring.graph(output, sample_rate, name, notes)
+    return Lowered(graph, recording, work.views)
 
 
 class _Lowering:
     """The values of a recording, as far as they are known."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, *, with_ends: bool = True) -> None:
+        self.recording, self.with_ends = recording, with_ends
         self.wiring = Wiring()
         self.views: dict[str, View] = {}
         self.held: dict[str, Held] = {}
@@ -100,7 +135,7 @@ class _Lowering:
             values = self.elementwise.plan(step)
             kept.append((step, values))
             needed.update(values)
-        return without_time_mixing(self.recording, kept[::-1])
+        return without_time_mixing(self.recording, kept[::-1], with_ends=self.with_ends)
 
     def _lower(self, step: Step) -> None:
         made = _LOWERINGS[step.kind](self, step)

@@ -25,7 +25,12 @@ _PLAIN = {
     "Tanh": "tanh",
     "Sinh": "sinh",
     "Cosh": "cosh",
+    "Asin": "arcsin",
+    "Acos": "arccos",
     "Atan": "arctan",
+    "Asinh": "arcsinh",
+    "Acosh": "arccosh",
+    "Atanh": "arctanh",
     "Exp": "exp",
     "Log": "log",
     "Sqrt": "sqrt",
@@ -52,6 +57,7 @@ _PLAIN = {
     "Not": "logical_not",
     "And": "logical_and",
     "Or": "logical_or",
+    "Xor": "logical_xor",
     "PRelu": "prelu",
 }
 
@@ -65,6 +71,8 @@ _WITH_NUMBERS: dict[str, tuple[str, tuple[tuple[str, str, float], ...]]] = {
     "Celu": ("celu", (("alpha", "alpha", 1.0),)),
     "Selu": ("selu", (("alpha", "alpha", SELU[0]), ("gamma", "gamma", SELU[1]))),
     "HardSigmoid": ("hard_sigmoid", (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))),
+    "Shrink": ("shrink", (("lambd", "width", 0.5), ("bias", "bias", 0.0))),
+    "ThresholdedRelu": ("thresholded", (("alpha", "level", 1.0),)),
 }
 
 
@@ -130,11 +138,10 @@ def _clip(recorder: OnnxRecorder, node: Any) -> None:
     recorder.elementwise("clip", [node.input[0]], node.output[0], **fields)
 
 
-def _thresholded(recorder: OnnxRecorder, node: Any) -> None:
-    read, above = node.input[0], recorder.fresh("above")
-    level = np.array(float(recorder.attribute("alpha", 1.0)))
-    recorder.elementwise("greater", [read, level], above)
-    recorder.elementwise("multiply", [read, above], node.output[0])
+def _mod(recorder: OnnxRecorder, node: Any) -> None:
+    reads = [recorder.operand(name) for name in node.input]
+    function = "fmod" if recorder.attribute("fmod", 0) else "mod"
+    recorder.elementwise(function, reads, node.output[0])
 
 
 def _swish(recorder: OnnxRecorder, node: Any) -> None:
@@ -295,7 +302,7 @@ CONVERTERS: dict[str, Converter] = (
     | {
         "Gelu": _gelu,
         "Clip": _clip,
-        "ThresholdedRelu": _thresholded,
+        "Mod": _mod,
         "Swish": _swish,
         "Softmax": _softmax,
         "BatchNormalization": _batch_norm,

@@ -112,10 +112,16 @@ def _fields(raw: mmap.mmap, position: int, end: int) -> Iterator[_Field]:
     """Yield the fields between two places, each within them."""
     while position < end:
         start = position
-        tag, position = _varint(raw, position, end)
+        # Most numbers take one byte; a call for each would be a third of all time.
+        tag, position = raw[position], position + 1
+        if tag > 127:
+            tag, position = _varint(raw, start, end)
         wire = tag & 7
         if wire == 2:
-            length, first = _varint(raw, position, end)
+            if position < end and raw[position] < 128:
+                length, first = raw[position], position + 1
+            else:
+                length, first = _varint(raw, position, end)
             position = first + length
         else:
             first = position

@@ -14,20 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
+from upsim.importers.functions import COMPOSED
+from upsim.layers.operations import OPERATIONS
 from upsim.words.arguments import near_names, one_of, plain_text, shown
 
 _MOVEMENTS = (
     "reshape squeeze unsqueeze expand copy transpose flip slice select gather repeat tile pad "
     "concatenate stack split strided"
 )
-_FUNCTIONS = (
-    "add subtract multiply divide power sin cos tanh exp expm1 log log1p sqrt rsqrt square abs "
-    "negative reciprocal maximum minimum where sign floor ceil round less greater equal "
-    "less_equal greater_equal logical_not logical_and logical_or arctan arctan2 sinh cosh tan mod "
-    "relu leaky_relu prelu sigmoid log_sigmoid erf softplus softsign elu celu selu gelu silu mish "
-    "hard_sigmoid hard_swish hard_tanh clip"
-)
-
 #: Moves numbers and computes nothing.  Their fields:
 #:
 #: * ``reshape``, ``squeeze``, ``unsqueeze``, ``expand``, ``copy``: none; the shape made is in
@@ -48,8 +42,9 @@ MOVEMENTS = frozenset(_MOVEMENTS.split())
 #: NumPy's names, and the activations of frameworks with their arguments as fields:
 #: ``leaky_relu(slope)``, ``elu(alpha)``, ``celu(alpha)``, ``selu(alpha, gamma)``,
 #: ``softplus(beta, threshold)``, ``gelu(approximate: "none" or "tanh")``,
-#: ``hard_sigmoid(alpha, beta)``, ``prelu`` (reads the slope second), ``clip(least, most)``.
-FUNCTIONS = frozenset(_FUNCTIONS.split())
+#: ``hard_sigmoid(alpha, beta)``, ``prelu`` (reads the slope second), ``clip(least, most)``,
+#: ``shrink(width, bias)``, ``thresholded(level, otherwise)``.
+FUNCTIONS = frozenset(OPERATIONS) | frozenset(COMPOSED)
 
 #: Kind of step: how many values or arrays it reads, at least and at most (None: any number), and
 #: the fields that it must have.

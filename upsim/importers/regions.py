@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.importers.functions import evaluated
+from upsim.importers.functions import Program, applied, evaluated
 from upsim.importers.recording import Shape, Step
+from upsim.layers import Pointwise
 
 #: Steps of one function; no activation is written with more.
 _LARGEST_REGION = 64
@@ -42,11 +43,6 @@ class Region:
         return self.steps[-1]
 
     @property
-    def functions(self) -> frozenset[str]:
-        """The names of the functions in it."""
-        return frozenset(str(step.fields["function"]) for step in self.steps)
-
-    @property
     def has_reduce(self) -> bool:
         """Whether it takes means or sums."""
         return any(step.kind == "reduce" for step in self.steps)
@@ -66,6 +62,22 @@ class Region:
                 function = str(step.fields["function"])
                 found[step.makes[0]] = evaluated(function, arrays, step.fields)
         return found[self.root.makes[0]]
+
+    def program(self) -> Pointwise:
+        """Return it as a program; its constants are numbers, or columns (channels, 1)."""
+        program, found = Program(), {self.leaf: "x0"}
+        for step in self.steps:
+            operands = [
+                found[read] if isinstance(read, str) else np.ravel(read)
+                for read in step.reads
+                if read is not None
+            ]
+            given = [
+                each if isinstance(each, str) or each.size > 1 else each[0] for each in operands
+            ]
+            made = applied(program, str(step.fields["function"]), given, step.fields)
+            found[step.makes[0]] = made
+        return Pointwise(program.steps)
 
 
 def reduced(step: Step, array: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +173,7 @@ def channel_numbers(
                 "a constant changes with time",
                 given=f"shape {array.shape}",
                 expected="one number, or one a channel",
-                fix="inputs= behind this step",
+                fix="the part of the model behind this step",
             )
         array = first
     shape = [size if place != axis else 1 for place, size in enumerate(shapes[-1])]

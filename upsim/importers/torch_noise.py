@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from upsim.errors import NotPredictableError
 from upsim.importers.torch_recorder import Operation, Recorder, Rule
 
 _Made = list[str | None] | None
@@ -37,7 +38,22 @@ def _uniform(recorder: Recorder, operation: Operation) -> _Made:
     return _noise(recorder, operation, **fields)
 
 
+def _rrelu(recorder: Recorder, operation: Operation) -> _Made:
+    """Outside training the slope is the middle of those that are drawn in training."""
+    if operation["training"]:
+        raise NotPredictableError(
+            "the module draws a slope for each sample",
+            given="rrelu in training",
+            fix="module.eval()",
+            where=recorder.where,
+        )
+    read = recorder.read(operation["self"])
+    slope = 0.5 * (float(operation["lower"]) + float(operation["upper"]))
+    return [recorder.elementwise("leaky_relu", [read], operation.shape, slope=slope)]
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("randn", "randn_like", "normal", "normal_functional"), _normal),
     **dict.fromkeys(("rand", "rand_like", "uniform"), _uniform),
+    "rrelu_with_noise": _rrelu,
 }

@@ -13,36 +13,22 @@ from upsim.importers.torch_values import Operand
 
 _Made = list[str | None] | None
 
-#: Operations of one value and no arguments: their name in a recording.
-_OF_ONE = {
-    "sin": "sin",
-    "cos": "cos",
-    "tan": "tan",
-    "tanh": "tanh",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "exp": "exp",
-    "expm1": "expm1",
-    "log": "log",
-    "log1p": "log1p",
-    "sqrt": "sqrt",
-    "rsqrt": "rsqrt",
-    "square": "square",
-    "abs": "abs",
+#: Operations of one value and no arguments: their name in a recording, where it is another.
+_NAMES = (
+    "sin cos tan sinh cosh tanh exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square abs "
+    "reciprocal sign floor ceil trunc sigmoid erf erfc relu silu mish logical_not"
+)
+_OF_ONE = {name: name for name in _NAMES.split()} | {
     "neg": "negative",
-    "reciprocal": "reciprocal",
-    "sign": "sign",
     "sgn": "sign",
-    "floor": "floor",
-    "ceil": "ceil",
-    "sigmoid": "sigmoid",
-    "erf": "erf",
-    "relu": "relu",
-    "silu": "silu",
-    "mish": "mish",
-    "logical_not": "logical_not",
     "bitwise_not": "logical_not",
+    "asin": "arcsin",
+    "acos": "arccos",
     "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "special_expit": "sigmoid",
     "hardswish": "hard_swish",
 }
 
@@ -55,14 +41,20 @@ _OF_TWO = {
     "lt": "less",
     "gt": "greater",
     "eq": "equal",
+    "ne": "not_equal",
     "le": "less_equal",
     "ge": "greater_equal",
     "logical_and": "logical_and",
     "logical_or": "logical_or",
     "bitwise_and": "logical_and",
     "bitwise_or": "logical_or",
+    "logical_xor": "logical_xor",
+    "bitwise_xor": "logical_xor",
     "atan2": "arctan2",
     "remainder": "mod",
+    "fmod": "fmod",
+    "hypot": "hypot",
+    "logaddexp": "logaddexp",
     "_prelu_kernel": "prelu",
 }
 
@@ -111,15 +103,42 @@ def _sum(function: str, *, reverse: bool = False) -> Rule:
 def _divide(recorder: Recorder, operation: Operation) -> _Made:
     reads = [recorder.read(operation["self"]), recorder.read(operation["other"])]
     made = recorder.elementwise("divide", reads, operation.shape)
-    if operation["rounding_mode"] == "floor":
-        return [recorder.elementwise("floor", [made], operation.shape)]
-    return None if operation["rounding_mode"] else [made]
+    whole = "floor" if operation.name == "floor_divide" else operation["rounding_mode"]
+    return [recorder.elementwise(whole, [made], operation.shape) if whole else made]
 
 
-def _not_equal(recorder: Recorder, operation: Operation) -> _Made:
-    reads = [recorder.read(operation["self"]), recorder.read(operation["other"])]
-    same = recorder.elementwise("equal", reads, operation.shape)
-    return [recorder.elementwise("logical_not", [same], operation.shape)]
+def _round(recorder: Recorder, operation: Operation) -> _Made:
+    """Round to a number of decimals, halves to even."""
+    read, shape = recorder.read(operation["self"]), operation.shape
+    size = 10.0 ** abs(int(operation["decimals"] or 0))
+    there, back = (
+        ("multiply", "divide") if (operation["decimals"] or 0) > 0 else ("divide", "multiply")
+    )
+    if size == 1:
+        return [recorder.elementwise("round", [read], shape)]
+    scaled = recorder.elementwise(there, [read, np.asarray(size)], shape)
+    made = recorder.elementwise("round", [scaled], shape)
+    return [recorder.elementwise(back, [made, np.asarray(size)], shape)]
+
+
+def _fraction(recorder: Recorder, operation: Operation) -> _Made:
+    read, shape = recorder.read(operation["self"]), operation.shape
+    whole = recorder.elementwise("trunc", [read], shape)
+    return [recorder.elementwise("subtract", [read, whole], shape)]
+
+
+def _degrees(factor: float) -> Rule:
+    def rule(recorder: Recorder, operation: Operation) -> _Made:
+        return [_value(_times(recorder, recorder.read(operation["self"]), factor, operation.shape))]
+
+    return rule
+
+
+def _shrink(recorder: Recorder, operation: Operation) -> _Made:
+    width = float(operation["lambd"])
+    bias = width if operation.name == "softshrink" else 0.0
+    read = recorder.read(operation["self"])
+    return [recorder.elementwise("shrink", [read], operation.shape, width=width, bias=bias)]
 
 
 def _leaky(recorder: Recorder, operation: Operation) -> _Made:
@@ -132,11 +151,9 @@ def _elu(recorder: Recorder, operation: Operation) -> _Made:
     """``scale alpha (exp(input_scale x) - 1)`` below zero, ``scale x`` above."""
     alpha, scale, within = (float(operation[name]) for name in ("alpha", "scale", "input_scale"))
     read, shape = recorder.read(operation["self"]), operation.shape
-    if within != 1:
-        return None
-    if scale != 1:
-        return [recorder.elementwise("selu", [read], shape, alpha=alpha, gamma=scale)]
-    return [recorder.elementwise("elu", [read], shape, alpha=alpha)]
+    inner = _times(recorder, read, within, shape)
+    made = recorder.elementwise("elu", [inner], shape, alpha=alpha * within)
+    return [_value(_times(recorder, made, scale / within, shape))]
 
 
 def _celu(recorder: Recorder, operation: Operation) -> _Made:
@@ -186,9 +203,9 @@ def _masked_fill(recorder: Recorder, operation: Operation) -> _Made:
 
 
 def _threshold(recorder: Recorder, operation: Operation) -> _Made:
-    read, shape = recorder.read(operation["self"]), operation.shape
-    above = recorder.elementwise("greater", [read, recorder.read(operation["threshold"])], shape)
-    return [recorder.elementwise("where", [above, read, recorder.read(operation["value"])], shape)]
+    numbers = {"level": float(operation["threshold"]), "otherwise": float(operation["value"])}
+    read = recorder.read(operation["self"])
+    return [recorder.elementwise("thresholded", [read], operation.shape, **numbers)]
 
 
 def _add_product(function: str) -> Rule:
@@ -233,14 +250,6 @@ def _log_sigmoid(recorder: Recorder, operation: Operation) -> _Made:
     return [recorder.elementwise("log_sigmoid", [read], operation.shape), None]
 
 
-def _logarithm(base: float) -> Rule:
-    def rule(recorder: Recorder, operation: Operation) -> _Made:
-        made = recorder.elementwise("log", [recorder.read(operation["self"])], operation.shape)
-        return [_value(_times(recorder, made, 1 / math.log(base), operation.shape))]
-
-    return rule
-
-
 def _value(operand: Operand) -> str | None:
     return operand if isinstance(operand, str) else None
 
@@ -274,13 +283,17 @@ RULES: dict[str, Rule] = {
     **{name: _of_one(function) for name, function in _OF_ONE.items()},
     **{name: _of_two(function) for name, function in _OF_TWO.items()},
     "hardsigmoid": _of_one("hard_sigmoid", alpha=1 / 6, beta=0.5),
-    "log2": _logarithm(2.0),
-    "log10": _logarithm(10.0),
+    "round": _round,
+    "frac": _fraction,
+    "deg2rad": _degrees(math.pi / 180),
+    "rad2deg": _degrees(180 / math.pi),
+    "softshrink": _shrink,
+    "hardshrink": _shrink,
+    "floor_divide": _divide,
     "add": _sum("add"),
     "sub": _sum("subtract"),
     "rsub": _sum("subtract", reverse=True),
     "div": _divide,
-    "ne": _not_equal,
     "leaky_relu": _leaky,
     "elu": _elu,
     "celu": _celu,

@@ -130,11 +130,13 @@ def scaled(total: Sum, factor: Any) -> Sum:
 
 
 def multiplied(one: Sum, other: Sum) -> Sum:
-    """Return the product, multiplied out."""
+    """Return the product, multiplied out; refuse ``u / u``, which is no number at u = 0."""
     found: Sum = {}
     for (left, a), (right, b) in ((m, n) for m in one.items() for n in other.items()):
         powers = dict(left)
         for each, count in right:
+            if powers.get(each, 0) * count < 0:
+                raise UnreadableError
             powers[each] = powers.get(each, 0) + count
         kept = ((each, count) for each, count in powers.items() if count)
         monomial = tuple(sorted(kept, key=repr))
@@ -235,18 +237,37 @@ def _log1p(u: Sum) -> Sum:
 
 def _where(chosen: Sum, one: Sum, other: Sum) -> Sum:
     """Return ``other + 1[u > 0] (one - other)``, by a relu where that is one."""
-    if len(chosen) == 1:
-        ((monomial, factor),) = chosen.items()
-        if len(monomial) == 1 and monomial[0][0][0] == "greater" and np.all(factor == 1):
-            u, apart = read(monomial[0][0][1]), added(one, scaled(other, -1.0))
-            ratio = _ratio(apart, u)
-            if ratio is not None:
-                return added(other, scaled(applied("relu", [u]), ratio))
-            for v, above, below in ((u, one, other), (scaled(u, -1.0), other, one)):
-                alpha = _elu_height(v, above, below)
-                if alpha is not None:
-                    return atom("elu", written(v), written(number(alpha)))
+    u = _positive(chosen)
+    if u is None:
+        u = _positive(added(number(1.0), scaled(chosen, -1.0)))
+        if u is not None:
+            return _where(atom("greater", written(u), ()), other, one)
+    if u is not None:
+        ratio = _ratio(added(one, scaled(other, -1.0)), u)
+        if ratio is not None:
+            return added(other, scaled(applied("relu", [u]), ratio))
+        for v, above, below in ((u, one, other), (scaled(u, -1.0), other, one)):
+            alpha = _elu_height(v, above, below)
+            if alpha is not None:
+                return atom("elu", written(v), written(number(alpha)))
     return atom("where", written(chosen), written(one), written(other))
+
+
+def _positive(chosen: Sum) -> Sum | None:
+    """Return u where a choice is ``1[u > 0]``."""
+    parts = _choice(chosen)
+    return parts[0] if parts is not None and parts[1] == "greater" else None
+
+
+def _choice(total: Sum) -> tuple[Sum, str] | None:
+    """Return u and the name where a sum is a comparison of u with 0, 1 or 0."""
+    if len(total) == 1:
+        ((monomial, factor),) = total.items()
+        if len(monomial) == 1 and monomial[0][1] == 1 and np.all(factor == 1):
+            name, *operands = monomial[0][0]
+            if name in ("greater", "equal"):
+                return read(operands[0]), name
+    return None
 
 
 def _ratio(one: Sum, other: Sum) -> Array | None:
@@ -269,7 +290,14 @@ def _elu_height(u: Sum, one: Sum, other: Sum) -> Array | None:
 
 
 def _compared(one: Sum, other: Sum) -> Sum:
-    return atom("greater", written(added(one, scaled(other, -1.0))))
+    return atom("greater", written(added(one, scaled(other, -1.0))), ())
+
+
+def _equal(one: Sum, other: Sum) -> Sum:
+    apart = added(one, scaled(other, -1.0))
+    if _choice(apart) is not None:  # 1 or 0: it is not
+        return added(number(1.0), scaled(apart, -1.0))
+    return atom("equal", written(apart), ())
 
 
 def _maximum(one: Sum, other: Sum) -> Sum:
@@ -277,6 +305,15 @@ def _maximum(one: Sum, other: Sum) -> Sum:
 
 
 def _minimum(one: Sum, other: Sum) -> Sum:
+    # The corner of max(u, low) that a minimum adds is at its own number, to the last bit.
+    offset, high = one.get((), np.asarray(0.0)), constant_of(other)
+    bends = [monomial for monomial in one if monomial]
+    if len(bends) == 1 and high is not None and np.all(offset <= high):
+        bend = bends[0]
+        if len(bend) == 1 and bend[0][0][0] == "relu" and bend[0][1] == 1:
+            inner = added(read(bend[0][0][1]), number(offset))
+            if np.all(one[bend] == 1):
+                return added(one, scaled(_relu(added(inner, number(-high))), -1.0))
     return added(one, scaled(applied("relu", [added(one, scaled(other, -1.0))]), -1.0))
 
 
@@ -329,6 +366,7 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "minimum": _minimum,
     "clip": lambda u, low, high: _minimum(_maximum(u, low), high),
     "where": _where,
+    "equal": _equal,
     "greater": _compared,
     "less": lambda one, other: _compared(other, one),
     "softplus": _softplus,

@@ -33,10 +33,10 @@ from upsim.layers.samples import Bias
 _X: Monomial = ((("x", 0), 1),)
 
 
-def layer_of(total: Sum) -> Layer | None:
-    """Return the layer that a sum of one value is."""
+def layer_of(total: Sum, alike: float = ALIKE) -> Layer | None:
+    """Return the layer that a sum of one value is, its constants to a relative error ``alike``."""
     for rule in (_affine, _corners, _wave, _smooth):
-        found = rule(total)
+        found = rule(total, alike)
         if found is not None:
             return found
     return None
@@ -47,12 +47,12 @@ def plain(values: Array) -> float | Array:
     return float(values.flat[0]) if values.size == 1 or np.all(values == values.flat[0]) else values
 
 
-def is_number(values: Any, wanted: float) -> bool:
-    """Return whether all values are one number, to rounding."""
-    return bool(np.allclose(values, wanted, rtol=ALIKE, atol=0 if wanted else ALIKE))
+def is_number(values: Any, wanted: float, alike: float = ALIKE) -> bool:
+    """Return whether all values are one number, to rounding; 0 only where they are 0."""
+    return bool(np.allclose(values, wanted, rtol=alike, atol=0))
 
 
-def _affine(total: Sum) -> Layer | None:
+def _affine(total: Sum, _: float) -> Layer | None:
     if not set(total) <= {(), _X} or _X not in total:
         return None
     scale, bias = plain(total[_X]), plain(total.get((), np.zeros(())))
@@ -79,7 +79,7 @@ def _line(affine: Sum) -> tuple[Array, Array]:
     return affine.get(_X, np.zeros(())), affine.get((), np.zeros(()))
 
 
-def _corners(total: Sum) -> Layer | None:
+def _corners(total: Sum, alike: float) -> Layer | None:
     """Return a rectifier or a clamp: straight lines that meet where ``relu(x - c)`` bends."""
     parts = _parts(total)
     if parts is None or not parts[1] or any(each[0] != "relu" for each, *_ in parts[1]):
@@ -92,7 +92,7 @@ def _corners(total: Sum) -> Layer | None:
             return None
         bends.append((-inner.get((), np.zeros(())), factor))
     if len(bends) == 1 and not np.any(bends[0][0]) and not np.any(offset):
-        if not is_number(slope + bends[0][1], 1.0):
+        if not is_number(slope + bends[0][1], 1.0, alike):
             return None
         below = plain(slope)
         if isinstance(below, float):
@@ -105,10 +105,14 @@ def _corners(total: Sum) -> Layer | None:
     high = ends[-1][0] if ends[-1][1] == -1 else None
     if len(ends) != (low is not None) + (high is not None):
         return None
+    # low + relu(x - low) - relu(x - high), or x - relu(x - high).
+    straight = 1.0 if low is None else 0.0
+    if not is_number(slope, straight) or not is_number(offset, low or 0.0):
+        return None
     return Clamp(low, high)
 
 
-def _wave(total: Sum) -> Layer | None:
+def _wave(total: Sum, alike: float) -> Layer | None:
     """Return a snake, ``x + c sin^2(a x)``, or a sine."""
     parts = _parts(total)
     if parts is None or len(parts[1]) != 1:
@@ -125,21 +129,21 @@ def _wave(total: Sum) -> Layer | None:
         return Sin(plain(frequency), plain(factor), plain(phase))
     if count != 2:
         return None
-    if not np.any(slope) and np.allclose(offset, -0.5 * factor, rtol=ALIKE, atol=0):
+    if not np.any(slope) and np.allclose(offset, -0.5 * factor, rtol=alike, atol=0):
         # a cosine: A cos u = A - 2 A sin^2(u / 2)
         return Sin(plain(2 * frequency), plain(offset), plain(2 * phase + 0.5 * np.pi))
-    if np.any(phase) or np.any(offset) or not is_number(slope, 1.0):
+    if np.any(phase) or np.any(offset) or not is_number(slope, 1.0, alike):
         return None
     beta = 1 / factor
-    if np.allclose(beta, frequency, rtol=ALIKE, atol=0):
+    if np.allclose(beta, frequency, rtol=alike, atol=0):
         return Snake(plain(frequency))
     return SnakeBeta(plain(frequency), plain(beta))
 
 
-def _smooth(total: Sum) -> Layer | None:
+def _smooth(total: Sum, alike: float) -> Layer | None:
     """Return an activation without parameters that are one a channel, by its own sum."""
     for candidate, own in _candidates(total):
-        if _same(total, own):
+        if _same(total, own, alike):
             return candidate
     return None
 
@@ -181,7 +185,7 @@ def _candidates(total: Sum) -> Iterator[tuple[Layer, Sum]]:
                 yield Softplus(beta, threshold), sum_of([("softplus", "x0", beta, threshold)])
 
 
-def _same(one: Sum, other: Sum) -> bool:
+def _same(one: Sum, other: Sum, alike: float) -> bool:
     """Return whether two sums have the same terms and, to rounding, the same coefficients."""
     if len(one) != len(other):
         return False
@@ -189,7 +193,7 @@ def _same(one: Sum, other: Sum) -> bool:
     if left[0] != right[0] or len(left[1]) != len(right[1]):
         return False
     return all(
-        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=ALIKE, atol=0)
+        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=alike, atol=0)
         for a, b in zip(left[1], right[1], strict=True)
     )
 

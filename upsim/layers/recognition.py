@@ -18,6 +18,7 @@ import numpy as np
 
 from upsim.layers.activations import Sigmoid
 from upsim.layers.algebra import (
+    ALIKE,
     Monomial,
     Sum,
     UnreadableError,
@@ -49,12 +50,16 @@ if TYPE_CHECKING:
 _Chain = tuple[Layer, ...]
 
 
-def recognised(program: object) -> Layer | None:
+def recognised(program: object, *, single: bool = False) -> Layer | None:
     """Return the layer of the catalogue that a program says, None where it says none.
 
     Parameters
     ----------
     program : Pointwise, or its list of steps
+    single : bool
+        Whether constants may have been rounded to single precision: the root of 2 in a GELU that a
+        file holds.  Where all of the program's are numbers of single precision, a constant of the
+        layer may differ by as many of its roundings as the program has constants.
 
     Returns
     -------
@@ -72,22 +77,30 @@ def recognised(program: object) -> Layer | None:
 
     layer = program if isinstance(program, Pointwise) else Pointwise(program)  # type: ignore[arg-type]
     found = known_as(layer, layer.values)
+    if found is None and single:
+        constants = [
+            each for _, *given in layer.steps for each in given if not isinstance(each, str)
+        ]
+        if all(np.array_equal(np.float32(each), each) for each in constants):
+            alike = rounding(len(constants), 1.0, np.float32)
+            found = known_as(layer, layer.values, alike)
     return found if isinstance(found, Layer) else None
 
 
-def known_as(layer: Pointwise, values: int) -> Layer | Lowering | None:
+def known_as(layer: Pointwise, values: int, alike: float = ALIKE) -> Layer | Lowering | None:
     """Return what a node that reads so many values is, for a program of these or of their groups.
 
-    None where the program is not recognised; it is then the node.
+    None where the program is not recognised; it is then the node.  Constants of a layer of one
+    value may differ by ``alike``, relatively.
     """
     try:
         total = sum_of(layer.steps)
         found: Layer | Lowering | None = (
-            layer_of(total)
+            layer_of(total, alike)
             if layer.values == 1
             else _sum(total, layer.values) or _product(total) or _combination(layer, total)
         )
-        if found is None or not _agrees(found, layer):
+        if found is None or not _agrees(found, layer, alike):
             return None
     except UnreadableError:
         return None
@@ -194,8 +207,11 @@ def _combination(layer: Pointwise, total: Sum) -> Lowering | None:
     return Lowering(before, Add(), _chain(alone))
 
 
-def _agrees(found: Layer | Lowering, layer: Pointwise) -> bool:
-    """Return whether what was found does what the program does, to rounding, on many samples."""
+def _agrees(found: Layer | Lowering, layer: Pointwise, alike: float) -> bool:
+    """Return whether what was found does what the program does, to rounding, on many samples.
+
+    The form has decided; this guards against a rule that is wrong.
+    """
     channels = 1 if layer.channels_in is None else layer.channels_in // layer.values
     grid = np.concatenate([np.linspace(-6, 6, 49), [0.0, 1e-3, -1e-3, 50.0, -50.0]])
     turned = [np.roll(grid, 7 * index * index + index) for index in range(layer.values)]
@@ -206,7 +222,7 @@ def _agrees(found: Layer | Lowering, layer: Pointwise) -> bool:
         made = _made(found, values)
         apart = np.abs(made - steps[-1])
     there = np.isfinite(steps[-1]) & np.isfinite(made)
-    allowed = rounding(16 * len(steps) + 32, 1.0) * (1 + size)
+    allowed = (rounding(16 * len(steps) + 32, 1.0) + len(steps) * (alike - ALIKE)) * (1 + size)
     return bool(there.any() and np.all(np.where(there, apart <= allowed, True)))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from upsim.errors import ArgumentError, ShapeError
 from upsim.network.signal import Term
 from upsim.words.arguments import finite_array
+from upsim.words.tolerance import rounding
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,10 @@ class Density(Term):
     psd : array (P,) or (channels, P)
         One-sided, power per Hz, as ``scipy.signal.welch`` gives it; zero beyond the points.  What
         lies above half the rate is left out.
+    covariance : array (channels, channels), optional
+        How channels go together: the cross density of two is the ``psd`` (P,) times its entry, so
+        a channel has ``psd`` times the diagonal.  Symmetric, without negative eigenvalues.  Without
+        it channels are independent.
 
     Examples
     --------
@@ -44,6 +49,7 @@ class Density(Term):
 
     frequencies: Array | ArrayLike
     psd: Array | ArrayLike
+    covariance: Array | ArrayLike | None = None
 
     def __post_init__(self) -> None:
         points = finite_array(self.frequencies, "frequencies", shape=(None,))
@@ -71,6 +77,8 @@ class Density(Term):
             )
         object.__setattr__(self, "frequencies", points)
         object.__setattr__(self, "psd", levels)
+        if self.covariance is not None:
+            object.__setattr__(self, "covariance", _checked(self.covariance, levels))
 
     def density(self, frequencies: Array, channels: int, rate: Fraction) -> Array:
         """Return half the one-sided density at the folded frequencies.
@@ -81,7 +89,8 @@ class Density(Term):
         turns = np.abs(frequencies) / float(rate) % 1
         folded = np.minimum(turns, 1 - turns) * float(rate)
         rows = [0.5 * np.interp(folded, points, row, left=0.0, right=0.0) for row in levels]
-        return np.broadcast_to(np.asarray(rows), (channels, frequencies.size))
+        found = np.broadcast_to(np.asarray(rows), (channels, frequencies.size))
+        return np.asarray(found * self._diagonal(channels))
 
     def autocovariance(self, lags: ArrayLike, channels: int, rate: Fraction) -> Array:
         r"""Return the autocovariance, one closed term a segment.
@@ -121,7 +130,32 @@ class Density(Term):
             even = np.sinc(wide)[place] * np.cos(2 * np.pi * turns)
             odd = spherical_jn(1, np.pi * wide)[place] * np.sin(2 * np.pi * turns)
             found[:, part] = means @ even - halves @ odd
-        return np.broadcast_to(found, (channels, asked.size))
+        return np.broadcast_to(found, (channels, asked.size)) * self._diagonal(channels)
+
+    def mixing(self, channels: int) -> Array | None:
+        r"""Return a root G of the covariance, :math:`G G^T = C`."""
+        if self.covariance is None:
+            return None
+        self._diagonal(channels)
+        values, vectors = np.linalg.eigh(np.asarray(self.covariance))
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+    def unmixed(self) -> Density:
+        """Return the same spectrum in independent channels."""
+        return self if self.covariance is None else Density(self.frequencies, self.psd)
+
+    def _diagonal(self, channels: int) -> Array | float:
+        """Return each channel's share of the spectrum, (channels, 1)."""
+        if self.covariance is None:
+            return 1.0
+        own = np.diag(np.asarray(self.covariance))
+        if own.size != channels:
+            raise ShapeError(
+                "the covariance does not match the stack's input channels",
+                given=f"{own.size} channels, {channels} needed",
+                expected=f"an array ({channels}, {channels})",
+            )
+        return np.asarray(own[:, None])
 
     def corners(self) -> frozenset[float]:
         """Return the points' frequencies."""
@@ -146,3 +180,32 @@ class Density(Term):
         kept = points < end
         last = [np.interp(end, points, row, left=0.0) for row in levels]
         return np.append(points[kept], end), np.column_stack([levels[:, kept], last])
+
+
+def _checked(covariance: object, levels: Array) -> Array:
+    """Return a covariance over channels, or say what it lacks."""
+    found = finite_array(covariance, "covariance", shape=(None, None))
+    if found.shape[0] != found.shape[1] or not found.size:
+        raise ShapeError(
+            "a covariance has as many rows as columns",
+            given=f"shape {found.shape}",
+            expected="(channels, channels)",
+        )
+    if levels.ndim != 1:
+        raise ShapeError(
+            "with a covariance there is one spectrum",
+            given=f"psd of shape {levels.shape}",
+            expected=f"({levels.shape[-1]},)",
+            fix="psd=psd[0], and the channels' powers on the diagonal of the covariance",
+        )
+    size = float(np.abs(found).max())
+    apart = float(np.abs(found - found.T).max())
+    least = float(np.linalg.eigvalsh((found + found.T) / 2).min())
+    allowed = rounding(8 * len(found), size)
+    if apart > allowed or least < -len(found) * allowed:
+        raise ArgumentError(
+            "a covariance is symmetric, without negative eigenvalues",
+            given=f"asymmetry {apart:.3g}, least eigenvalue {least:.3g}",
+            fix="covariance=np.cov(samples)",
+        )
+    return found

@@ -52,11 +52,19 @@ class Recorded(Term):
     def from_file(
         cls, path: str | Path, *, sample_rate: object = None, channel: int | None = None
     ) -> Recorded:
-        """Read a sound file; ``sample_rate`` resamples it, ``channel`` picks one channel."""
-        from upsim.files.audio import read_sound, resampled
+        """Read a sound file; ``sample_rate`` resamples it, ``channel`` picks one channel.
+
+        Of an array file (``.npy``, ``.npz``), (channels, n), ``sample_rate`` is its own: frames of
+        a mel spectrogram or latents have no other.
+        """
+        from upsim.files.audio import read_frames, read_sound, resampled
 
         picked = None if channel is None else whole_number(channel, "channel", least=0)
-        samples, rate = read_sound(path_of(path))
+        place = path_of(path)
+        if sample_rate is not None and place.suffix.lower() in (".npy", ".npz"):
+            samples, rate = read_frames(place), positive_rate(sample_rate)
+        else:
+            samples, rate = read_sound(place)
         if picked is not None:
             if picked >= samples.shape[0]:
                 raise FileFormatError(

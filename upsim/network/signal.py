@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upsim.errors import ArgumentTypeError
+from upsim.errors import ArgumentTypeError, NotPredictableError
 
 Array = NDArray[np.float64]
 
@@ -82,6 +82,17 @@ class Signal(ABC):
     def has_noise(self, channels: int, rate: Fraction) -> bool:
         """Tell whether any part of the signal is random."""
         return self.density(np.zeros(1), channels, rate) is not None
+
+    def mixing(self, channels: int) -> Array | None:
+        """Return the gains (channels, channels) that independent channels of noise pass first.
+
+        None where channels are independent: then :meth:`density` is all there is to say.
+        """
+        return None
+
+    def unmixed(self) -> Signal:
+        """Return the noise before the :meth:`mixing`."""
+        return self
 
     def corners(self) -> frozenset[float]:
         """Return the frequencies in Hz, 0 or more, between which the density is a straight line."""
@@ -162,6 +173,23 @@ class Sum(Signal):
         """Return the sum of the autocovariances: the parts are independent."""
         found = [part.autocovariance(lags, channels, rate) for part in self.parts]
         return np.asarray(np.sum(found, axis=0))
+
+    def mixing(self, channels: int) -> Array | None:
+        """Return the mixing of the one part that has noise; of several, none may be mixed."""
+        found = [part for part in self.parts if part.mixing(channels) is not None]
+        noisy = [part for part in self.parts if part.has_noise(channels, Fraction(1))]
+        if found and len(noisy) > 1:
+            raise NotPredictableError(
+                "noise whose channels go together cannot be added to other noise here",
+                given=f"{len(noisy)} parts with noise",
+                expected="one part with noise",
+                fix="upsim.measure(graph, signal)",
+            )
+        return found[0].mixing(channels) if found else None
+
+    def unmixed(self) -> Signal:
+        """Return the sum of the parts, each before its mixing."""
+        return Sum(tuple(part.unmixed() for part in self.parts))
 
     def corners(self) -> frozenset[float]:
         """Return the corners of all parts."""

@@ -24,6 +24,13 @@ def _gelu_tanh(x: Signal) -> Signal:
     return x * sigmoid(root * (x + 0.044715 * x * x * x))
 
 
+def _remainder(a: Signal, b: Signal, sign: Signal) -> Signal:
+    """Return what is left of a over b, of a sign; ``np.remainder`` of sizes is exact."""
+    size = np.remainder(np.abs(a), np.abs(b))
+    other = np.where(size == 0, size, np.abs(b) - size)
+    return np.asarray(sign * np.where(np.sign(a) == sign, size, other))
+
+
 #: Each operation written out once more, from its definition.
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
@@ -39,16 +46,37 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "sqrt": np.sqrt,
     "abs": np.fabs,
     "sign": lambda a: (a > 0) * 1.0 - (a < 0) * 1.0,
-    "floor": np.floor,
+    "floor": lambda a: -np.ceil(-a),
+    "ceil": lambda a: -np.floor(-a),
+    "round": np.round,
+    "trunc": lambda a: np.where(a < 0, np.ceil(a), np.floor(a)),
+    "mod": lambda a, b: _remainder(a, b, np.sign(b)),
+    "fmod": lambda a, b: _remainder(a, b, np.sign(a)),
     "exp": np.exp,
+    "exp2": lambda a: np.power(np.asarray(2.0, dtype=a.dtype), a),
     "expm1": np.expm1,
     "log": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
     "log1p": np.log1p,
+    "logaddexp": lambda a, b: np.maximum(a, b) + np.log1p(np.exp(-np.abs(a - b))),
     "sin": np.sin,
     "cos": np.cos,
+    "tan": lambda a: np.sin(a) / np.cos(a),
+    "arcsin": np.arcsin,
+    "arccos": np.arccos,
+    "arctan": np.arctan,
+    "arctan2": np.arctan2,
+    "hypot": lambda a, b: np.abs(a + 1j * b),
+    "sinh": lambda a: (np.expm1(a) - np.expm1(-a)) / 2,
+    "cosh": lambda a: (np.exp(a) + np.exp(-a)) / 2,
     "tanh": np.tanh,
+    "arcsinh": lambda a: np.sign(a) * np.log1p(np.abs(a) + a * a / (1 + np.sqrt(1 + a * a))),
+    "arccosh": lambda a: 2 * np.log(np.sqrt((a + 1) / 2) + np.sqrt((a - 1) / 2)),
+    "arctanh": lambda a: (np.log1p(a) - np.log1p(-a)) / 2,
     "sigmoid": sigmoid,
     "erf": lambda a: 1 - _erfc(a),
+    "erfc": _erfc,
     "relu": lambda a: hinge(a, 0.0),
     "leaky_relu": hinge,
     "elu": lambda a, alpha: np.maximum(a, 0) + alpha * np.expm1(np.minimum(a, 0)),
@@ -63,6 +91,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": lambda chosen, a, b: np.where(chosen != 0, a, b),
     "greater": lambda a, b: (a > b) * 1.0,
     "less": lambda a, b: (a < b) * 1.0,
+    "equal": lambda a, b: (a == b) * 1.0,
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,8 +23,10 @@ from upsim.errors import (
 from upsim.layers.base import Layer
 from upsim.layers.branches import chain_channels, layer_tuple
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
+from upsim.network.graph import Graph, refuse_several_inputs
+from upsim.network.node import Node
 from upsim.network.stack import Stack
+from upsim.network.walk import walk
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers
@@ -74,7 +77,7 @@ def to_torch(layers: Layers, *, dtype: DTypeLike = np.float64, device: str = "cp
     """
     torch = require_torch()
     wanted = _torch_precision(dtype)
-    place = _checked_device(torch, device)
+    place = checked_device(torch, device)
     if isinstance(layers, Layer):
         module = build(layers, torch)
     elif isinstance(layers, Graph) and not isinstance(layers, Stack):
@@ -105,7 +108,7 @@ def run_torch(
         layers = layer_tuple(layers, "layers")
         chain_channels(layers, batch.shape[1])  # refuses channels that a layer cannot take
     module = to_torch(layers, dtype=dtype, device=device)
-    place = _checked_device(torch, device)
+    place = checked_device(torch, device)
     full_precision = (
         torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
         if place.type == "cuda"
@@ -172,8 +175,8 @@ def merge(torch: Any, how: str, values: Sequence[Any]) -> Any:
     """Return the sum, the mean or the concatenation (over channels) of tensors."""
     if how == "concatenate":
         return torch.cat(list(values), dim=1)
-    together = torch.stack(list(values))
-    return together.mean(dim=0) if how == "mean" else together.sum(dim=0)
+    total = reduce(torch.add, values)
+    return total / len(values) if how == "mean" else total
 
 
 def build_chain(layers: Iterable[Layer], torch: Any) -> Any:
@@ -195,7 +198,8 @@ def _torch_precision(dtype: Any) -> np.dtype[Any]:
     return precision(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 
 
-def _checked_device(torch: Any, device: str) -> Any:
+def checked_device(torch: Any, device: str) -> Any:
+    """Return a torch device, or refuse one that is not there."""
     try:
         given: object = device
         place = torch.device(given) if isinstance(given, str | torch.device) else None

@@ -9,8 +9,10 @@ in common; :class:`~upsim.operators.polyphase.PolyphaseMatrix` is the universal 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from fractions import Fraction
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +79,41 @@ class Operator(ABC):
         array (F, down, out, in)
             Complex amplitude at ``g`` per unit of complex amplitude at ``f_l``.
         """
+
+    def image_gains(self, turns: Sequence[Fraction]) -> Complex:
+        """Return with what gain each image of input lines at ``f`` comes out.
+
+        The stretch makes the images ``(f + k) / up``; the decimation lets them fold to
+        ``down (f + k) / up`` modulo 1, ``k = 0 … up - 1``.
+
+        Parameters
+        ----------
+        turns : sequence of Fraction
+            Input frequencies ``f``, cycles per input sample.
+
+        Returns
+        -------
+        array (out, in / groups, len(turns), up)
+        """
+        exact = isinstance(turns, (list, tuple)) and {type(each) for each in turns} <= {Fraction}
+        if not exact:
+            raise ArgumentTypeError(
+                "the frequencies of input lines are exact numbers",
+                given=f"turns={shown(turns)}",
+                expected="a list of fractions, cycles per input sample",
+                fix="turns=[Fraction(1, 4)]",
+            )
+        return self._image_gains(turns)
+
+    def _image_gains(self, turns: Sequence[Fraction]) -> Complex:
+        """Return :meth:`image_gains`, picked from :meth:`gains`."""
+        places = [(turn + k) * self.down / self.up for turn in turns for k in range(self.up)]
+        # What is folded away in whole turns says which of the inputs of a place f is.
+        aliases = [floor(place) * self.up % self.down for place in places]
+        gains = self.gains([float(place % 1) for place in places])
+        chosen = gains[np.arange(len(places)), aliases]
+        shape = (self.out_channels, self.in_channels, len(turns), self.up)
+        return np.moveaxis(chosen, 0, -1).reshape(shape)
 
     @abstractmethod
     def polyphase(self) -> PolyphaseMatrix:

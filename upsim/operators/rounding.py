@@ -11,16 +11,16 @@ the largest gains of the layers would grow without limit with depth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from upsim.operators.operator import Operator, Real
 from upsim.operators.stretch_fir import StretchFIR
-from upsim.words.tolerance import probable
+from upsim.words.tolerance import Precision, probable
 
 Index = NDArray[np.intp]
 
@@ -37,7 +37,7 @@ def running_error(
     error: Real,
     *,
     period: int | None = None,
-    dtype: DTypeLike = np.float64,
+    dtype: Precision = np.float64,
 ) -> Real:
     """Return how far rounding may have moved the samples behind an operator.
 
@@ -71,15 +71,11 @@ def running_error(
         given = error.reshape(groups, per_group, 1) ** 2
         passed = _largest_phase(kept.squares @ given, kept.phases)
     else:
-        out = operator.out_channels
-        terms, passed = np.zeros(out), np.zeros(out)
-        for group in kept:
-            # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
-            sizes = np.sqrt(group.count * (size.reshape(group.groups, -1) ** 2).sum(axis=1))
-            errors = error.reshape(group.groups, -1).max(axis=1)
-            each = out // group.groups
-            np.maximum(terms, group.taps * np.repeat(sizes, each), out=terms)
-            np.maximum(passed, (group.folded * np.repeat(errors, each)) ** 2, out=passed)
+        # |h| * |x| <= |h|_2 |x|_2, and no channel's error is larger than the largest.
+        sizes = np.sqrt((size.reshape(kept.groups, -1) ** 2).sum(axis=1))
+        errors = error.reshape(kept.groups, -1).max(axis=1)
+        terms = (kept.taps * sizes[:, None]).ravel()
+        passed = ((kept.folded * errors[:, None]) ** 2).ravel()
     if operator.offset is not None:
         terms = terms + np.abs(operator.offset).max(axis=1)
     own = probable(operator.terms + 1, 1.0, dtype) * terms
@@ -107,25 +103,23 @@ class _Exact:
 
 @dataclass(frozen=True, eq=False)
 class _Norms:
-    """The Euclidean norms of the taps that meet in one output phase, (out,) each.
+    """The largest Euclidean norms of the taps that meet in one output phase, (groups, rows) each.
 
-    ``folded``: of the taps as a period meets them; ``count``: taps of the phase.
+    ``taps``: times the root of the number of input samples that a row's taps see;
+    ``folded``: of the taps as a period meets them.
     """
 
     groups: int
-    count: int
     taps: Real
     folded: Real
 
 
 #: What depends on the weights alone is worked out once, for each period that is shorter than the
 #: taps, and once for all longer ones.
-_KNOWN: WeakKeyDictionary[Operator, dict[int | None, _Exact | tuple[_Norms, ...]]] = (
-    WeakKeyDictionary()
-)
+_KNOWN: WeakKeyDictionary[Operator, dict[int | None, _Exact | _Norms]] = WeakKeyDictionary()
 
 
-def _bound(operator: Operator, period: int | None) -> _Exact | tuple[_Norms, ...]:
+def _bound(operator: Operator, period: int | None) -> _Exact | _Norms:
     """Return what an operator does to sizes and errors."""
     if isinstance(operator, StretchFIR) and period is not None:
         # No two taps of one phase meet one sample of a period that is longer than the taps.
@@ -140,84 +134,106 @@ def _bound(operator: Operator, period: int | None) -> _Exact | tuple[_Norms, ...
 
 def _exact(operator: Operator, period: int | None) -> _Exact:
     """Return the sums of a small operator, phase by phase."""
-    sizes, squares = [], []
-    for taps, samples in _phases(operator):
-        groups, rows, per_group = taps.shape[:3]
-        sizes.append(np.abs(taps).reshape(groups, rows, per_group, -1).sum(axis=3))
-        folded = [together**2 for together in _folded(taps, samples, period)]
-        squares.append(np.sum(folded, axis=0))
-    return _Exact(len(sizes), np.concatenate(sizes, axis=1), np.concatenate(squares, axis=1))
+    sizes: list[Real] = []
+    squares: list[Real] = []
+    for taps, phases, looks in _taps(operator):
+        plain, folded = _Meeting.of(phases, looks, None), _Meeting.of(phases, looks, period)
+        for sums, values in (
+            (sizes, plain.by_phase(np.abs(plain.folded(taps)))),
+            (squares, folded.by_phase(folded.folded(taps) ** 2)),
+        ):
+            groups, _, per_group, _ = values.shape
+            sums.append(values.transpose(0, 3, 1, 2).reshape(groups, -1, per_group))
+    rows = operator.out_channels // len(sizes[0])
+    joined = np.concatenate(sizes, axis=1), np.concatenate(squares, axis=1)
+    return _Exact(joined[0].shape[1] // rows, *joined)
 
 
-def _norms(operator: Operator, period: int | None) -> tuple[_Norms, ...]:
-    """Return the norms of a large operator, phase by phase."""
-    phases = None
-    if period is not None:
-        phases = list(_phases(operator))
-        if all(np.unique(samples % period).size == samples.size for _, samples in phases):
-            period = None
-    return tuple(
-        _Norms(
-            taps.shape[0],
-            samples.size,
-            _norm([taps]),
-            _norm([taps] if period is None else _folded(taps, samples, period)),
-        )
-        for taps, samples in phases or _phases(operator)
-    )
+def _norms(operator: Operator, period: int | None) -> _Norms:
+    """Return the norms of a large operator, the largest over the phases."""
+    found = []
+    for taps, phases, looks in _taps(operator):
+        plain, folded = _Meeting.of(phases, looks, None), _Meeting.of(phases, looks, period)
+        own = plain.norms(taps)
+        again = own if folded.count == plain.count else folded.norms(taps)
+        found.append(((np.sqrt(plain.taps) * own).max(axis=2), again.max(axis=2)))
+    largest = [np.max(norms, axis=0) for norms in zip(*found, strict=True)]
+    return _Norms(len(largest[0]), *largest)
 
 
-def _norm(parts: Iterable[Real]) -> Real:
-    """Return the norms of rows (groups, rows, ...), all parts together, some rows at a time."""
-    total: Real | float = 0.0
-    for part in parts:
-        groups, rows = part.shape[:2]
-        size = max(1, _PIECE * rows // max(1, part.size))
-        pieces = []
+@dataclass(frozen=True, eq=False)
+class _Meeting:
+    """Which taps meet in one output phase, and which of them see the same sample of the period.
+
+    ``order`` sorts the taps by phase and sample; ``samples`` are the places in it where a new
+    sample begins, ``phases`` those of the samples where a new phase begins, and ``taps`` are the
+    taps of each phase.
+    """
+
+    order: Index
+    samples: Index
+    phases: Index
+    taps: Index
+
+    @classmethod
+    def of(cls, phases: Index, looks: Index, period: int | None) -> _Meeting:
+        """Return what meets, of taps in ``phases`` that look at the samples ``looks``."""
+        seen = looks if period is None else looks % period
+        order = np.lexsort((seen, phases))
+        turns = np.diff(phases[order], prepend=-1) != 0
+        samples = np.flatnonzero(turns | (np.diff(seen[order], prepend=0) != 0))
+        begins = np.flatnonzero(turns)
+        taps = np.diff(begins, append=order.size)
+        return cls(order, samples, np.searchsorted(samples, begins), taps)
+
+    @property
+    def count(self) -> int:
+        """Different samples that are seen, over all phases."""
+        return self.samples.size
+
+    def folded(self, taps: Real) -> Real:
+        """Return the taps (..., K) in order, those that see one sample added up."""
+        ordered = taps[..., self.order]
+        return ordered if self.count == self.order.size else self._added(ordered, self.samples)
+
+    def by_phase(self, values: Real) -> Real:
+        """Return values (..., samples) added up over each phase."""
+        return values if self.phases.size == self.count else self._added(values, self.phases)
+
+    def norms(self, taps: Real) -> Real:
+        """Return the norms (groups, rows, phases) of taps (groups, rows, in, K), in pieces."""
+        rows = taps.shape[1]
+        size, pieces = max(1, _PIECE * rows // max(1, taps.size)), []
         for first in range(0, rows, size):
-            flat = part[:, first : first + size].reshape(groups, min(size, rows - first), -1)
-            pieces.append(np.einsum("grk,grk->gr", flat, flat))
-        total = total + np.concatenate(pieces, axis=1)
-    return np.asarray(np.sqrt(np.ravel(total)))
+            part = taps[:, first : first + size]
+            if self.count == self.order.size:
+                energy = np.einsum("grik,grik->grk", part, part)[..., self.order]
+            else:
+                folded = self.folded(part)
+                energy = np.einsum("grik,grik->grk", folded, folded)
+            pieces.append(self.by_phase(energy))
+        return np.asarray(np.sqrt(np.concatenate(pieces, axis=1)))
+
+    @staticmethod
+    def _added(values: Real, begins: Index) -> Real:
+        return np.asarray(np.add.reduceat(values, begins, axis=-1))
 
 
-def _folded(taps: Real, samples: Index, period: int | None) -> Iterator[Real]:
-    """Yield the taps (groups, rows, in / groups) that meet each sample, added where several do."""
-    places = np.arange(samples.size).reshape(samples.shape) if period is None else samples % period
-    for place in (chosen := np.unique(places)):
-        if chosen.size == 1:
-            yield taps.sum(axis=tuple(range(3, taps.ndim)))
-        else:
-            yield taps[..., places == place].sum(axis=3)
+def _taps(operator: Operator) -> Iterator[tuple[Real, Index, Index]]:
+    """Yield taps (groups, out / groups, in / groups, K), some phases at a time.
 
-
-def _phases(operator: Operator) -> Iterator[tuple[Real, Index]]:
-    """Yield the taps (groups, out / groups, in / groups, ...) that meet in each output phase.
-
-    And the input sample that each of them sees, of the shape of the last axes.
+    And the output phase and the input sample of each, counted from any place that all of a phase
+    share.
     """
     if isinstance(operator, StretchFIR):
-        taps = operator.taps.reshape(operator.groups, -1, *operator.taps.shape[1:])
-        places = operator.positions % operator.factor
-        for phase in range(operator.factor):
-            # Output sample n is sample n D behind the stretch, so n D = m L + p.
-            behind = phase * operator.down
-            chosen = np.flatnonzero(places == behind % operator.factor)
-            if chosen.size:
-                looks = (behind - operator.positions[chosen]) // operator.factor
-                yield _strided(taps, chosen), looks
+        # Output sample n is sample n D behind the stretch, so n D = m L + position.
+        late, places = np.divmod(operator.positions, operator.factor)
+        yield operator.taps.reshape(operator.groups, -1, *operator.taps.shape[1:]), places, -late
         return
     matrix = operator.polyphase()
-    count, _, up, _, down = matrix.blocks.shape
-    delays = -(matrix.first + np.arange(count))[:, None] * down + np.arange(down)
+    count, out, up, given, down = matrix.blocks.shape
+    looks = (-(matrix.first + np.arange(count))[:, None] * down + np.arange(down)).ravel()
     for phase in range(up):
-        # (1, out, in, blocks, down): a view; all of it at once would be a copy of the weights.
-        yield matrix.blocks[:, :, phase].transpose(1, 2, 0, 3)[None], delays
-
-
-def _strided(taps: Real, chosen: Index) -> Real:
-    """Return the chosen taps; a view where they are evenly spaced."""
-    step = int(chosen[1] - chosen[0]) if chosen.size > 1 else 1
-    if np.all(np.diff(chosen) == step):
-        return taps[..., int(chosen[0]) : int(chosen[-1]) + 1 : step]
-    return taps[..., chosen]
+        # All phases at once would be a copy of the weights.
+        own = matrix.blocks[:, :, phase].transpose(1, 2, 0, 3).reshape(1, out, given, count * down)
+        yield own, np.full(looks.size, phase), looks

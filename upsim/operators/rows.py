@@ -180,18 +180,42 @@ def rows_at(operator: Operator, rows: Complex, frequencies: Real) -> Complex:
 
 
 def _decimated_rows(operator: StretchFIR, rows: Complex, frequencies: Real) -> Complex:
-    """Return rows before a stretch, an FIR and a decimation, (n, D, m, in).
+    r"""Return rows before a stretch, an FIR and a decimation, (n, D, m, in).
 
-    The decimation folds the stretched frequencies ``(g + j) / D`` onto ``g``; L times that is
-    alias ``l = L j`` modulo D, and each has its own, as L and D share no divisor.
+    The decimation folds the stretched frequencies :math:`(g + j) / D` onto ``g``.  With the
+    positions of the taps :math:`p = q D + r`, the gains at all of them are one Fourier transform
+    of D points,
+
+    .. math:: H\!\left(\tfrac{g + j}{D}\right) = \sum_{r=0}^{D-1} e^{-j 2\pi j r / D}
+              e^{-j 2\pi g r / D} \sum_q h[q D + r]\, e^{-j 2\pi g q}.
+
+    L times :math:`(g + j) / D` is alias ``l = L j`` modulo D, and each has its own, as L and D
+    share no divisor.
     """
     down, (n, m, _) = operator.down, rows.shape
-    behind = (frequencies[:, None] + np.arange(down)) / down
-    repeated = np.repeat(rows, down, axis=0)
-    made = rows_at(operator.undecimated, repeated, behind.reshape(-1))
+    whole, left = np.divmod(operator.positions, down)
+    turns, place = np.unique(whole, return_inverse=True)
+    width, each = m * operator.in_channels, np.arange(down)
     answer = np.empty((n, down, m, operator.in_channels), dtype=np.complex128)
-    aliases = operator.factor * np.arange(down) % down
-    answer[:, aliases] = made.reshape(n, down, m, -1)
+    # Behind the last layer all frequencies have one row, and its taps are arranged once.
+    one = bool(np.all(rows == rows[:1]))
+    for part in _parts(n, 4 * width * (down if one else turns.size * down)):
+        grid = frequencies[part]
+        chosen = rows[:1] if one else rows[part]
+        taps = np.zeros((2, len(chosen), width, turns.size, down))
+        taps[..., place, left] = _times_taps(operator, operator.taps, chosen)
+        # Real and imaginary part of the wave, each times both of the rows: (2, 2, F, width, D).
+        wave = np.moveaxis(_waves(grid, turns), 2, 0)
+        if one:
+            made = np.tensordot(wave, taps[:, 0], (2, 2)).transpose(0, 2, 1, 3, 4)
+        else:
+            made = (wave.swapaxes(0, 1)[:, None] @ taps).transpose(3, 0, 1, 2, 4)
+        summed = made[0, 0] - made[1, 1] + 1j * (made[0, 1] + made[1, 0])
+        summed *= np.exp(-2j * np.pi / down * np.outer(grid, each))[:, None]
+        gains = np.fft.fft(summed, axis=2) / operator.factor
+        answer[part, operator.factor * each % down] = gains.reshape(
+            grid.size, m, operator.in_channels, down
+        ).transpose(0, 3, 1, 2)
     return answer
 
 
@@ -203,6 +227,16 @@ def _waves(frequencies: Real, positions: Whole) -> Real:
 
 def _by_taps(operator: StretchFIR, taps: Real, rows: Complex, waves: Real) -> Complex:
     """Return real rows times all taps, then the sum over the taps with a wave: (n, m, in)."""
+    n, m, _ = rows.shape
+    real, imaginary = _times_taps(operator, taps, rows) @ waves
+    answer = np.empty(real.shape[:2], dtype=np.complex128)
+    answer.real = real[..., 0] - imaginary[..., 1]
+    answer.imag = real[..., 1] + imaginary[..., 0]
+    return answer.reshape(n, m, operator.in_channels)
+
+
+def _times_taps(operator: StretchFIR, taps: Real, rows: Complex) -> Real:
+    """Return rows (n, m, out) times all taps, real parts and imaginary ones: (2, n, m in, K)."""
     n, m, out = rows.shape
     groups, count = operator.groups, taps.shape[2]
     made, given = out // groups, taps.shape[1]
@@ -214,11 +248,7 @@ def _by_taps(operator: StretchFIR, taps: Real, rows: Complex, waves: Real) -> Co
         split = pair.reshape(-1, groups, made).swapaxes(0, 1)
         kernels = taps.reshape(groups, made, given * count)
         apart = (split @ kernels).swapaxes(0, 1)
-    real, imaginary = apart.reshape(2, n, m * groups * given, count) @ waves
-    answer = np.empty(real.shape[:2], dtype=np.complex128)
-    answer.real = real[..., 0] - imaginary[..., 1]
-    answer.imag = real[..., 1] + imaginary[..., 0]
-    return answer.reshape(n, m, groups * given)
+    return np.asarray(apart.reshape(2, n, m * groups * given, count))
 
 
 def _by_responses(operator: StretchFIR, rows: Complex, place: Whole, turns: Real) -> Complex:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +28,7 @@ from upsim.operators.finite import overlap_added
 from upsim.operators.folded import coprime, folded_taps, regrouped, undilated
 from upsim.operators.length import LengthRule
 from upsim.operators.operator import Complex, Operator, Real, Whole
+from upsim.operators.phasor import phasors
 from upsim.words.arguments import finite_array, one_of, refuse_beyond_memory, whole_number
 from upsim.words.frozen import frozen
 from upsim.words.tolerance import rounding
@@ -243,19 +245,49 @@ class StretchFIR(Operator):
         # frequency; or, for frequencies k / n, an FFT of n points a pair.
         direct = grid.size * count * (20 + 2 * out * per_group)
         if size and 3 * out * per_group * size * np.log2(size) < direct:
-            circle = np.zeros((out, per_group, size))
-            places = self.positions % size
-            if self.reach <= size:
-                circle[:, :, places] = self.taps
-            elif count > out * per_group:
-                for pair in np.ndindex(out, per_group):
-                    circle[pair] = np.bincount(places, self.taps[pair], minlength=size)
-            else:
-                for tap, position in enumerate(places):
-                    circle[:, :, position] += self.taps[:, :, tap]
+            circle = self._on_circle(self.taps, size)
             return np.asarray(np.fft.rfft(circle, axis=2)[:, :, : grid.size])
         turns = np.exp(-2j * np.pi * np.outer(self.positions, grid))
         return np.asarray((self.taps.reshape(-1, count) @ turns).reshape(out, per_group, grid.size))
+
+    def _on_circle(self, taps: Real, size: int) -> Real:
+        """Return taps (out, in / groups, K) where they lie on a circle of so many samples."""
+        out, per_group, count = taps.shape
+        circle = np.zeros((out, per_group, size))
+        places = self.positions % size
+        if self.reach <= size:
+            circle[:, :, places] = taps
+        elif count > out * per_group:
+            for pair in np.ndindex(out, per_group):
+                circle[pair] = np.bincount(places, taps[pair], minlength=size)
+        else:
+            for tap, position in enumerate(places):
+                circle[:, :, position] += taps[:, :, tap]
+        return circle
+
+    def _image_gains(self, turns: Sequence[Fraction]) -> Complex:
+        r"""Return the gains of the images of input lines, (out, in / groups, len(turns), L).
+
+        .. math:: \frac1L H\!\left(\tfrac{f + k}{L}\right) = \frac1L \sum_{i=0}^{L-1}
+                  e^{-j 2\pi k i / L} \sum_{p_k = i \bmod L} h[k]\, e^{-j 2\pi f p_k / L}
+
+        with ``p`` the positions of the taps: a Fourier transform of ``L`` points.
+        """
+        out, per_group, count = self.taps.shape
+        pairs, factor = out * per_group, self.factor
+        # Products of the sums as they stand, which a matrix product does some ten times faster.
+        direct = count * factor * (20 + 2 * pairs)
+        if direct < 20 * count * (1 + pairs) + 3 * pairs * factor * np.log2(factor + 1):
+            grid = np.array([float((turn + k) / factor) for turn in turns for k in range(factor)])
+            made = self._grouped_response(grid) / factor
+            return made.reshape(out, per_group, len(turns), factor)
+        gains = np.empty((out, per_group, len(turns), factor), np.complex128)
+        for number, turn in enumerate(turns):
+            turned = self.taps * phasors(-turn / factor, self.positions)
+            circle = 1j * self._on_circle(turned.imag, factor)
+            circle += self._on_circle(turned.real, factor)
+            gains[:, :, number] = np.fft.fft(circle, axis=2, norm="forward")
+        return gains
 
     def _grouped_gains(self, grid: Real) -> Complex:
         r"""Return the gains by group, (out, in / groups, F, D).
@@ -286,13 +318,6 @@ class StretchFIR(Operator):
         dense = self._dense(grouped.reshape(*grouped.shape[:2], -1))
         shaped = dense.reshape(*dense.shape[:2], grid.size, self.down).transpose(2, 3, 0, 1)
         return np.ascontiguousarray(shaped)
-
-    @cached_property
-    def undecimated(self) -> StretchFIR:
-        """The stretch and the FIR alone: every sample that the decimation chooses from."""
-        return StretchFIR(
-            self.taps, self.factor, dilation=self.dilation, groups=self.groups, crop=self.crop
-        )
 
     def phase_gains(self) -> Real:
         r"""Return :math:`g_i = \sum_m h[m L + i D]` (crops counted), shape (out, in, L)."""

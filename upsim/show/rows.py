@@ -31,6 +31,8 @@ class ToneRow:
         Label of the layer at which it was first possible, ``"1"`` or ``"decoder.2"``.
     cause : str
         One of `upsim.show.style.CAUSES`; another word is drawn in grey.
+    interval : sequence of (float, float)
+        Of a measured line: the interval of its power, one a channel; drawn as an error bar.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class ToneRow:
     power: float | Sequence[float]
     layer: str = ""
     cause: str = "input"
+    interval: Sequence[tuple[float, float]] = ()
 
     def in_channel(self, channel: int) -> float:
         """Power in one channel; a row with a single value has it in every channel."""
@@ -108,6 +111,8 @@ class Panel:
         The rate of the signal at this place, in Hz.
     frequencies_hz, psd : array (frequencies,) and array (channels, frequencies), or None
         One-sided density, power per Hz.
+    psd_interval : two arrays (channels, frequencies), or None
+        Of a measured density: the ends of its interval, drawn as a shade about the curve.
     tones, bands : sequence of rows
         Lines and replicas.
     waveform : array (channels, time) or None
@@ -122,3 +127,4 @@ class Panel:
     tones: Sequence[ToneRow] = ()
     bands: Sequence[Band] = ()
     waveform: NDArray[Any] | None = None
+    psd_interval: tuple[NDArray[Any], NDArray[Any]] | None = None

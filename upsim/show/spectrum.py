@@ -43,6 +43,7 @@ def draw_spectrum(
     title: str | None = None,
     channel: int = 0,
     bandwidth_hz: float = 1.0,
+    psd_interval: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> Axes:
     """Draw a spectrum: density, lines by cause, replicas.
 
@@ -66,6 +67,8 @@ def draw_spectrum(
         Which channel of `psd` and of the tones' powers.
     bandwidth_hz : float
         B of ``right = left + 10 log10(B)``, Hz: the resolution at which lines are read.
+    psd_interval : two arrays like ``psd``, optional
+        The ends of the interval of a measured density.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def draw_spectrum(
         )
     panel = Panel(
         title=title or "", sample_rate=sample_rate, frequencies_hz=frequencies_hz, psd=psd,
-        tones=tones, bands=bands,
+        tones=tones, bands=bands, psd_interval=psd_interval,
     )  # fmt: skip
     density_db = density_of_channel(frequencies_hz, psd, channel)[1]
     read_in = bandwidth_hz if _is_something(density_db) else 1.0
@@ -173,7 +176,12 @@ def paint_spectrum(
     entries: dict[str, Artist] = {}
     if has_density:
         _draw_density(ax, frequencies / unit, density_db, shown, entries)
-    draw_stems(ax, panel.tones, lines_db, unit, shown, entries, with_frequency=with_frequency)
+        if panel.psd_interval is not None:
+            _draw_interval(ax, panel, channel, frequencies / unit, shown, entries)
+    draw_stems(
+        ax, panel.tones, lines_db, unit, shown, entries,
+        channel=channel, with_frequency=with_frequency,
+    )  # fmt: skip
     if end > panel.sample_rate / 2:
         _draw_nothing_above(ax, panel.sample_rate, end, unit, entries)
     draw_bands(ax, panel.bands, unit, entries)
@@ -214,6 +222,25 @@ def _draw_density(
         deepest, np.full(len(deepest), 0.02), ls="none", marker="v", ms=9, mfc="white",
         mec=CURVE_COLOUR, mew=1.4, transform=ax.get_xaxis_transform(), zorder=5,
     )  # fmt: skip
+
+
+def _draw_interval(
+    ax: Axes,
+    panel: Panel,
+    channel: int,
+    places: NDArray[np.float64],
+    shown: Limits,
+    entries: dict[str, Artist],
+) -> None:
+    """A shade between the ends of the density's interval."""
+    assert panel.psd_interval is not None
+    low, high = (
+        np.maximum(density_of_channel(panel.frequencies_hz, each, channel)[1], shown.low)
+        for each in panel.psd_interval
+    )
+    entries["95 % interval"] = ax.fill_between(
+        places, low, high, color=CURVE_COLOUR, alpha=0.25, lw=0, zorder=2.8
+    )
 
 
 def _draw_nothing_above(

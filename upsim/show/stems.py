@@ -57,6 +57,7 @@ def draw_stems(
     shown: Limits,
     entries: dict[str, Artist],
     *,
+    channel: int = 0,
     with_frequency: bool = True,
 ) -> None:
     """Draw each line that is more than rounding, and name those that have room for a name.
@@ -75,6 +76,8 @@ def draw_stems(
         The range of the axis; stems stand on its lower end.
     entries : dict
         The legend's entries, to which those of the causes are added.
+    channel : int
+        Of which the heights are, for the error bars of measured lines.
     with_frequency : bool
         Whether a line's name says its frequency too.
     """
@@ -99,6 +102,7 @@ def draw_stems(
             [], [], color=style.colour, ls=style.linestyle, lw=2.0, marker=style.marker, ms=9.0,
             mec="black", mew=0.7,
         )  # fmt: skip
+    _draw_intervals(ax, [tones[i] for i in drawn], heights_db[drawn], unit, shown, channel)
     loudest = sorted(drawn, key=lambda i: -heights_db[i])
     if len(drawn) > _NAMED_TONES:
         loudest = loudest[:_LOUDEST_NAMED]
@@ -108,6 +112,28 @@ def draw_stems(
         words += [format_hertz(tones[i].frequency_hz)] * with_frequency
         named = [word for word in words if word]
         _name_line(ax, named, tones[i].frequency_hz / unit, float(heights_db[i]), taken)
+
+
+def _draw_intervals(
+    ax: Axes,
+    tones: Sequence[ToneRow],
+    heights_db: NDArray[np.float64],
+    unit: float,
+    shown: Limits,
+    channel: int,
+) -> None:
+    """Draw the interval of each measured line as an error bar about its head."""
+    for tone, height in zip(tones, heights_db, strict=True):
+        if not tone.interval:
+            continue
+        power = levels_of(np.array(tone.in_channel(channel)), what="tone power")
+        ends = levels_of(np.array(tone.interval[channel]), what="interval") - power
+        place = tone.frequency_hz / unit
+        low, high = np.maximum(height + ends, shown.low)
+        ax.errorbar(
+            [place], [height], [[height - low], [high - height]],
+            fmt="none", ecolor="black", elinewidth=1.4, capsize=4.0, zorder=6.5,
+        )  # fmt: skip
 
 
 #: Left, right, lower and upper edge, in points.

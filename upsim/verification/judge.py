@@ -6,7 +6,7 @@ named, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from upsim.answer.prediction import Prediction
@@ -21,6 +21,7 @@ from upsim.verification.inputs import whole_periods
 from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
 from upsim.verification.recordings import (
     judge_recorded_density,
+    judge_recorded_lines,
     judge_waveform,
     run_recording,
 )
@@ -31,6 +32,7 @@ from upsim.words.progress import Progress
 
 _LINES = ("lines", "powers", "frequencies", "sums of shares", "shares", "first layers", "causes")
 _NOISE = ("density", "noise power")
+_MIXED = "channels of the input go together: upsim.measure(graph, signal) shows the density"
 
 
 class Judge:
@@ -57,6 +59,9 @@ class Judge:
             if signal.has_noise(each.channels, rate)
         }
         self.noisy = bool(self.noises)
+        self.mixed = any(
+            signal.mixing(each.channels) is not None for signal, each, _ in fed if self.noisy
+        )
         self.recorded = any(
             signal.recording(each.channels, rate) is not None for signal, each, rate in fed
         )
@@ -86,7 +91,7 @@ class Judge:
             parts.append(((*_LINES[:4], "lengths"), self._lines))
             parts.append((_LINES[4:5], self._shares))
             parts.append((_LINES[5:], self._births))
-        else:
+        elif self.noisy or not self.recorded:
             parts.append((_LINES, partial(self._unknown, _LINES)))
         if self.noisy and not self.recorded:
             if self.linear:
@@ -121,7 +126,7 @@ class Judge:
         """The impulse responses from each input with noise, and its signal."""
         return [(signal, self.impulses(number)) for number, signal in self.noises.items()]
 
-    def _unknown(self, names: tuple[str, ...]) -> list[Check]:
+    def _unknown(self, names: Sequence[str]) -> list[Check]:
         """Name the claims that one run cannot decide."""
         what = "noise" if self.noisy else "a recording"
         reason = f"{what} through an activation or a normalisation: one run does not decide it"
@@ -136,6 +141,11 @@ class Judge:
             )
         else:
             checks += self._unknown(("density",))
+            found = [] if self.noisy else judge_recorded_lines(self.prediction, run.end)
+            if not self.noisy:
+                judged = {check.name for check in found}
+                checks += found
+                checks += self._unknown([name for name in _LINES if name not in judged])
         return checks
 
     def _lines(self) -> list[Check]:
@@ -158,11 +168,15 @@ class Judge:
         return judge_births(self.prediction, self.steady, self.witness)
 
     def _density(self) -> list[Check]:
+        if self.mixed:
+            return [Check.skipped("density", _MIXED)]
         return judge_density(self.prediction, self.fed)
 
     def _noise_power(self) -> list[Check]:
         if self.prediction.psd is None:
             return []
+        if self.mixed:
+            return [Check.skipped("noise power", _MIXED)]
         return [judge_noise_power(self.prediction, self.fed)]
 
     def _no_density(self) -> list[Check]:

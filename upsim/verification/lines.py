@@ -68,9 +68,9 @@ def judge_lines(prediction: Prediction, lines: Lines) -> list[Check]:
     plural = "s" if count > 1 else ""
     about = f"amplitudes of {_counted(tones)}, and no other line in a period of {count} sample"
     about += plural
-    malformed = _malformed(prediction, channels)
-    if malformed:
-        return [Check.wrong("lines", malformed)]
+    wrong = malformed(prediction, channels)
+    if wrong:
+        return [Check.wrong("lines", wrong)]
     found = lines.at([tone.fraction for tone in tones])[0]
     claimed = np.array([tone.amplitude for tone in tones]).reshape(-1, channels)
     unclaimed = lines.amplitudes[0].copy()
@@ -106,7 +106,7 @@ def judge_lines(prediction: Prediction, lines: Lines) -> list[Check]:
     return checks
 
 
-def _malformed(prediction: Prediction, channels: int) -> str:
+def malformed(prediction: Prediction, channels: int) -> str:
     """Return what makes the tones no list of lines; "" if they are one."""
     fractions = [tone.fraction for tone in prediction.tones]
     if any(not 0 <= each <= Fraction(1, 2) for each in fractions):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.network.feed import signals_of
+from upsim.theory.lines.statistics import NEIGHBOURS
 from upsim.verification.densities import Fed, density
 from upsim.verification.inputs import whole_periods
+from upsim.verification.lines import Lines, judge_sums, malformed, sides_of
 from upsim.verification.report import Check
 from upsim.verification.witness import Run, Seen, Witness, run_samples
 from upsim.words.tolerance import probable
@@ -50,6 +53,63 @@ def judge_waveform(prediction: Prediction, seen: Seen) -> Check:
         return Check.wrong("recording", f"the output has the shape {made.shape}")
     about = f"all {made.shape[1]} output samples of the recording"
     return Check.worst("recording", about, np.abs(made - claimed), seen.error[:, None])
+
+
+def judge_recorded_lines(prediction: Prediction, seen: Seen) -> list[Check]:
+    """Judge the lines of a recording: amplitudes, sums of shares, and that no stronger one is left.
+
+    The mean of whole periods of the witness's output has the lines that a bin of their own has.
+    """
+    run = prediction.measured
+    if run is None:  # too few periods for lines of its own
+        return []
+    samples, period = seen.samples, run.period
+    turns = samples.shape[2] // period
+    cut = samples[:, :, : turns * period].reshape(*samples.shape[:2], turns, period)
+    # A sum of the periods, beside the error of the samples.
+    error = seen.error + probable(turns, 1.0) * seen.size
+    lines = Lines(Seen(cut.mean(axis=2), error))
+    wrong = malformed(prediction, samples.shape[1])
+    if wrong:
+        return [Check.wrong("lines", wrong)]
+    sums = judge_sums(prediction, lines)
+    tones = prediction.tones
+    found = lines.at([tone.fraction for tone in tones])[0]
+    claimed = np.array([tone.amplitude for tone in tones]).reshape(-1, samples.shape[1])
+    about = f"amplitudes of {len(tones)} lines in the witness's output of the recording"
+    checks = [Check.worst("lines", about, np.abs(claimed - found), lines.tolerance)]
+    listed = {int(tone.fraction * period) for tone in tones}
+    if listed != set(np.flatnonzero(np.isnan(run.bounds).any(axis=0)).tolist()):
+        return [Check.wrong("lines", "some place has neither a line nor an upper bound")]
+    sides = np.array([sides_of(Fraction(k, period)) for k in range(run.bounds.shape[1])])
+    power = sides * np.abs(lines.amplitudes[0]) ** 2
+    left = ~np.isnan(run.bounds)
+    claimed = power.copy()
+    beside = sides * _beside(samples[0, :, : turns * period], period)
+    for tone in tones:
+        # What the neighbours hold is taken off.
+        number = int(tone.fraction * period)
+        power[:, number] = np.maximum(power[:, number] - beside[:, number], 0.0)
+        claimed[:, number] = tone.power
+    off = np.where(left, power - np.nan_to_num(run.bounds), np.abs(claimed - power))
+    about = "powers less those of the neighbours; upper bounds at all other places"
+    widest = float(lines.tolerance.max())
+    scale = 2 * np.sqrt(claimed + beside) + 2 * widest
+    checks.append(Check.worst("powers", about, np.maximum(off, 0.0), 2 * widest * scale))
+    return [*checks, *sums]
+
+
+def _beside(samples: Real, period: int) -> Real:
+    """Return the mean power of the bins next to each place, (channels, period // 2 + 1)."""
+    count = samples.shape[1]
+    turns = count // period
+    power = np.abs(np.fft.fft(samples, axis=1) / count) ** 2
+    reach = min(NEIGHBOURS, (turns - 1) // 2)
+    found = []
+    for number in range(period // 2 + 1):
+        near = [number * turns + step for step in range(-reach, reach + 1) if step]
+        found.append(power[:, np.array(near) % count].mean(axis=1))
+    return np.array(found).T
 
 
 def judge_recorded_density(

@@ -12,22 +12,23 @@ Beside the samples goes the running bound of their rounding, evaluated on them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd, lcm
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim import neural
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Activation, Layer, Normalisation, Unmodelled
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
+from upsim.neural.backends import Backend, backend_of
 from upsim.neural.branches import merged
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.rounding import running_error
 from upsim.words.arguments import refuse_beyond_memory
-from upsim.words.tolerance import probable
+from upsim.words.tolerance import Precision, probable
 
 Array = NDArray[np.float64]
 
@@ -35,10 +36,10 @@ Array = NDArray[np.float64]
 _TRIALS = 4
 
 #: How often an opaque node is fed its period.
-_TURNS = tuple(5 * 3**power for power in range(7))
+TURNS = tuple(5 * 3**power for power in range(7))
 
 #: Input samples that a layer may be offered before it is left to say that they are too few.
-_LONGEST = 2**24
+LONGEST = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,20 +64,21 @@ class Seen:
 
 
 class Witness:
-    """What runs a layer: a backend and a precision."""
+    """What runs a layer on NumPy arrays: a backend, by its name or itself, and a precision."""
 
-    def __init__(self, backend: str, dtype: np.dtype[Any]) -> None:
-        self.backend, self.dtype = backend, dtype
-        self.name = f"{backend} {dtype.name}"
+    def __init__(self, backend: str | Backend, dtype: Precision) -> None:
+        self.backend, self.dtype = backend_of(backend, dtype=dtype), dtype
+        self.name = self.backend.name
+
+    @classmethod
+    def of(cls, backend: Backend) -> Witness:
+        """Return the witness that a backend is."""
+        return cls(backend, backend.epsilon)
 
     def __call__(self, layer: Layer, samples: Array) -> Array:
         """Return the layer's output for samples (rows, channels, time), in double precision."""
-        if self.backend == "numpy":
-            made = neural.run(layer, samples, dtype=self.dtype)
-        else:
-            device = "cuda" if self.backend == "cuda" else "cpu"
-            made = neural.run_torch(layer, samples, dtype=self.dtype, device=device)
-        return np.asarray(made, dtype=np.float64)
+        with self.backend.running():
+            return self.backend.numpy(self.backend.layer(layer, self.backend.array(samples)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,44 +197,72 @@ def _merged(given: Sequence[Seen], merging: str, witness: Witness, *, circular: 
 def on_a_circle(
     node: Node, operator: Operator, samples: Array, witness: Witness, off: list[str]
 ) -> Array:
-    r"""Return one period behind a linear layer.
-
-    Output block ``b`` sees the inputs ``b D + first`` to ``b D + last``.  So the first ``s`` blocks
-    are left out, with :math:`s D \ge -\mathrm{first}`, and the input ends no earlier than the last
-    block's ``last``.  The input is turned by ``s D`` samples, so that the block read first is the
-    one at time 0.
-    """
+    """Return one period behind a linear layer, of one period (rows, channels, time) before it."""
     layer = node.layer
     assert layer is not None
-    up, down = operator.up, operator.down
-    own = 1 if operator.offset is None else operator.offset.shape[1]
-    given = samples.shape[2]
-    # Blocks of one output period: whole periods of the input, and of a periodic bias.
-    blocks = lcm(lcm(given, down) // down, own // gcd(own, up))
-    first, last = seen_by(operator)
-    spared = -(-max(0, -first) // down)
-    spared = -(-spared * up // lcm(own, up)) * (lcm(own, up) // up)
-    begin, count = spared * up, blocks * up
-    length = max(spared + blocks, spared + blocks - 1 + last // down + 1) * down
-    while (short := begin + count - _made(layer, length)) > 0:
-        length += -(-short // up) * down
+    circle = Circle.of(operator, layer, samples.shape[2])
     while True:
         refuse_beyond_memory(
-            2 * samples.shape[0] * (samples.shape[1] * length + operator.out_channels * count),
+            2
+            * samples.shape[0]
+            * (samples.shape[1] * circle.length + operator.out_channels * circle.count),
             f"the run of {node.title}",
             fix="upsim.verify(stack.upto(1), signal)",
         )
-        index = (np.arange(length) - spared * down) % given
+        index = (np.arange(circle.length) + circle.start) % samples.shape[2]
         try:
             made = witness(layer, samples[:, :, index])
             break
         except ShapeError:
             # A reflection asks for more samples than the layer's taps.
-            length *= 2
-            if length > _LONGEST:
+            circle = circle.longer()
+            if circle.length > LONGEST:
                 raise
     _compare_lengths(node, samples[:, :, index], made, off)
-    return made[:, :, begin : begin + count]
+    return made[:, :, circle.begin : circle.begin + circle.count]
+
+
+@dataclass(frozen=True)
+class Circle:
+    r"""How a linear layer is run on a circle: what it is fed, and what is kept of it.
+
+    Output block ``b`` sees the inputs ``b D + first`` to ``b D + last``.  So the first ``s`` blocks
+    are left out, with :math:`s D \ge -\mathrm{first}`, and the input ends no earlier than the last
+    block's ``last``.  The input is turned by ``s D`` samples, so that the block read first is the
+    one at time 0.
+
+    Parameters
+    ----------
+    start, length : int
+        The first sample on the circle that is fed, and how many are.
+    begin, count : int
+        The first sample of the output that is kept, and how many are.
+    """
+
+    start: int
+    length: int
+    begin: int
+    count: int
+
+    @classmethod
+    def of(cls, operator: Operator, layer: Layer, given: int) -> Circle:
+        """Return the circle for a period of ``given`` input samples."""
+        up, down = operator.up, operator.down
+        own = 1 if operator.offset is None else operator.offset.shape[1]
+        # Blocks of one output period: whole periods of the input, and of a periodic bias.
+        blocks = lcm(lcm(given, down) // down, own // gcd(own, up))
+        first, last = seen_by(operator)
+        spared = -(-max(0, -first) // down)
+        spared = -(-spared * up // lcm(own, up)) * (lcm(own, up) // up)
+        begin, count = spared * up, blocks * up
+        length = max(spared + blocks, spared + blocks - 1 + last // down + 1) * down
+        while (short := begin + count - _made(layer, length)) > 0:
+            length += -(-short // up) * down
+        return cls(-spared * down, length, begin, count)
+
+    def longer(self) -> Circle:
+        """Return the same with twice as much fed."""
+        return replace(self, length=2 * self.length)
 
 
 def seen_by(operator: Operator) -> tuple[int, int]:
@@ -292,7 +322,7 @@ def _on_a_period(layer: Layer, samples: Array, witness: Witness) -> Array:
     whole = np.tile(samples, lcm(samples.shape[2], layer.block[1]) // samples.shape[2])
     span = whole.shape[2] // layer.block[1] * layer.block[0]
     before: Array | None = None
-    for turns in _TURNS:
+    for turns in TURNS:
         refuse_beyond_memory(
             2 * whole.size * turns, "the run of an opaque node", fix="a signal of a shorter period"
         )
@@ -306,7 +336,7 @@ def _on_a_period(layer: Layer, samples: Array, witness: Witness) -> Array:
         before = found
     raise NotPredictableError(
         "an opaque node does not settle",
-        given=f"{_TURNS[-1]} periods of {whole.shape[2]} samples",
+        given=f"{TURNS[-1]} periods of {whole.shape[2]} samples",
         expected="a function that forgets",
     )
 

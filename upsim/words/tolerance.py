@@ -17,8 +17,11 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+#: A precision: a NumPy dtype, or the relative distance of its neighbouring numbers.
+Precision = DTypeLike | float
 
-def rounding(operations: int, scale: float, dtype: DTypeLike = np.float64) -> float:
+
+def rounding(operations: int, scale: float, dtype: Precision = np.float64) -> float:
     """Return the bound between two computations of one sum.
 
     Parameters
@@ -48,7 +51,7 @@ def rounding(operations: int, scale: float, dtype: DTypeLike = np.float64) -> fl
 
 
 def probable(
-    operations: int, scale: float, dtype: DTypeLike = np.float64, confidence: float = 6.0
+    operations: int, scale: float, dtype: Precision = np.float64, confidence: float = 6.0
 ) -> float:
     """Return what two computations of one long sum may differ by, but for bad luck.
 
@@ -71,8 +74,10 @@ def probable(
 _DOUBLE = float(np.finfo(np.float64).eps) / 2
 
 
-def _unit(dtype: DTypeLike) -> float:
+def _unit(dtype: Precision) -> float:
     """Return the largest relative error of one rounding."""
+    if isinstance(dtype, float):
+        return dtype / 2
     return _DOUBLE if dtype is np.float64 else float(np.finfo(dtype).eps) / 2
 
 

@@ -80,7 +80,7 @@ def positive_rate(value: object, name: str = "sample_rate") -> Fraction:
     if rate <= 0:
         raise ArgumentError(
             f"{name} must be positive",
-            given=f"{name}={shown(value)}",
+            given=f"{name}={shown(float(value) if isinstance(value, Fraction) else value)}",
             expected="a rate in Hz",
             fix=f"{name}=44100",
         )
@@ -110,6 +110,17 @@ def decibels(power: ArrayLike) -> NDArray[np.float64]:
     """Return ``10 log10(power)``; no floor, so zero power is ``-inf``."""
     with np.errstate(divide="ignore"):
         return np.asarray(10.0 * np.log10(np.asarray(power, dtype=np.float64)))
+
+
+def counted(number: Fraction | float, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "frame"), counted(13, "frame"), counted(0.498, "frame")
+    ('1 frame', '13 frames', '0.498 frames')
+    """
+    return f"{float(number):.12g} {noun}{'' if number == 1 else 's'}"
 
 
 def format_hertz(hertz: Fraction | float) -> str:
@@ -149,3 +160,8 @@ def format_full_scale(power: float) -> str:
     ('0.00 dBFS', '-inf dBFS')
     """
     return format_decibels(2 * power) + "FS"
+
+
+def rate_text(rate: Fraction) -> str:
+    """Return a rate as a constructor takes it."""
+    return str(int(rate)) if rate.denominator == 1 else repr(rate)

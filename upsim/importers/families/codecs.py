@@ -41,6 +41,18 @@ def _strides(factors: Sequence[int]) -> list[tuple[str, int]]:
     return [(str(factor), factor) for factor in factors]
 
 
+def _encoder_rates(fields: Fields, name: str, rates: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides of the encoder: given, or those of the decoder turned round."""
+    return fields.wholes(name) if fields.has(name) else tuple(rates[::-1])
+
+
+def _latents(fields: Fields, first: str, last: str, encoder: Sequence[int]) -> int:
+    """Return the channels of the latents: given, or the encoder's first, doubled at each stage."""
+    if fields.has(last):
+        return fields.whole(last)
+    return fields.whole(last, default=fields.whole(first, default=64) * 2 ** len(encoder))
+
+
 def _encoder_frame(rates: Sequence[int]) -> list[tuple[str, Fraction]]:
     words = " × ".join(map(str, rates))
     return [(f"encoder strides {words} =", Fraction(prod(rates)))]
@@ -49,14 +61,13 @@ def _encoder_frame(rates: Sequence[int]) -> list[tuple[str, Fraction]]:
 def _dac(fields: Fields, sample_rate: object) -> Model:
     if fields.has("decoder_hidden_size"):
         rates, width = fields.wholes("upsampling_ratios"), fields.whole("decoder_hidden_size")
-        encoder = fields.wholes("downsampling_ratios", default=rates[::-1])
-        first, names = fields.whole("encoder_hidden_size", default=64), _HF_NAMES
-        latents = fields.whole("hidden_size", default=first * 2 ** len(encoder))
+        encoder = _encoder_rates(fields, "downsampling_ratios", rates)
+        names, size = _HF_NAMES, ("encoder_hidden_size", "hidden_size")
     else:
         rates, width = fields.wholes("decoder_rates"), fields.whole("decoder_dim", default=1536)
-        encoder = fields.wholes("encoder_rates", default=rates[::-1])
-        first, names = fields.whole("encoder_dim", default=64), DacNames()
-        latents = fields.whole("latent_dim", default=first * 2 ** len(encoder))
+        encoder = _encoder_rates(fields, "encoder_rates", rates)
+        names, size = DacNames(), ("encoder_dim", "latent_dim")
+    latents = _latents(fields, *size, encoder)
     halved(width, len(rates), "decoder_dim")
     config = DacConfig(rates=rates, latents=latents, width=width, names=names)
     return Model(
@@ -71,10 +82,8 @@ def _dac(fields: Fields, sample_rate: object) -> Model:
 def _snac(fields: Fields, sample_rate: object) -> Model:
     rates, width = fields.wholes("decoder_rates"), fields.whole("decoder_dim", default=1536)
     halved(width, len(rates), "decoder_dim")
-    encoder = fields.wholes("encoder_rates", default=rates[::-1])
-    latents = fields.whole(
-        "latent_dim", default=fields.whole("encoder_dim", default=64) * 2 ** len(encoder)
-    )
+    encoder = _encoder_rates(fields, "encoder_rates", rates)
+    latents = _latents(fields, "encoder_dim", "latent_dim", encoder)
     depthwise = fields.flag("depthwise", default=True)
     first: list[Link] = [Named("model.0", Conv(latents, width, 7, padding=3))]
     if depthwise:

@@ -58,7 +58,9 @@ class Family:
     types : sequence of str
         What ``model_type``, ``_target_`` and their like call it, in lower case.
     keys : sequence of str
-        Fields that stand together in its section; several sets are split by "|".
+        Fields that stand together in its section, split by spaces; one set each.
+    keys_if_told : sequence of str
+        Fields that are enough where the kind is said, too.
     read : callable
         ``read(fields, sample_rate)`` returns the model.
     beside : sequence of str
@@ -70,6 +72,7 @@ class Family:
     title: str
     types: Sequence[str] = ()
     keys: Sequence[str]
+    keys_if_told: Sequence[str] = ()
     read: Callable[[Fields, object], Model] | None = None
     beside: Sequence[str] = ()
     refusal: str = ""
@@ -77,6 +80,11 @@ class Family:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sets", tuple(tuple(each.split()) for each in self.keys))
+
+    def sets_for(self, *, told: bool) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of fields by which it is known, with or without its kind being said."""
+        more = tuple(tuple(each.split()) for each in self.keys_if_told) if told else ()
+        return (*self.sets, *more)
 
 
 def equally_long(first: Sequence[object], second: Sequence[object], names: str) -> None:

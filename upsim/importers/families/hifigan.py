@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -27,30 +28,51 @@ from upsim.models.hifigan import (
     ModuleNames,
     generator_chain,
 )
-from upsim.words.arguments import whole_number
+from upsim.words.arguments import shown, whole_number
+
+_SLOPE = 0.1
 
 _KERNELS, _DILATIONS = (3, 7, 11), ((1, 3, 5),) * 3
 
-#: What strides and kernels of generators of this kind are called; one is a public file's slip.
+#: Channels in front of the first stage, of HiFi-GAN V1 and most of its relatives.
+_WIDTH = 512
+
+#: What strides, kernels and channels of generators of this kind are called; one is a public file's
+#: slip.
 STRIDES = ("upsample_rates", "upsample_factors", "upsample_scales")
 KERNELS = ("upsample_kernel_sizes", "decoder_kernel_sizes", "upsample_kernal_sizes")
 
 
+WIDTHS = ("upsample_initial_channel", "base_channels", "channels")
+
+
+def kernels_of(fields: Fields, strides: Sequence[int]) -> tuple[int, ...]:
+    """Return the kernels of the upsampling: given, or else twice the strides."""
+    if fields.has(*KERNELS):
+        return fields.wholes(*KERNELS)
+    fields.notes.append("kernels of the upsampling are not given: twice the strides")
+    return doubled(strides)
+
+
 def generator_config(
-    fields: Fields, sample_rate: object, *, channels: int | None = None, usual: int | None = None
+    fields: Fields,
+    sample_rate: object,
+    *,
+    channels: int | None = None,
+    usual: int | None = None,
+    resblock: str | None = None,
 ) -> GeneratorConfig:
     """Return what all generators of this kind have in common.
 
     ``channels`` are those of the input, where the family has another word for them; ``usual`` is
-    the sample rate of a family whose configurations do not have it.
+    the sample rate of a family whose configurations do not have it; ``resblock`` is the kind of
+    residual block of a family that has one kind.
     """
     strides = fields.wholes(*STRIDES)
-    kernels = fields.wholes(*KERNELS, default=doubled(strides))
-    if not fields.has(*KERNELS):
-        fields.notes.append("kernels of the upsampling are not given: twice the strides")
+    kernels = kernels_of(fields, strides)
     equally_long(strides, kernels, "upsample_rates and upsample_kernel_sizes")
     no_shorter(kernels, strides, "upsample_kernel_sizes")
-    width = fields.whole("upsample_initial_channel", "base_channels", "channels")
+    width = fields.whole(*WIDTHS, default=_WIDTH)
     halved(width, len(strides), "upsample_initial_channel")
     block_kernels = fields.wholes("resblock_kernel_sizes", default=_KERNELS)
     dilations = fields.lists("resblock_dilation_sizes", "resblock_dilations", default=_DILATIONS)
@@ -64,21 +86,23 @@ def generator_config(
         upsample_rates=strides,
         upsample_kernel_sizes=kernels,
         upsample_initial_channel=width,
-        resblock=fields.word("resblock", "resblock_type", choices=("1", "2"), default="1"),
+        resblock=resblock
+        or fields.word("resblock", "resblock_type", choices=("1", "2"), default="1"),
         resblock_kernel_sizes=block_kernels,
         resblock_dilation_sizes=dilations,
     )
 
 
 def _mels(fields: Fields) -> int:
-    """Return the mel bands: at home, or of the features beside."""
+    """Return the channels of the input: at home, or the mel bands of the features beside."""
     if fields.has("num_mels", "in_channels", "model_in_dim"):
-        return fields.whole("num_mels", "in_channels", "model_in_dim")
-    beside = fields.anywhere(("num_mels",))
-    if not beside:
+        channels = fields.whole("num_mels", "in_channels", "model_in_dim")
+        fields.note_other_mels(channels)
+        return channels
+    bands = fields.mel_bands()
+    if bands is None:
         fields.notes.append("the channels of the input are not given: 80 mel bands")
-        return 80
-    return whole_number(beside[0].value, beside[0].path)
+    return 80 if bands is None else whole_number(bands.value, bands.path)
 
 
 def model_of(
@@ -98,13 +122,29 @@ def model_of(
 
 def _hifigan(fields: Fields, sample_rate: object) -> Model:
     config = generator_config(fields, sample_rate)
-    slope = fields.number("leaky_relu_slope", default=0.1)
+    leaky_only(fields)
+    slope = _SLOPE
+    if fields.has("leaky_relu_slope") or fields.has("model_in_dim"):
+        slope = fields.number("leaky_relu_slope", default=_SLOPE)
     names = ModuleNames()
     if fields.has("model_in_dim"):
         names = ModuleNames(up="upsampler.{stage}")
         if fields.flag("normalize_before", default=True):
             fields.notes.append("the normalisation of the mel bands before conv_pre is left out")
     return model_of(replace(config, activations=Leaky(slope), names=names), "mel")
+
+
+def leaky_only(fields: Fields) -> None:
+    """Refuse another activation than HiFi-GAN's own."""
+    if fields.has("activation"):
+        value = next(each for each in fields.anywhere(("activation",))).value
+        if str(value).lower().replace("_", "") not in ("leakyrelu", "lrelu"):
+            raise ArgumentError(
+                "the generator has another activation than HiFi-GAN",
+                given=f"activation={shown(value)}",
+                expected="activation='leaky_relu', or none",
+                fix='for a BigVGAN add "snake_logscale": true or "model_type": "bigvgan"',
+            )
 
 
 class _Sequential(Leaky):
@@ -140,7 +180,8 @@ def _parallel_wavegan(fields: Fields, sample_rate: object) -> Model:
         raise NotPredictableError(
             "this generator is not read without biases", given="bias=false", expected="bias=true"
         )
-    config = generator_config(fields, sample_rate)
+    paired = fields.flag("use_additional_convs", default=True)
+    config = generator_config(fields, sample_rate, resblock="1" if paired else "2")
     for number, (stride, taps) in enumerate(
         zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True)
     ):
@@ -150,12 +191,10 @@ def _parallel_wavegan(fields: Fields, sample_rate: object) -> Model:
                 given=f"upsample_kernel_sizes[{number}]={taps}, stride {stride}",
                 expected=str(2 * stride),
             )
-    paired = fields.flag("use_additional_convs", default=True)
     kernel_size = fields.whole("kernel_size", default=7)
     names = _SEQUENCES if paired else replace(_SEQUENCES, conv="{block}.convs1.{step}.1")
     config = replace(
         config,
-        resblock="1" if paired else "2",
         keeps_odd=True,
         pre_conv_kernel_size=kernel_size,
         post_conv_kernel_size=kernel_size,
@@ -210,7 +249,8 @@ def _without_speaker(fields: Fields) -> None:
 
 def _bigvgan(fields: Fields, sample_rate: object) -> Model:
     kind = fields.word("activation", choices=("snake", "snakebeta"), default="snakebeta")
-    fields.flag("snake_logscale", default=True)  # either way alpha and beta start at 1
+    if fields.has("snake_logscale"):
+        fields.flag("snake_logscale", default=True)  # either way alpha and beta start at 1
     activation: Layer = Snake() if kind == "snake" else SnakeBeta()
     ending: list[Link] = [Named("tanh", Tanh())]
     if not fields.flag("use_tanh_at_final", default=True):
@@ -256,7 +296,7 @@ def _firefly(fields: Fields, sample_rate: object) -> Model:
         "the same lines"
     )
     config = replace(
-        generator_config(fields, sample_rate),
+        generator_config(fields, sample_rate, resblock="1"),
         pre_conv_kernel_size=fields.whole("pre_conv_kernel_size", default=7),
         post_conv_kernel_size=fields.whole("post_conv_kernel_size", default=7),
         activations=_SMOOTH,
@@ -296,10 +336,8 @@ FAMILIES = (
     Family(
         title="BigVGAN",
         types=("bigvgan",),
-        keys=(
-            "upsample_rates upsample_kernel_sizes snake_logscale",
-            "upsample_rates upsample_kernel_sizes activation",
-        ),
+        keys=("upsample_rates upsample_kernel_sizes snake_logscale",),
+        keys_if_told=("upsample_rates upsample_kernel_sizes",),
         read=_bigvgan,
     ),
     Family(
@@ -312,13 +350,17 @@ FAMILIES = (
         title="HiFi-GAN of ParallelWaveGAN",
         types=("hifigangenerator",),
         keys=("upsample_scales resblock_kernel_sizes",),
+        keys_if_told=("upsample_scales",),
         read=_parallel_wavegan,
         beside=("use_weight_norm", "global_channels"),
     ),
     Family(
         title="HiFi-GAN",
         types=("hifigan", "speecht5hifigan", "hifigangenerator"),
-        keys=tuple(f"{each} upsample_initial_channel" for each in STRIDES),
+        keys=(
+            *(f"{each} upsample_initial_channel" for each in STRIDES),
+            *(f"{each} upsample_kernel_sizes" for each in STRIDES),
+        ),
         read=_hifigan,
     ),
 )

@@ -40,6 +40,7 @@ def _melgan(fields: Fields, sample_rate: object) -> Model:
     )
     chain: list[Link] = melgan_chain(config)
     factors = [(str(scale), scale) for scale in scales]
+    fields.note_other_mels(config.in_channels)
     if bands > 1:
         bank = fields.at("pqmf_params")
         taps, beta = bank.whole("taps", default=62), bank.number("beta", default=9.0)
@@ -76,6 +77,7 @@ def _stylemelgan(fields: Fields, sample_rate: object) -> Model:
         opening=Softmax() if gate == "softmax" else Sigmoid(),
     )
     odd((config.kernel_size,), "kernel_size")
+    fields.note_other_mels(config.aux_channels)
     return Model(
         nodes=stylemelgan_nodes(config),
         inputs={"mel": config.aux_channels, "z": config.in_channels},

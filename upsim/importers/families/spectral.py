@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
 from upsim.importers.families.family import MOST_MODULES, Family, Model, equally_long, odd
-from upsim.importers.families.hifigan import generator_config, model_of
+from upsim.importers.families.hifigan import generator_config, leaky_only, model_of
 from upsim.importers.fields import Fields
 from upsim.layers import (
     Clamp,
@@ -21,6 +21,7 @@ from upsim.layers import (
     LayerNorm,
     Opaque,
     Pad,
+    Pointwise,
     Snake,
 )
 from upsim.models.chain import Branches, Chain, Link, Named, prefixed
@@ -32,6 +33,11 @@ Array = NDArray[np.float64]
 
 #: Samples of a transform; that of the source is written out as a matrix.
 _LONGEST = 4096
+
+#: The magnitude of real parts and, behind them, imaginary ones.
+_MAGNITUDE = Pointwise([("square", "x0"), ("square", "x1"), ("add", "s0", "s1"), ("sqrt", "s2")])
+
+_REASON = "the angle of a complex number"
 
 #: Where Kokoro's generator stands in its model.
 _INSIDE = "decoder.generator."
@@ -70,6 +76,7 @@ def _istftnet(fields: Fields, sample_rate: object) -> Model:
     n_fft, hop = _transform(fields, "gen_istft_n_fft", "gen_istft_hop_size")
     if not fields.has("num_mels", "in_channels"):
         return _kokoro(fields, sample_rate, n_fft, hop)
+    leaky_only(fields)
     config = replace(
         generator_config(fields, sample_rate),
         out_channels=n_fft + 2,
@@ -94,7 +101,7 @@ def _transform(fields: Fields, n_fft: str, *hops: str) -> tuple[int, int]:
 def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
     """Return Kokoro's generator: it has no first convolution, and its rate stands in the code."""
     width = fields.whole("upsample_initial_channel")
-    config = generator_config(fields, sample_rate, channels=width, usual=24000)
+    config = generator_config(fields, sample_rate, channels=width, usual=24000, resblock="1")
     strides, styled = config.upsample_rates, _Styled()
     fields.notes += [
         "the style is left out: instance norms have gain 1 and offset 0",
@@ -105,8 +112,8 @@ def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
         "polar",
         Concatenate(),
         (
-            (Named("magnitude", Opaque("magnitude", n_fft // 2 + 1, run=_magnitude)),),
-            (Named("phase", Opaque("angle", n_fft // 2 + 1, run=_angle)),),
+            (Named("magnitude", _MAGNITUDE),),
+            (Named("phase", Opaque("angle", n_fft // 2 + 1, run=_angle, reason=_REASON)),),
         ),
     )
 
@@ -134,12 +141,6 @@ def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
     return model_of(config, "features", prefix=_INSIDE, source=1, hop=hop)
 
 
-def _magnitude(samples: Array) -> Array:
-    """Return the magnitude of real parts and, behind them, imaginary ones."""
-    real, imaginary = np.split(samples, 2)
-    return np.hypot(real, imaginary)
-
-
 def _angle(samples: Array) -> Array:
     """Return the phase of real parts and, behind them, imaginary ones."""
     real, imaginary = np.split(samples, 2)
@@ -151,7 +152,7 @@ def _hift(fields: Fields, sample_rate: object) -> Model:
     n_fft, hop = _transform(fields.inside("istft_params"), "n_fft", "hop_len", "hop_length")
     slope = fields.number("lrelu_slope", default=0.1)
     limit = fields.number("audio_limit", default=0.99)
-    config = generator_config(fields, sample_rate)
+    config = generator_config(fields, sample_rate, resblock="1")
     strides, periodic = config.upsample_rates, _Periodic(slope)
     kernels = fields.wholes("source_resblock_kernel_sizes", default=(7,) * len(strides))
     dilations = fields.lists("source_resblock_dilation_sizes", default=((1, 3, 5),) * len(strides))

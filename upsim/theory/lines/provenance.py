@@ -15,16 +15,17 @@ were one line together again.  To carry every share forward costs a run for each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import Gated
-from upsim.layers.base import Activation, Normalisation, Unmodelled
+from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
 from upsim.layers.merging import Concatenate, Merging
-from upsim.network.graph import Graph, Node, walk_back
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk_back
 from upsim.operators import Operator
 from upsim.operators.repeating import Repeating
 from upsim.operators.rows import rows_at
@@ -47,8 +48,8 @@ _BLOCK = 2**21
 def asked_back(graph: Graph) -> bool:
     """Return True if backward attribution is valid for a network and cheaper than forward.
 
-    An activation whose carrier is neither its input nor half of it passes shares by a rule of its
-    own, and where the output has more channels than there are sources, rows cost more.
+    An activation that passes something else than the first value that it reads has a rule of its
+    own for shares, and where the output has more channels than there are sources, rows cost more.
     """
     sources = 0
     for node in graph.nodes:
@@ -60,11 +61,35 @@ def asked_back(graph: Graph) -> bool:
 
 
 def _passes_its_input(layer: Activation) -> bool:
-    return isinstance(layer, Gated) or type(layer).passing is Activation.passing
+    return type(layer).passing is Activation.passing
+
+
+@dataclass(frozen=True, eq=False)
+class RunGains:
+    r"""The gains of a run, with which the mean periods of its values explain each other.
+
+    At a node ``f`` with any gain ``g``, the mean periods obey
+    :math:`\langle f(x) \rangle = g \langle x \rangle + \mathrm{rest}`, and the rest is a source of
+    lines.  In a run that is circular in time a linear layer maps mean periods exactly; in one with
+    ends what it leaves over is a source, too, "ends".
+
+    Parameters
+    ----------
+    gains : mapping of str to array (parts, channels)
+        By the name of a node that is not linear: a gain for each part of what it reads.
+    ends : bool
+        Whether the run has ends.
+    """
+
+    gains: Mapping[str, Real]
+    ends: bool = False
 
 
 def shares_back(
-    trace: Trace, starts: Sequence[DeterministicMoments], lines: Sequence[int]
+    trace: Trace,
+    starts: Sequence[DeterministicMoments],
+    lines: Sequence[int],
+    run: RunGains | None = None,
 ) -> tuple[tuple[Source, ...], Complex]:
     """Return the sources of the output's lines and their shares.
 
@@ -76,6 +101,8 @@ def shares_back(
         The records at the inputs, with the shares there.
     lines : sequence of int
         Numbers k of the lines, at ``k / P`` of the output's rate.
+    run : RunGains, optional
+        Where the values are the mean periods of a run: the gains that it had.
 
     Returns
     -------
@@ -86,9 +113,11 @@ def shares_back(
     numbers = np.asarray(lines, dtype=np.intp)
     widest = max(trace.graph.value_channels) * trace.graph.out_channels
     step = max(1, _BLOCK // widest)
-    blocks = [_Block(trace, starts, numbers[i : i + step]) for i in range(0, len(numbers), step)]
+    blocks = [
+        _Block(trace, starts, numbers[i : i + step], run) for i in range(0, len(numbers), step)
+    ]
     if not blocks:
-        blocks = [_Block(trace, starts, numbers)]
+        blocks = [_Block(trace, starts, numbers, run)]
     return blocks[0].sources, np.concatenate([block.shares for block in blocks])
 
 
@@ -161,9 +190,14 @@ class _Block:
     """The shares of some lines: one walk from the output back."""
 
     def __init__(
-        self, trace: Trace, starts: Sequence[DeterministicMoments], numbers: Whole
+        self,
+        trace: Trace,
+        starts: Sequence[DeterministicMoments],
+        numbers: Whole,
+        run: RunGains | None,
     ) -> None:
-        self._trace, self._numbers = trace, numbers
+        self._trace, self._numbers, self._run = trace, numbers, run
+        self._ends: list[Complex] = []
         self._born: list[tuple[Source, Complex]] = []
         graph = trace.graph
         out, span = self._period(graph.end).shape
@@ -174,6 +208,8 @@ class _Block:
                 continue
             for source, share in reversed(list(zip(start.sources, start.shares, strict=True))):
                 self._bear(source, found, share)
+        if self._ends:
+            self._born.append((Source("ends"), np.sum(self._ends, axis=0)))
         self._born.reverse()
         self.sources = tuple(source for source, _ in self._born)
         self.shares = np.stack([share for _, share in self._born], axis=1)
@@ -204,27 +240,55 @@ class _Block:
         if operator is not None:
             if operator.offset is not None:
                 self._bear(Source("bias", node.name), rows, operator.offset)
+            if self._run is not None and self._run.ends:
+                self._end(node, operator, rows)
             return [rows.before(operator, self._numbers)]
         if isinstance(layer, Normalisation):
             return [self._before_normalisation(node, layer, rows)]
         assert isinstance(layer, Activation)
-        before = self._period(node.inputs[0])
-        gain, rest = bussgang(layer, before, self._period(node.output))
+        gains, rest = self._gains_and_rest(node, layer)
         self._bear(Source("activation", node.name), rows, rest)
-        passed = rows.gains * gain[:, 0]
-        if isinstance(layer, Gated):  # the half that opens the gate is part of the rest
-            passed = np.concatenate([passed, np.zeros_like(passed)], axis=3)
+        passed = np.concatenate([rows.gains * gain for gain in gains], axis=3)
         return [replace(rows, gains=passed)]
+
+    def _gains_and_rest(self, node: Node, layer: Activation) -> tuple[Real, Real]:
+        """Return the gain from each part, (parts, channels), and what no part explains."""
+        before, after = self._period(node.inputs[0]), self._period(node.output)
+        if self._run is not None:
+            gains = self._run.gains[node.name]
+            parts = before.reshape(len(gains), -1, before.shape[1])
+            return gains, after - np.einsum("ic,ict->ct", gains, parts)
+        gain, rest = bussgang(layer, before, after)
+        # What opens a gate is part of the rest, as are all values but the first.
+        gains = np.zeros((layer.values_read, gain.size))
+        gains[0] = gain[:, 0]
+        return gains, rest
+
+    def _end(self, node: Node, operator: Operator, rows: _Rows) -> None:
+        """Note what a linear layer made beyond the map of the mean periods."""
+        after = self._period(node.output)
+        made = Repeating(operator.periodic(self._period(node.inputs[0]))).over(after.shape[1])
+        if operator.offset is not None:
+            made = made + Repeating(operator.offset).over(after.shape[1])
+        self._ends.append(rows.times(after - made, self._numbers))
 
     def _before_normalisation(self, node: Node, layer: Normalisation, rows: _Rows) -> _Rows:
         """Return ``g (x - m(x))`` back: the centre is linear in the means, lines at 0 alone."""
         before, after = self._record(node.inputs[0]), self._period(node.output)
-        levels, bias = before.levels(), layer.bias_array()
+        bias = layer.bias_array()
         if bias is not None:
             self._bear(Source("bias", node.name), rows, bias[:, None])
             after = after - bias[:, None]
-        # Channels that were set to zero, as they moved by rounding only, pass nothing.
-        gains = layer.gains(levels.mean, levels.variance) * np.any(after, axis=1)
+        if self._run is None:
+            levels = before.levels()
+            # Channels that were set to zero, as they moved by rounding only, pass nothing.
+            gains = layer.gains(levels.mean, levels.variance) * np.any(after, axis=1)
+        else:
+            gains = self._run.gains[node.name][0]
+            centre = layer.centre(mean_over_time(before.period))[:, None]
+            # The levels of one batch are not those of another.
+            rest = after - gains[:, None] * (before.period - centre)
+            self._bear(Source("activation", node.name), rows, rest)
         passed = rows.gains * gains
         centres = layer.centre(np.eye(before.channels)).T
         for way, offset in enumerate(rows.offsets):

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
 from upsim.operators.repeating import Repeating
 from upsim.theory.lines.ladder import Ladder, Origin, input_lines
-from upsim.theory.lines.provenance import shares_back
+from upsim.theory.lines.provenance import RunGains, shares_back
 from upsim.theory.moments import (
     DeterministicMoments,
     Moments,
@@ -46,7 +46,8 @@ class Contribution:
     Parameters
     ----------
     cause : str
-        "input", "input offset", "bias", "activation", "modulation" or "opaque".
+        "input", "input offset", "bias", "activation", "modulation" or "opaque"; of a run also
+        "input noise" (its mean in that run) and "ends".
     layer : str
         Label of the layer, "" for the input; in expectation all layers of the cause ("2, 4").
     amplitude : array (channels,) or None
@@ -96,6 +97,9 @@ class Tone:
         own line), "input offset" (the line at 0).
     contributions : tuple of Contribution
         By source, strongest first; empty without provenance.
+    error : array (channels,) or None
+        Of a line that was measured: the standard error of its power.  The power is then that of
+        the amplitude less what the scatter adds to it.
     """
 
     fraction: Fraction
@@ -105,6 +109,7 @@ class Tone:
     layer: str
     cause: str
     contributions: tuple[Contribution, ...] = ()
+    error: NDArray[np.float64] | None = None
 
     @property
     def interaction(self) -> NDArray[np.float64] | None:
@@ -140,17 +145,20 @@ def find_tones(
     signals: Sequence[Signal],
     *,
     starts: Sequence[DeterministicMoments] | None = None,
+    lines: Sequence[int] | None = None,
+    run: RunGains | None = None,
 ) -> tuple[Tone, ...]:
     """Return the lines of a network's output, in ascending frequency.
 
     A line is listed when it is stronger than the rounding of the sums that made it, nothing else
     is cut.  With ``starts``, the records at the inputs with their shares, the lines are split from
-    the output back; without them, by the shares that the trace carries.
+    the output back; without them, by the shares that the trace carries.  Of the mean periods of a
+    ``run`` those ``lines`` are listed that stand out of its scatter.
     """
     graph, end = trace.graph, trace.end
     place = repeating(end)
     shown = not isinstance(end, StationaryMoments) or end.provenance
-    if not place.period.any() and place.sines is None:
+    if lines is None and not place.period.any() and place.sines is None:
         return ()
     period, floor = place.period.shape[1], line_floor(place)
     half = period // 2 + 1
@@ -160,12 +168,15 @@ def find_tones(
     sides = np.where((2 * np.arange(half)) % period == 0, 1, 2)
     powers = frozen(sides * magnitudes**2)
     refuse_infinite(powers)
-    listed = np.flatnonzero((magnitudes > floor[:, None]).any(axis=0)).tolist()
+    if lines is None:
+        listed = np.flatnonzero((magnitudes > floor[:, None]).any(axis=0)).tolist()
+    else:
+        listed = list(lines)
     refuse_too_many(len(listed))
     if starts is None:
         sources, shares = place.sources, place.share_amplitudes()[:, :, listed].transpose(2, 0, 1)
     else:
-        sources, shares = shares_back(trace, starts, listed)
+        sources, shares = shares_back(trace, starts, listed, run)
     contributions = _contributions(sources, shares, sides[listed], floor)
     ladder = Ladder.of(graph, input_lines(graph, signals))
     origins = dict(

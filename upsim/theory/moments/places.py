@@ -138,8 +138,9 @@ class Place(ABC):
             given=f"each channel by itself, the least form: {window.phases} phases by "
             f"{window.width} lags",
             expected=f"at most {max(self.budget, 0) / 2**20:.1f} MiB beside lines and density",
-            fix="predict(..., memory=<bytes>) for more, upsim.predict(stack.upto(n)) for the "
-            "layers before, upsim.predict(stack, upsim.Constant(1.0)) for exact lines, or the "
+            fix="upsim.measure(stack, signal), a run with errors, predict(..., memory=<bytes>) "
+            "for more, upsim.predict(stack.upto(n)) for the layers before, "
+            "upsim.predict(stack, upsim.Constant(1.0)) for exact lines, or the "
             "stack before draw() for its expectation",
         )
 

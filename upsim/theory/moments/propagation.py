@@ -15,8 +15,10 @@ import numpy as np
 from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled, in_words
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
+from upsim.network.graph import Graph, needs_network, refuse_several_inputs
+from upsim.network.node import Node
 from upsim.network.signals import Line, Signal, WhiteNoise
+from upsim.network.walk import walk
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.repeating import period_behind, period_of_lines
 from upsim.theory.moments import (
@@ -27,7 +29,7 @@ from upsim.theory.moments import (
 )
 from upsim.theory.moments.memory_plan import Planned, merged
 from upsim.theory.moments.merging import share
-from upsim.theory.moments.places import Start
+from upsim.theory.moments.places import Filtered, Place, Start
 from upsim.theory.moments.stationary import no_density
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.arguments import MEMORY_BUDGET, refuse_beyond_memory, whole_number
@@ -104,6 +106,14 @@ def starting_moments(
     _refuse_unmodelled(graph, random)
     several = len(graph.inputs) > 1
     if not graph.is_drawn and not _begins_drawn(graph):
+        for signal, each in zip(signals, graph.inputs, strict=True):
+            if signal.mixing(each.channels) is not None:
+                raise NotPredictableError(
+                    "an expectation over networks takes input channels as independent",
+                    given="a Density with a covariance",
+                    expected="drawn weights, or no covariance",
+                    fix="stack = stack.draw(seed=0)",
+                )
         return tuple(
             EnsembleMoments.from_signal(
                 signal, each.channels, rate, budget=budget, name=each.name if several else ""
@@ -142,7 +152,7 @@ def starting_moments(
     return tuple(
         StationaryMoments(
             mean,
-            Start(signal, mean.channels, rate, budget - lines_take),
+            _start(signal, mean.channels, rate, budget - lines_take),
             provenance=provenance,
             density_asked=density_asked,
         )
@@ -152,6 +162,13 @@ def starting_moments(
             _heard_together(graph, means), random, signals, graph.input_rates, strict=True
         )
     )
+
+
+def _start(signal: Signal, channels: int, rate: Fraction, budget: float) -> Place:
+    """Return the place of an input's noise: where its channels go together, behind their mixing."""
+    mixing = signal.mixing(channels)
+    start = Start(signal.unmixed(), channels, rate, budget)
+    return start if mixing is None else Filtered(start, StretchFIR(mixing[:, :, None]))
 
 
 def _heard_together(

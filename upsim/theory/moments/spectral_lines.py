@@ -5,9 +5,9 @@ rate ``U / D`` turns it into ``U`` exponentials,
 
 .. math:: g_k = \frac{D f + k}{U} \bmod 1, \qquad k = 0 \dots U - 1,
 
-and :meth:`~upsim.operators.operator.Operator.gains` says with which amplitude.  Taps are real, so
-the mirror at -f goes the same way and need not be carried.  Frequencies are exact fractions; a
-period that may be millions of samples long is never written out.
+and :meth:`~upsim.operators.operator.Operator.image_gains` says with which amplitude.  Taps are
+real, so the mirror at -f goes the same way and need not be carried.  Frequencies are exact
+fractions; a period that may be millions of samples long is never written out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,28 +88,26 @@ class SpectralLines:
                 expected=f"at most {LARGEST_LINES}",
                 fix="fewer sines, or smaller strides",
             )
-        turns, aliases = [], []
-        for turn in self.turns:
-            for image in range(up):
-                unreduced = (down * turn + image) / up
-                whole = floor(unreduced)
-                turns.append(unreduced - whole)
-                # f = (U g + l) / D modulo 1, with g less the whole turns that were taken off.
-                aliases.append((up * whole - image) % down)
-        before = np.repeat(np.arange(len(self.turns)), up)
+        turns = [(turn + k) * down / up % 1 for turn in self.turns for k in range(up)]
         amplitudes = np.empty((operator.out_channels, count), dtype=np.complex128)
         errors = np.empty(amplitudes.shape)
-        given, moved = self.amplitudes[:, before], self.errors[:, before]
-        grid = np.array([float(turn) for turn in turns])
-        block = max(1, _BLOCK // (down * operator.out_channels * operator.in_channels))
-        for start in range(0, count, block):
-            part = slice(start, start + block)
-            # (lines, out, in)
-            gains = operator.gains(grid[part])[np.arange(grid[part].size), aliases[part]]
-            amplitudes[:, part] = (gains @ given[:, part].T[..., None])[..., 0].T
-            squared = gains.real**2 + gains.imag**2
-            errors[:, part] = (squared @ moved[:, part].T[..., None] ** 2)[..., 0].T ** 0.5
-        scale = operator.largest_gain() * np.abs(given).max(axis=0, initial=0.0)
+        block = max(1, _BLOCK // (up * down * operator.out_channels * operator.in_channels))
+        for first in range(0, len(self.turns), block):
+            given = slice(first, first + block)
+            gains = operator.image_gains(self.turns[given])
+            per_group, lines = gains.shape[1:3]
+            # (groups, out / groups, in / groups, lines, up) times (groups, in / groups, lines).
+            grouped = gains.reshape(operator.in_channels // per_group, -1, *gains.shape[1:])
+            shape = (len(grouped), per_group, lines)
+            squared = grouped.real**2 + grouped.imag**2
+            moved = self.errors[:, given].reshape(shape) ** 2
+            made = slice(first * up, (first + lines) * up)
+            passed = np.einsum("griku,gik->grku", grouped, self.amplitudes[:, given].reshape(shape))
+            amplitudes[:, made] = passed.reshape(operator.out_channels, -1)
+            passed_errors = np.einsum("griku,gik->grku", squared, moved)
+            errors[:, made] = np.sqrt(passed_errors).reshape(operator.out_channels, -1)
+        given_size = np.abs(self.amplitudes).max(axis=0, initial=0.0)
+        scale = operator.largest_gain() * np.repeat(given_size, up)
         own = probable(operator.terms + 2, 1.0) + rounding(round(2 * np.pi * _span(operator)), 1.0)
         return _collected(turns, amplitudes, np.hypot(errors, own * scale))
 

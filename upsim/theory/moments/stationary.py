@@ -236,7 +236,8 @@ def no_density(place: Place) -> TooLargeError:
         "the density needs the covariances of all pairs of channels",
         given=f"{place.channels} channels, whose pairs do not fit beside all that came before",
         expected=f"at most {place.budget / 2**20:.1f} MiB beside the lines and the density",
-        fix="predict(..., memory=<bytes>) for more, fewer channels, a run "
-        "(upsim.neural.run(stack, samples)), upsim.predict(stack.upto(n)) for the layers "
-        "before, or no frequencies= for the lines alone",
+        fix="upsim.measure(stack, signal), a run with errors, "
+        "predict(..., memory=<bytes>) for more, fewer channels, "
+        "upsim.predict(stack.upto(n)) for the layers before, "
+        "or no frequencies= for the lines alone",
     )

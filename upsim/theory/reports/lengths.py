@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from upsim.errors import ShapeError
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, needs_network, walk
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.words.arguments import LARGEST_LENGTH, whole_number
+from upsim.words.units import counted
 
 Counts = NDArray[np.int64]
 
@@ -94,8 +97,8 @@ class Lengths:
         if not self.accepted:
             near = [str(each) for each in (self.below, self.above) if each is not None]
             ways = f"; the nearest lengths that can: {' and '.join(near)}" if near else ""
-            return f"{n} samples cannot be run: {self.refusal}{ways}"
-        lines = [f"{n} samples in, {self.output_length} out"]
+            return f"{counted(n, 'sample')} cannot be run: {self.refusal}{ways}"
+        lines = [f"{counted(n, 'sample')} in, {self.output_length} out"]
         missing = self.expected_length - (self.output_length or 0)
         if missing:
             word = "fewer" if missing > 0 else "more"
