@@ -15,6 +15,8 @@ ALLOWED = (
     "upsim.words.units",
     "upsim.layers",
     "upsim.network.graph",
+    "upsim.network.node",
+    "upsim.network.walk",
     "upsim.network.stack",
     "upsim.neural",
 )

@@ -83,6 +83,18 @@ class TestWhichLayerLosesSamples:
         assert (first.loss, second.loss) == (Fraction(1, 2), -1)
 
 
+def test_zeros_behind_a_crop_do_not_make_up_for_what_it_cuts():
+    """torch refuses to cut two samples of one, whatever is added at the other end."""
+    stack = upsim.Stack([upsim.Crop(2, -2)], 8000)
+    for length, made in ((1, None), (2, [0, 0]), (3, [1, 0, 0])):
+        assert upsim.lengths(stack, length).accepted == (made is not None)
+        if made is None:
+            with pytest.raises(UpsimError, match="no sample is left"):
+                neural.run(stack, np.ones((1, length)))
+        else:
+            assert neural.run(stack, np.ones((1, length))).tolist() == [made]
+
+
 @settings(max_examples=60)
 @given(data=st.data())
 def test_what_is_accepted_is_what_the_witness_runs(data):

@@ -20,11 +20,12 @@ def add_bias(layer: Bias, samples: Signal) -> Signal:
 
 @register(Crop)
 def crop(layer: Crop, samples: Signal) -> Signal:
-    """Slice ``left : n - right``, after zeros are added where a crop is negative."""
-    longer = pad(samples, max(0, -layer.left), max(0, -layer.right), "zeros")
-    end = max(0, longer.shape[-1] - max(0, layer.right))
-    kept = longer[:, :, max(0, layer.left) : end]
-    return _refuse_nothing(kept, samples)
+    """Slice ``left : n - right``; where a crop is negative, zeros are added to what is left."""
+    first, end = max(0, layer.left), samples.shape[-1] - max(0, layer.right)
+    if end < first:
+        _refuse_nothing(samples[:, :, :0], samples)
+    kept = samples[:, :, first:end]
+    return _refuse_nothing(pad(kept, max(0, -layer.left), max(0, -layer.right), "zeros"), samples)
 
 
 @register(Pad)

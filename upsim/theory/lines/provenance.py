@@ -4,19 +4,20 @@ Once Bussgang's gains and the levels of normalisations are fixed, what a source 
 has passed linear layers and gains only.  So the line ``k`` of the output, and each source's share
 of it, is a row times the spectrum of the source where it was born:
 
-.. math:: a_k = \sum_c \sum_i R_{ci}[k]\, X_c[k + o_i]
+.. math:: a_k = \sum_c \sum_i R_{ci}[k]\, X_c[j_i]
 
 The rows of all lines are carried back through the network once, whatever the number of sources:
 through a layer by its gains at the lines' frequencies, through an activation by its gain, where
-branches met into each of them.  A decimation folds several lines onto one, so behind it a line
-has several rows, at offsets ``o_i`` that are the same for all lines; a stretch brings those that
-were one line together again.  To carry every share forward costs a run for each source instead.
+branches met into each of them.  A decimation folds several lines onto one, so before it a line
+has several rows, one for each line ``j_i`` that is there; a stretch brings those that were one
+line together again.  To carry every share forward costs a run for each source instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +112,7 @@ def shares_back(
         Complex Fourier coefficients.
     """
     numbers = np.asarray(lines, dtype=np.intp)
-    widest = max(trace.graph.value_channels) * trace.graph.out_channels
-    step = max(1, _BLOCK // widest)
+    step = max(1, _BLOCK // _widest(trace))
     blocks = [
         _Block(trace, starts, numbers[i : i + step], run) for i in range(0, len(numbers), step)
     ]
@@ -121,69 +121,94 @@ def shares_back(
     return blocks[0].sources, np.concatenate([block.shares for block in blocks])
 
 
+def _widest(trace: Trace) -> int:
+    """Return the most numbers that the rows of one line are at a value."""
+    graph = trace.graph
+    periods = [
+        each.period.shape[1] for each in trace.values if isinstance(each, DeterministicMoments)
+    ]
+
+    def before(node: Node, ways: int) -> list[int]:
+        operator = trace.operators[node.output - len(graph.inputs)]
+        down = 1 if operator is None else operator.down
+        return [min(ways * down, periods[value]) for value in node.inputs]
+
+    ways = walk_back(graph, 1, before, int.__add__)
+    pairs = zip(ways, graph.value_channels, strict=True)
+    return graph.out_channels * max((count or 0) * channels for count, channels in pairs)
+
+
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows of some lines at one value.
+    """The rows of some lines of the output at one value.
 
     Parameters
     ----------
-    gains : array (lines, A, out, C)
-    offsets : tuple of int
-        A of them: line k of the output is made of the lines ``k + offset`` here.
+    gains : array (rows, out, C)
+    lines : array (rows,)
+        The line of the output that a row belongs to, by its place in the block.
+    places : array (rows,)
+        The line here that it reads; a pair of both has one row.
     span : int
         Samples here in the time of the output's period: lines are numbered modulo that.
     """
 
     gains: Complex
-    offsets: tuple[int, ...]
+    lines: Whole
+    places: Whole
     span: int
 
-    def before(self, operator: Operator, numbers: Whole) -> _Rows:
-        """Return the rows before an operator of rate U / D.
+    def before(self, operator: Operator, period: int) -> _Rows:
+        """Return the rows before an operator of rate U / D, whose input has a period.
 
         Alias l of the line at ``j / S'`` is :math:`(U j / S' + l) / D` cycles per input sample:
-        line :math:`j + l S' / U` of the :math:`S = S' D / U` that there are.
+        line :math:`j + l S' / U` of the :math:`S = S' D / U` that there are.  What enters has only
+        lines at multiples of one over its period, so only these are asked for on.
         """
-        count, ways, out, channels = self.gains.shape
-        places = numbers[:, None] + np.array(self.offsets)
-        rows = self.gains.reshape(count * ways, out, channels)
-        # Whole turns count the aliases of a decimation; beyond as many all is said again.
-        turns = places.reshape(-1) % (self.span * operator.down) / self.span
-        moved = rows_at(operator, rows, turns)
-        moved = moved.reshape(count, ways, operator.down, out, operator.in_channels)
+        moved = rows_at(operator, self.gains, self.places / self.span)
         span = self.span * operator.down // operator.up
-        found: dict[int, Complex] = {}
-        for way, offset in enumerate(self.offsets):
-            for alias in range(operator.down):
-                place = (offset + alias * self.span // operator.up) % span
-                part = moved[:, way, alias]
-                found[place] = found[place] + part if place in found else part
-        return _Rows(np.stack(list(found.values()), axis=1), tuple(found), span)
+        aliases = np.arange(operator.down) * self.span // operator.up
+        places = ((self.places[:, None] + aliases) % span).reshape(-1)
+        lines = np.repeat(self.lines, operator.down)
+        moved = moved.reshape(lines.size, *moved.shape[2:])
+        there = places % (span // gcd(span, period)) == 0
+        if not there.all():
+            moved, lines, places = moved[there], lines[there], places[there]
+        return _one_each(moved, lines, places, span)
 
     def __add__(self, other: _Rows) -> _Rows:
         """Return the rows of a value that is read twice."""
-        if self.offsets == other.offsets:
+        if np.array_equal(self.lines, other.lines) and np.array_equal(self.places, other.places):
             return replace(self, gains=self.gains + other.gains)
-        offsets = tuple(dict.fromkeys(self.offsets + other.offsets))
-        total = np.zeros(
-            (len(self.gains), len(offsets), *self.gains.shape[2:]), dtype=np.complex128
+        pairs = (self, other)
+        return _one_each(
+            np.concatenate([each.gains for each in pairs]),
+            np.concatenate([each.lines for each in pairs]),
+            np.concatenate([each.places for each in pairs]),
+            self.span,
         )
-        for part in (self, other):
-            total[:, [offsets.index(offset) for offset in part.offsets]] += part.gains
-        return _Rows(total, offsets, self.span)
 
-    def times(self, spectrum_of: Real, numbers: Whole) -> Complex:
-        """Return the rows times the spectrum of a periodic source (C, p): (lines, out)."""
-        count = spectrum_of.shape[1]
-        spectrum = Repeating(spectrum_of).lines()
-        answer = np.zeros((len(self.gains), self.gains.shape[2]), dtype=np.complex128)
-        for way, offset in enumerate(self.offsets):
-            # Line j is at j / span here; a source of a shorter period has not all of them.
-            places, other = np.divmod((numbers + offset) % self.span * count, self.span)
-            there = other == 0
-            seen = spectrum.T[places[there], :, None]
-            answer[there] += (self.gains[there, way] @ seen)[..., 0]
+    def times(self, spectrum_of: Real, count: int) -> Complex:
+        """Return the rows times the spectrum of a periodic source (C, p): (count lines, out)."""
+        period = spectrum_of.shape[1]
+        # A source of a shorter period has not all lines.
+        places, other = np.divmod(self.places * period, self.span)
+        there = other == 0
+        seen = Repeating(spectrum_of).lines().T[places[there], :, None]
+        answer = np.zeros((count, self.gains.shape[1]), dtype=np.complex128)
+        np.add.at(answer, self.lines[there], (self.gains[there] @ seen)[..., 0])
         return answer
+
+
+def _one_each(gains: Complex, lines: Whole, places: Whole, span: int) -> _Rows:
+    """Return rows of which those of one line at one place are added."""
+    keys = lines * span + places
+    order = np.argsort(keys, kind="stable")
+    first = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    if first.size < keys.size:
+        gains = np.add.reduceat(gains[order], first)
+        lines, places = lines[order][first], places[order][first]
+    return _Rows(gains, lines, places, span)
 
 
 class _Block:
@@ -196,13 +221,14 @@ class _Block:
         numbers: Whole,
         run: RunGains | None,
     ) -> None:
-        self._trace, self._numbers, self._run = trace, numbers, run
+        self._trace, self._count, self._run = trace, numbers.size, run
         self._ends: list[Complex] = []
         self._born: list[tuple[Source, Complex]] = []
         graph = trace.graph
         out, span = self._period(graph.end).shape
-        eye = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, 1, out, out))
-        rows = walk_back(graph, _Rows(eye, (0,), span), self._back, _Rows.__add__)
+        eye = np.broadcast_to(np.eye(out, dtype=np.complex128), (numbers.size, out, out))
+        ends = _Rows(eye, np.arange(numbers.size), numbers % span, span)
+        rows = walk_back(graph, ends, self._back, _Rows.__add__)
         for found, start in reversed(list(zip(rows, starts, strict=False))):
             if found is None:  # an opaque node stands on every way to the output
                 continue
@@ -223,7 +249,7 @@ class _Block:
         return self._record(value).period
 
     def _bear(self, source: Source, rows: _Rows, samples: Real) -> None:
-        self._born.append((source, rows.times(samples, self._numbers)))
+        self._born.append((source, rows.times(samples, self._count)))
 
     def _back(self, node: Node, rows: _Rows) -> Sequence[_Rows | None]:
         layer = node.layer
@@ -232,7 +258,7 @@ class _Block:
             return [None] * len(node.inputs)
         if isinstance(layer, Concatenate):
             cuts = np.cumsum([self._period(value).shape[0] for value in node.inputs])[:-1]
-            return [replace(rows, gains=part) for part in np.split(rows.gains, cuts, axis=3)]
+            return [replace(rows, gains=part) for part in np.split(rows.gains, cuts, axis=2)]
         if isinstance(layer, Merging):
             scale = len(node.inputs) if layer.how == "mean" else 1
             return [replace(rows, gains=rows.gains / scale)] * len(node.inputs)
@@ -242,13 +268,13 @@ class _Block:
                 self._bear(Source("bias", node.name), rows, operator.offset)
             if self._run is not None and self._run.ends:
                 self._end(node, operator, rows)
-            return [rows.before(operator, self._numbers)]
+            return [rows.before(operator, self._period(node.inputs[0]).shape[1])]
         if isinstance(layer, Normalisation):
             return [self._before_normalisation(node, layer, rows)]
         assert isinstance(layer, Activation)
         gains, rest = self._gains_and_rest(node, layer)
         self._bear(Source("activation", node.name), rows, rest)
-        passed = np.concatenate([rows.gains * gain for gain in gains], axis=3)
+        passed = np.concatenate([rows.gains * gain for gain in gains], axis=2)
         return [replace(rows, gains=passed)]
 
     def _gains_and_rest(self, node: Node, layer: Activation) -> tuple[Real, Real]:
@@ -270,7 +296,7 @@ class _Block:
         made = Repeating(operator.periodic(self._period(node.inputs[0]))).over(after.shape[1])
         if operator.offset is not None:
             made = made + Repeating(operator.offset).over(after.shape[1])
-        self._ends.append(rows.times(after - made, self._numbers))
+        self._ends.append(rows.times(after - made, self._count))
 
     def _before_normalisation(self, node: Node, layer: Normalisation, rows: _Rows) -> _Rows:
         """Return ``g (x - m(x))`` back: the centre is linear in the means, lines at 0 alone."""
@@ -291,7 +317,6 @@ class _Block:
             self._bear(Source("activation", node.name), rows, rest)
         passed = rows.gains * gains
         centres = layer.centre(np.eye(before.channels)).T
-        for way, offset in enumerate(rows.offsets):
-            still = (self._numbers + offset) % rows.span == 0
-            passed[still, way] -= passed[still, way] @ centres
+        still = rows.places == 0
+        passed[still] -= passed[still] @ centres
         return replace(rows, gains=passed)
