@@ -181,7 +181,7 @@ class TestBackIsForward:
 
 def test_the_output_is_split_as_the_last_panel_is():
     stack = STACKS["residual branches"]
-    assert asked_back(stack)
+    assert asked_back(stack, [1])
     prediction = upsim.predict(stack, upsim.Constant(1.0))
     assert len(prediction.tones) > 1
     for asked, carried in zip(prediction.tones, prediction.layers[-1].tones, strict=True):
@@ -204,9 +204,15 @@ class TestWhatIsCarriedForward:
             def passing(self, samples):
                 return 2 * samples
 
-        layers = [upsim.Conv(1, 1, 3, padding=1), upsim.ReLU()] * 4
-        assert asked_back(drawn(*layers))
-        assert not asked_back(drawn(*layers, Doubled()))
+        layers = [upsim.TransposedConv(8, 8, 8, 4), upsim.ReLU()] * 3 + [upsim.Conv(8, 1, 3)]
+        assert asked_back(drawn(*layers), [1])
+        assert not asked_back(drawn(*layers, Doubled()), [1])
 
     def test_more_channels_than_sources(self):
-        assert not asked_back(drawn(upsim.Conv(1, 64, 3), upsim.ReLU(), upsim.Conv(64, 64, 1)))
+        layers = [upsim.Conv(1, 64, 3), upsim.ReLU(), upsim.Conv(64, 64, 1)]
+        assert not asked_back(drawn(*layers), [1])
+
+    def test_many_lines_in_front_of_large_layers_of_few_samples(self):
+        """Each line would have a row in front of layers through which one source goes once."""
+        wide = [upsim.TransposedConv(64, 64, 8, 8), upsim.ReLU()] * 2
+        assert not asked_back(drawn(*wide, upsim.TransposedConv(64, 1, 64, 32)), [1])

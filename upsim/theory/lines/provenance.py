@@ -17,52 +17,112 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import gcd
+from functools import reduce
+from math import gcd, inf, lcm
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
+from upsim.layers.base import Activation, Layer, Normalisation, Unmodelled, mean_over_time
 from upsim.layers.merging import Concatenate, Merging
 from upsim.network.graph import Graph
 from upsim.network.node import Node
-from upsim.network.walk import walk_back
+from upsim.network.walk import walk, walk_back
 from upsim.operators import Operator
-from upsim.operators.repeating import Repeating
+from upsim.operators.repeating import Repeating, period_behind
 from upsim.operators.rows import rows_at
 from upsim.theory.moments.base import Source
 from upsim.theory.moments.bussgang import bussgang
 from upsim.theory.moments.deterministic import DeterministicMoments
 from upsim.theory.moments.propagation import Trace
+from upsim.words.arguments import MEMORY_BUDGET
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
-#: A row is complex, two lines' worth of products; below this many sources a row it is no gain.
-_SOURCES_PER_ROW = 4
+#: Seconds for a product and for a number that is touched, forth and back, as measured within a
+#: factor of two.
+_FORTH, _BACK = (25e-12, 6e-9), (12e-12, 0.5e-9)
 
 #: Complex numbers in the widest rows of one block of lines (32 MiB).
 _BLOCK = 2**21
 
 
-def asked_back(graph: Graph) -> bool:
-    """Return True if backward attribution is valid for a network and cheaper than forward.
+def asked_back(graph: Graph, periods: Sequence[int]) -> bool:
+    """Return True if shares from the output back are valid for a network, and cost less than forth.
 
     An activation that passes something else than the first value that it reads has a rule of its
-    own for shares, and where the output has more channels than there are sources, rows cost more.
+    own for shares, forth.
+
+    Parameters
+    ----------
+    graph : Graph
+        Drawn.
+    periods : sequence of int
+        Of the signals at the inputs.
     """
-    sources = 0
+    if not all(_passes_its_input(node.layer) for node in graph.nodes):
+        return False
+    if not any(_is_source(node.layer) for node in graph.nodes):
+        return False  # nothing but the input, which comes through by itself
+    forth, back = _costs(graph, periods)
+    return back < forth
+
+
+def _is_source(layer: Layer) -> bool:
+    return isinstance(layer, Activation | Unmodelled) or layer.has_bias
+
+
+def _costs(graph: Graph, periods: Sequence[int]) -> tuple[float, float]:
+    """Return what all shares would take in seconds, about: carried forth, and asked back.
+
+    Forth, each source that reaches a layer goes through it, over one period.  Back, each line has
+    a row there for each of its aliases, and layers answer once for lines that are one here.  Forth
+    takes for ever where it does not fit in memory.
+    """
+    inputs, channels = len(graph.inputs), graph.value_channels
+    kept = 0
+
+    def after(node: Node, given: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        nonlocal kept
+        period = period_behind(lcm(*(each for each, _ in given)), *node.layer.block)
+        # The sources that reach a value, one bit each.
+        sources = reduce(or_, (each for _, each in given))
+        if isinstance(node.layer, Unmodelled):
+            sources = 0
+        if _is_source(node.layer):
+            sources |= 1 << node.output
+        kept += (sources.bit_count() + 1) * channels[node.output] * period
+        return period, sources
+
+    starts = [(period, 1 << number) for number, period in enumerate(periods)]
+    seen = walk(graph, starts, after)
+    spans = [period for period, _ in seen]
+    ways = _ways(graph, spans)
+    length, out = spans[graph.end], graph.out_channels
+    products, asked, rows_kept = 0.0, 0.0, 0.0
     for node in graph.nodes:
-        layer = node.layer
-        if isinstance(layer, Activation) and not _passes_its_input(layer):
-            return False
-        sources += isinstance(layer, Activation | Unmodelled) or layer.has_bias
-    return sources >= _SOURCES_PER_ROW * graph.out_channels
+        operator = graph.operators[node.output - inputs]
+        if operator is None:
+            continue
+        taps, pairs = operator.terms * operator.out_channels, operator.in_channels
+        pairs = min(taps, pairs * operator.out_channels)
+        sources = seen[node.inputs[0]][1].bit_count()
+        products += sources * taps * spans[node.output] / operator.up
+        rows = (length // 2 + 1) * (ways[node.output] or 0)
+        span = int(length * graph.value_rates[node.output] / graph.sample_rate) * operator.down
+        apart = 2 * taps * min(rows, span) + 4 * rows * out * pairs
+        asked += min(2 * taps * rows * out, apart)
+        rows_kept += rows * out * (operator.in_channels * operator.down + operator.out_channels)
+    forth = _FORTH[0] * products + _FORTH[1] * kept
+    back = _BACK[0] * asked + _BACK[1] * rows_kept
+    return (forth if 8 * kept <= MEMORY_BUDGET else inf), back
 
 
-def _passes_its_input(layer: Activation) -> bool:
-    return type(layer).passing is Activation.passing
+def _passes_its_input(layer: Layer) -> bool:
+    return not isinstance(layer, Activation) or type(layer).passing is Activation.passing
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,17 +185,22 @@ def _widest(trace: Trace) -> int:
     """Return the most numbers that the rows of one line are at a value."""
     graph = trace.graph
     periods = [
-        each.period.shape[1] for each in trace.values if isinstance(each, DeterministicMoments)
+        each.period.shape[1] if isinstance(each, DeterministicMoments) else 1
+        for each in trace.values
     ]
+    pairs = zip(_ways(graph, periods), graph.value_channels, strict=True)
+    return graph.out_channels * max((ways or 0) * channels for ways, channels in pairs)
+
+
+def _ways(graph: Graph, periods: Sequence[int]) -> list[int | None]:
+    """Return how many lines at each value a line of the output may read, None for none."""
 
     def before(node: Node, ways: int) -> list[int]:
-        operator = trace.operators[node.output - len(graph.inputs)]
+        operator = graph.operators[node.output - len(graph.inputs)]
         down = 1 if operator is None else operator.down
         return [min(ways * down, periods[value]) for value in node.inputs]
 
-    ways = walk_back(graph, 1, before, int.__add__)
-    pairs = zip(ways, graph.value_channels, strict=True)
-    return graph.out_channels * max((count or 0) * channels for count, channels in pairs)
+    return walk_back(graph, 1, before, int.__add__)
 
 
 @dataclass(frozen=True, eq=False)
