@@ -123,7 +123,7 @@ def short(node):
 @pytest.mark.parametrize("back", [True, False])
 def test_what_passes_and_what_is_made_is_one_share(build, back, monkeypatch):
     # Shares from the output back, or carried forward.
-    monkeypatch.setattr(predictor, "asked_back", lambda graph, periods: back)
+    monkeypatch.setattr(predictor, "asked_back", lambda *_: back)
     stack = build(LEAKY)
     prediction = upsim.predict(stack, upsim.Constant(1.0) + upsim.Sine(2000, 0.5))
     for tone in prediction.tones:
