@@ -22,6 +22,7 @@ from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
 from upsim.theory.lines.tones import Tone
+from upsim.theory.moments.closure_error import StatedSize
 from upsim.theory.moments.propagation import is_linear
 from upsim.theory.moments.stationary import NO_DENSITY
 from upsim.theory.reports.boundaries import Boundaries, boundary_report
@@ -100,6 +101,9 @@ class Prediction:
         What is fed to each input, as a prediction of its own; made when asked for.
     measured : Measured or None
         For the answer of :func:`upsim.measure`: the size of the run and its errors.
+    stated_size : StatedSize or None
+        For noise in closed form: how far off density and lines may be, in dB; None where no number
+        is stated.
 
     Notes
     -----
@@ -122,6 +126,7 @@ class Prediction:
     )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
     measured: Measured | None = None
+    stated_size: StatedSize | None = None
 
     @property
     def channels(self) -> int:
