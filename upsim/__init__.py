@@ -36,6 +36,7 @@ _HOMES = {
     "upsim.theory.lines.tones": "Tone Contribution",
     "upsim.answer.explanation": "explain",
     "upsim.answer.inspection": "Inspection inspect",
+    "upsim.answer.aliasing": "Aliasing aliasing",
     "upsim.answer.comparison": "Comparison compare",
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
@@ -66,6 +67,7 @@ __all__ = ["__version__", *_HOME_OF, *_MODULES]
 
 if TYPE_CHECKING:
     from upsim import errors, gaussian, layers, operators
+    from upsim.answer.aliasing import Aliasing, aliasing
     from upsim.answer.comparison import Comparison, compare
     from upsim.answer.context import Context
     from upsim.answer.explanation import explain
@@ -80,7 +82,8 @@ if TYPE_CHECKING:
     from upsim.importers.torch_module import from_torch
     from upsim.layers import *  # noqa: F403 - the names of the catalogue
     from upsim.measuring import measure
-    from upsim.network.graph import Graph, Input
+    from upsim.network.graph import Graph
+    from upsim.network.node import Input
     from upsim.network.signals import Constant, Density, Recorded, Signal, Silence, Sine, WhiteNoise
     from upsim.network.stack import Stack
     from upsim.network.weights import Initialisation, Normal, Rescaled

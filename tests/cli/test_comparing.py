@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -48,6 +49,17 @@ def test_compare_an_initialisation_with_a_network(upsim_command, tmp_path):
 def test_many_lines_are_cut_with_a_word(upsim_command):
     outcome = upsim_command("compare", "hifigan-v1", "hifigan-v1", "--signal", "silence")
     assert "... 97 more lines: --json lists all" in outcome.out
+
+
+def test_notes_of_two_files_are_printed_once_each(upsim_command, tmp_path):
+    config = {"upsample_rates": [2], "upsample_kernel_sizes": [2], "sampling_rate": 16000}
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(json.dumps(config | {"upsample_initial_channel": 4}))
+    for pair in (("a.json", "b.json"), ("a.json", "a.json")):
+        said = upsim_command("compare", *pair, "--signal", "silence").err.splitlines()
+        assert len(said) == len(set(said))
+        for name in set(pair):
+            assert f"note: {name}: the channels of the input are not given: 80 mel bands" in said
 
 
 def test_compare_draws(upsim_command, tmp_path, refused):

@@ -28,7 +28,7 @@ def command(*arguments: str, **options):
 
 VERBS = [
     "predict", "explain", "measure", "verify", "compare", "inspect", "overlap", "replicas",
-    "boundaries", "lengths", "context", "cost", "models", "schema",
+    "boundaries", "lengths", "context", "aliasing", "cost", "models", "schema",
 ]  # fmt: skip
 
 

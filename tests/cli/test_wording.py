@@ -100,7 +100,9 @@ class TestOneError:
     def test_lists_mappings_and_flags(self):
         options = options_of(command_of(["predict"]))
         assert fix_in_words_of(options, "inputs=['a', 'b']") == "--inputs a,b"
-        assert fix_in_words_of(options, "inputs={'a': (1, 80)}") == "inputs={'a': (1, 80)}"
+        fix = "inputs={'a': (1, 80, None), 'b': '4*T', 'c': None}"
+        assert fix_in_words_of(options, fix) == "--inputs a=1x80xT,b=4T,c"
+        assert fix_in_words_of({"nodes": "--nodes"}, "nodes={'a': 1}") == "nodes={'a': 1}"
         assert fix_in_words_of(options, "another name, or overwrite=True").endswith("--overwrite")
 
     def test_what_the_command_has_no_option_for_is_python(self):

@@ -159,6 +159,8 @@ GOOD: dict[str, Callable[[], object]] = {
     ),
     "frequency": lambda: 4000,
     "frequencies": lambda: [0.0, 0.1, 0.2],
+    "aliasing.frequencies": lambda: 2,
+    "definition": lambda: "residual",
     "power": lambda: [0.1],
     "powers": lambda: [0.1, 0.1, 0.1],
     "psd": lambda: [1.0, 1.0, 1.0],
@@ -192,6 +194,7 @@ GOOD: dict[str, Callable[[], object]] = {
     "label": lambda: "1",
     "radius": lambda: 2,
     "turns": lambda: Fraction(1, 4),
+    "image_gains.turns": lambda: [Fraction(1, 4)],
     "taps": lambda: np.ones((1, 1, 3)),
     "symbolic.taps": lambda: None,
     "blocks": lambda: BLOCKS.blocks,
@@ -291,7 +294,7 @@ def methods(name: str, owner: object, asked: Iterable[str] = ()) -> Iterator[Sub
 RECORDS = {
     "Tone", "Contribution", "Spread", "MaskedLevels", "Audibility", "ToneAudibility",
     "GradientLine", "Prediction", "Lengths", "NodeLength", "Explanation", "Comparison",
-    "Inspection", "Context", "Measured",
+    "Inspection", "Context", "Measured", "Aliasing",
 }  # fmt: skip
 NEURAL = ("run", "run_torch", "to_torch", "register", "register_torch")
 TESTING = (
@@ -329,6 +332,7 @@ def subjects() -> list[Subject]:
         "Comparison": upsim.compare(LINEAR, PREDICTION),
         "Inspection": upsim.inspect(LINEAR),
         "Context": upsim.context(LINEAR, 4, errors=True),
+        "Aliasing": upsim.aliasing(LINEAR, 2),
         "StretchFIR": TAPS,
         "PolyphaseMatrix": BLOCKS,
         "LengthRule": TAPS.length,

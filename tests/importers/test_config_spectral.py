@@ -7,6 +7,7 @@ import pytest
 
 import upsim
 from upsim.errors import UpsimError
+from upsim.layers import InverseSTFT
 from upsim.neural.run import run_graph
 from upsim.words.tolerance import probable
 
@@ -195,6 +196,48 @@ def test_vocos_makes_what_its_definition_says(padding):
         made[0, 0, 4 * frame : 4 * frame + 16] += frames[0, :, frame]
         weight[4 * frame : 4 * frame + 16] += window**2
     compare(graph, arrays, (made / weight)[..., 6:-6])
+
+
+class TestWords:
+    """The head is said in elementary operations, so what is asked of it is known."""
+
+    @pytest.mark.parametrize("config", [HIFT, ISTFTNET, VOCOS], ids=["HiFT", "iSTFTNet", "Vocos"])
+    def test_nothing_is_opaque_and_files_keep_the_functions(self, config, tmp_path):
+        graph = upsim.from_config(config)
+        assert not [node.name for node in graph.nodes if isinstance(node.layer, upsim.Opaque)]
+        upsim.save_stack(graph, tmp_path / "model.json")
+        again = upsim.load_stack(tmp_path / "model.json")
+        assert again == graph
+        assert upsim.context(graph).bounded
+
+    def test_kokoro_has_one_opaque_node_the_angle_of_its_source(self):
+        graph = upsim.from_config(KOKORO)
+        opaque = [node.name for node in graph.nodes if isinstance(node.layer, upsim.Opaque)]
+        assert opaque == ["decoder.generator.phase"]
+
+    @pytest.mark.parametrize("config", [ISTFTNET, VOCOS], ids=["iSTFTNet", "Vocos"])
+    def test_lines_of_silence_are_those_of_torch_s_istft(self, config):
+        """Silence in, long enough to be steady in the middle; torch makes the samples."""
+        graph = upsim.from_config(config).draw(0)
+        head = next(node.name for node in graph.nodes if isinstance(node.layer, InverseSTFT))
+        prefix, layer = head.removesuffix("istft"), graph.node(head).layer
+        before = graph.upto({"": "conv_post", "head.": "head.out"}[prefix])
+        entering = run_graph(before, [np.zeros((1, before.in_channels, 80))])[before.end][0]
+        a, b = torch.from_numpy(entering)[None].chunk(2, dim=1)
+        magnitude = torch.exp(a) if config is ISTFTNET else torch.exp(a).clamp(max=1e2)
+        phase = torch.sin(b) if config is ISTFTNET else b
+        window, hop = torch.hann_window(layer.n_fft, dtype=torch.float64), layer.hop_length
+        made = torch.istft(magnitude * torch.exp(1j * phase), layer.n_fft, hop, window=window)[0]
+        period = int(graph.sample_rate / graph.input_rate)
+        middle = len(made) // 2 // period * period
+        spectrum = np.fft.rfft(made[middle : middle + period].numpy()) / period
+        powers = abs(spectrum) ** 2
+        powers[1:-1] *= 2  # a line between 0 and half the rate is counted with its mirror image
+        found = np.zeros(period // 2 + 1)
+        for tone in upsim.predict(graph, upsim.Silence(), provenance=False).tones:
+            found[int(tone.fraction * period)] = tone.power[0]
+        scale = max(1.0, float(magnitude.max()) * layer.n_fft)
+        assert np.abs(found - powers).max() <= probable(len(graph.nodes) * 512 * 7, scale**2)
 
 
 class TestStructure:

@@ -158,6 +158,22 @@ class TestCommandLine:
         assert "first possible at ups.2 (TransposedConv)" in said.out
         assert "fields of the configuration not read: attention_heads" in said.err
 
+    @pytest.mark.parametrize("verb", ["inspect", "lengths -n 9", "predict", "context", "cost"])
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [("[" * 100_000, "brackets nested too deeply"), ('{"hop_size": ', "line 1 column 14")],
+    )
+    def test_json_that_is_broken_is_refused_by_each_command(
+        self, written, capsys, verb, text, message
+    ):
+        path = written(text, "deep.json")
+        assert main([*verb.split(), str(path)]) == 2
+        said = capsys.readouterr().err.strip()
+        assert said.count("\n") == 0
+        assert message in said
+        assert str(path) in said
+        assert "or a configuration of a model" in said
+
     def test_lengths_and_cost_take_it_too(self, written, capsys):
         path = written(json.dumps(HIFIGAN_V1), "config_v1.json")
         assert main(["lengths", str(path), "-n", "10"]) == 0

@@ -91,6 +91,109 @@ def test_a_recurrent_layer_is_a_node_whatever_it_names(tmp_path, kind, gates, di
     assert_same(proto, graph, [(1, 2, 7), (1, 2, 12)], axis_out=-1)
 
 
+#: Inputs of a recurrent layer that may be absent, and the shape of each in one direction.
+OPTIONAL = {"B": None, "sequence_lens": None, "H": (1, 1, 3), "C": (1, 1, 3), "P": (1, 9)}
+
+
+@settings(max_examples=30)
+@given(
+    kind=st.sampled_from(("LSTM", "GRU", "RNN")),
+    present=st.sets(st.sampled_from(("B", "H", "C", "P"))),
+    direction=st.sampled_from(("forward", "reverse")),
+    outputs=st.sampled_from((["r"], ["r", "h"], ["r", ""])),
+    trailing=st.booleans(),
+)
+def test_inputs_of_a_recurrent_layer_may_be_absent(
+    tmp_path_factory, kind, present, direction, outputs, trailing
+):
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    tensors = {name: array[:1] for name, array in _recurrent(gates).items()}
+    numbers = np.random.default_rng(gates)
+    tensors |= {name: numbers.normal(size=OPTIONAL[name]) for name in ("H", "C", "P")}
+    names = list(OPTIONAL) if kind == "LSTM" else list(OPTIONAL)[:3]
+    reads = ["t", "W", "R", *(name if name in present else "" for name in names)]
+    while not trailing and not reads[-1]:
+        reads.pop()
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[2, 0, 1]),
+        node(kind, reads, outputs, hidden_size=3, direction=direction),
+        node("Squeeze", ["r", "one"], ["s"]),
+        node("Transpose", ["s"], perm=[1, 2, 0]),
+    ]
+    kept = {name: tensors[name] for name in reads if name in tensors} | {"one": np.array([1])}
+    proto = model(nodes, (1, 2, None), tensors=kept, opset=17)
+    graph = imported(proto, tmp_path_factory.mktemp("absent"), inputs="x")
+    assert graph.kind(f"/r/{kind}") == kind
+    assert_same(proto, graph, [(1, 2, 7), (1, 2, 12)])
+
+
+#: What is read with an empty name between, or behind; and its attributes.
+ABSENT = [
+    ("Clip", ["x", "", "half"], {}),
+    ("Clip", ["x", "half", ""], {}),
+    ("Clip", ["x", "", ""], {}),
+    ("Pad", ["x", "ends", "", "last"], {}),
+    ("Slice", ["x", "starts", "stops", "", "ones"], {}),
+    ("Squeeze", ["x", ""], {}),
+    ("Resize", ["x", "", "scales", ""], {"mode": "nearest"}),
+    ("Dropout", ["x", "", ""], {}),
+    ("ReduceMean", ["x", ""], {"noop_with_empty_axes": 1}),
+    ("Conv", ["x", "w", ""], {}),
+    ("ConvTranspose", ["x", "w", ""], {"strides": [2]}),
+    ("LayerNormalization", ["x", "four", ""], {"axis": 1}),
+    ("CumSum", ["x", "axis"], {}),
+    ("Split", ["x", ""], {"axis": 1, "num_outputs": 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "reads", "attributes"), ABSENT, ids=str)
+def test_an_absent_input_is_its_default(tmp_path, kind, reads, attributes):
+    values = {
+        "half": 0.5,
+        "ends": [1, 2],
+        "last": [2],
+        "starts": [0, 1, 1],
+        "stops": [1, 3, 99],
+        "ones": [1, 1, 2],
+        "axis": 2,
+        "four": np.arange(1.0, 5.0)[:, None],
+        "w": RNG.normal(size=(4, 4, 3)),
+    }
+    tensors = {name: np.array(value) for name, value in values.items() if name in reads}
+    if "scales" in reads:
+        tensors["scales"] = np.float32([1, 1, 2])
+    nodes = [node(kind, reads, ["a"], **attributes), node("Tanh", ["a"])]
+    proto = model(nodes, (1, 4, None), tensors=tensors)
+    graph = imported(proto, tmp_path, inputs="x")
+    assert not any("not compared" in each for each in graph.notes)
+    assert_same(proto, graph, [(1, 4, 9), (1, 4, 14)])
+
+
+#: Nodes that no layer says, each in one step: their reads and attributes.
+WITHOUT_A_LAYER = [
+    ("LayerNormalization", ["x", "four"], {"axis": 1}),
+    ("RMSNormalization", ["x", "one"], {"axis": 1}),
+    ("Softmax", ["x"], {"axis": 2}),
+    ("Conv", ["x", "hidden"], {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "reads", "attributes"), WITHOUT_A_LAYER, ids=str)
+def test_a_node_that_no_layer_says_is_run(tmp_path, kind, reads, attributes):
+    tensors = {"four": np.arange(1.0, 5.0)[:, None], "one": np.array([1.5]), "last": np.array([2])}
+    nodes = [node(kind, reads, ["a"], **attributes), node("Tanh", ["a"])]
+    if "hidden" in reads:
+        nodes = [
+            node("ReduceMean", ["x", "last"], ["mean"]),
+            node("Tanh", ["mean"], ["hidden"]),
+            *nodes,
+        ]
+    proto = model(nodes, (1, 4, None), tensors=tensors, opset=23)
+    graph = imported(proto, tmp_path, inputs="x")
+    assert graph.kind(f"/a/{kind}")
+    assert_same(proto, graph, [(1, 4, 9), (1, 4, 14)])
+
+
 def test_a_last_state_has_no_time_and_is_refused(tmp_path):
     nodes = [
         node("Transpose", ["x"], ["t"], perm=[2, 0, 1]),

@@ -1,5 +1,6 @@
 """``from_torch`` against the module itself, in double precision."""
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ F = torch.nn.functional
 nn = torch.nn
 
 from tests.importers import torch_zoo as zoo  # noqa: E402 - needs torch
+from upsim.importers import torch_module  # noqa: E402 - needs torch
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -96,6 +98,186 @@ def test_a_recurrent_layer_is_one_node_of_its_own_name():
 def test_a_chosen_module_is_one_node():
     graph = graph_of(zoo.seeded(zoo.HiFiGAN), (1, 8, 12), opaque=["conv_pre"])
     assert graph.node("conv_pre").layer.called in ("Conv1d", "ParametrizedConv1d")
+
+
+PADDED = {
+    "module": lambda: nn.Sequential(nn.Conv1d(2, 1, 5, padding=2, padding_mode="circular")),
+    "function": lambda: Lambda(lambda module, x: F.pad(x, (3, 2), mode="circular")),
+    "circular by hand": lambda: Lambda(
+        lambda module, x: torch.cat([x[..., -3:], x, x[..., :2]], -1)
+    ),
+    "replicate by hand": lambda: Lambda(
+        lambda module, x: torch.cat([x[..., :1].expand(-1, -1, 3), x, x[..., -1:]], -1)
+    ),
+    "reflect by hand": lambda: Lambda(
+        lambda module, x: torch.cat([x[..., 1:3].flip(-1), x, x[..., -2:-1]], -1)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(PADDED))
+def test_paddings_are_known_however_they_are_written(name):
+    module = zoo.seeded(PADDED[name])
+    graph = graph_of(module, (1, 2, 12))
+    assert {node.layer.called for node in graph.nodes} <= {"Pad", "Conv"}
+    for length in (3, 11, 40):
+        samples = np.random.default_rng(length).standard_normal((1, 2, length))
+        zoo.assert_same(graph, zoo.made_by(module, samples), samples)
+
+
+def test_samples_beside_the_signal_that_are_no_padding_are_a_node():
+    module = zoo.seeded(lambda: Lambda(lambda module, x: torch.cat([x[..., 5:7], x[..., 2:]], -1)))
+    graph = graph_of(module, (1, 2, 12))
+    assert "over all time" in {node.layer.called for node in graph.nodes}
+    samples = np.random.default_rng(0).standard_normal((1, 2, 20))
+    zoo.assert_same(graph, zoo.made_by(module, samples), samples)
+
+
+# ---------------------------------------------------------------------- scripted modules
+
+
+class Around(nn.Module):
+    """A scripted module between modules of Python."""
+
+    def __init__(self):
+        super().__init__()
+        self.pre = nn.Conv1d(2, 4, 3, padding=1)
+        self.up = torch.jit.script(
+            nn.Sequential(nn.ConvTranspose1d(4, 2, 8, 4, 2), nn.LeakyReLU(0.1))
+        )
+
+    def forward(self, x):
+        return torch.tanh(self.up(self.pre(x)))
+
+
+def loaded(module):
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(module), file)
+    file.seek(0)
+    return torch.jit.load(file)
+
+
+SCRIPTED = {
+    "script": torch.jit.script,
+    "trace": lambda module: torch.jit.trace(module, torch.zeros(1, 2, 9)),
+    "load": loaded,
+    "inside": lambda module: Around(),
+}
+
+
+@pytest.mark.parametrize("name", list(SCRIPTED))
+def test_scripted_modules_are_followed(name):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(2, 4, 3), nn.Tanh(), nn.ConvTranspose1d(4, 1, 6, 3)).eval()
+    scripted = SCRIPTED[name](module)
+    graph = graph_of(scripted, (1, 2, 12))
+    samples = np.random.default_rng(1).standard_normal((1, 2, 17))
+    plain = scripted if name == "inside" else module
+    want = zoo.made_by(plain.eval(), samples)
+    zoo.assert_same(graph, want, samples)
+
+
+def test_a_scripted_module_may_be_one_node_and_its_parts_may_not():
+    module = zoo.seeded(Around)
+    graph = graph_of(module, (1, 2, 12), opaque=["up"])
+    assert graph.node("up").layer.called == "RecursiveScriptModule"
+    with pytest.raises(ArgumentError, match="scripted"):
+        graph_of(module, (1, 2, 12), opaque=["up.0"])
+    with pytest.raises(ArgumentError, match="scripted"):
+        graph_of(torch.jit.script(module.up), (1, 4, 12), opaque=["0"])
+
+
+@pytest.mark.parametrize("kind", [nn.Tanh, lambda: nn.Conv1d(2, 4, 3)])
+def test_a_frozen_module_is_refused(kind):
+    frozen = torch.jit.freeze(torch.jit.script(kind().eval()))
+    for module in (frozen, nn.Sequential(frozen)):
+        with pytest.raises(ArgumentError, match=r"before torch\.jit\.freeze"):
+            graph_of(module, (1, 2, 12))
+
+
+# ---------------------------------------------------------------------- what is compared and noted
+
+
+def test_an_activation_that_is_wrong_far_from_zero_is_found(monkeypatch):
+    """The clamp of ReLU6 is at 6: the numbers of one draw of a few samples do not reach it."""
+    original = torch_module._RULES.known["hardtanh"]
+
+    def wrong(recorder, operation):
+        operation.given["max_val"] = 8.0
+        return original(recorder, operation)
+
+    monkeypatch.setitem(torch_module._RULES.known, "hardtanh", wrong)
+    with pytest.raises(NotPredictableError, match="RMS 30"):
+        graph_of(nn.ReLU6().eval(), (1, 2, 12))
+
+
+@dataclass
+class Both:
+    audio: object
+    mel: object
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [lambda x, y: (x, y), lambda x, y: {"a": x, "b": y}, Both],
+    ids=["tuple", "dict", "dataclass"],
+)
+def test_notes_say_which_lengths_were_compared_and_which_output_was_taken(pack):
+    module = zoo.seeded(Lambda, lambda module, x: pack(2 * x, 3 * x))
+    notes = graph_of(module, (1, 2, 12)).notes
+    assert any("inputs of 12, 13, 14, 15 samples" in note for note in notes)
+    assert any("output=" in note for note in notes)
+
+
+# ---------------------------------------------------------------------- whose error it is
+
+
+def test_an_error_of_our_own_is_not_blamed_on_the_module(monkeypatch):
+    def wrong(*_):
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setitem(torch_module._RULES.known, "tanh", wrong)
+    for module in (nn.Tanh(), torch.jit.script(nn.Tanh()), zoo.seeded(Lambda, swallowing)):
+        with pytest.raises(KeyError, match="a fault of ours"):
+            graph_of(module.eval(), (1, 2, 12))
+
+
+def swallowing(module, x):
+    try:
+        return torch.tanh(x)
+    except KeyError:
+        return x
+
+
+def test_an_error_that_forward_catches_is_its_own_matter():
+    def trying(module, x):
+        try:
+            return torch.cat([x, x[:, :1, :2]], 1)
+        except RuntimeError:
+            return 2 * x
+
+    assert [node.layer.called for node in graph_of(Lambda(trying).eval(), (1, 2, 12)).nodes] == [
+        "Conv",
+        "Scale",
+    ]
+
+
+def test_anti_aliased_resizes():
+    """A cubic one weighs the samples at its ends anew, which no layer does."""
+
+    def resized(mode):
+        def function(module, x):
+            size = (1, 2 * x.shape[-1])
+            return F.interpolate(x[:, :, None], size=size, mode=mode, antialias=True)[:, :, 0]
+
+        return zoo.seeded(Lambda, function)
+
+    module = resized("bilinear")
+    graph = graph_of(module, (1, 2, 12))
+    samples = np.random.default_rng(1).standard_normal((1, 2, 17))
+    zoo.assert_same(graph, zoo.made_by(module, samples), samples)
+    with pytest.raises(NotPredictableError, match="what the module does"):
+        graph_of(resized("bicubic"), (1, 2, 12))
 
 
 # ---------------------------------------------------------------------- inputs and outputs

@@ -11,7 +11,7 @@ import upsim
 from upsim import neural
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
 from upsim.files.graphfile import network_from_dict, network_to_dict
-from upsim.network.graph import walk, walk_back
+from upsim.network.walk import walk, walk_back
 from upsim.words.tolerance import rounding
 
 

@@ -223,7 +223,7 @@ def test_the_images_of_a_line_are_those_of_the_response(operator, turns):
     expected = expected.transpose(2, 3, 0, 1)
     assert np.abs(made - expected).max(initial=0.0) <= within
     # The route of operators that are no stretch and FIR, too.
-    assert np.abs(Operator.image_gains(operator, turns) - expected).max(initial=0.0) <= within
+    assert np.abs(Operator._image_gains(operator, turns) - expected).max(initial=0.0) <= within
 
 
 @given(rationals(), st.lists(frequencies, min_size=1, max_size=3), st.booleans(), st.data())

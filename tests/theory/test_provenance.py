@@ -84,6 +84,15 @@ STACKS = {
         upsim.LayerNorm(2),
         upsim.Conv(2, 1, 3, padding=1),
     ),
+    "programs of one value and of two": drawn(
+        upsim.Pointwise([("exp", "x"), ("add", "s0", 1.5), ("log", "s1")]),
+        upsim.TransposedConv(2, 6, 4, 2, padding=1),
+        upsim.Pointwise(
+            [("tanh", "x1"), ("multiply", "s0", "x0"), ("sin", "x2"), ("multiply", "s1", "s2")]
+        ),
+        upsim.TransposedConv(2, 1, 4, 2, padding=1),
+        upsim.Pointwise([("abs", "x"), ("add", "s0", 1.0), ("sqrt", "s1")]),
+    ),
     "a resampler": drawn(
         upsim.TransposedConv(2, 2, 4, 2, padding=1),
         upsim.Tanh(),

@@ -15,7 +15,7 @@ import upsim
 from theory import by_hand
 from theory.noise_place import operators, place_behind
 from upsim import Constant, Prediction, Sine, WhiteNoise, neural
-from upsim.network.graph import walk
+from upsim.network.walk import walk
 from upsim.operators.phasor import phasors
 from upsim.testing.strategies import signals, stacks
 from upsim.theory.moments.power import response_span

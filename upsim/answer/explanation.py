@@ -11,7 +11,8 @@ from upsim.answer.measured import Measured
 from upsim.answer.structure import Structure, Verdict
 from upsim.errors import ArgumentError, ArgumentTypeError
 from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, needs_network, spoken
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import spoken
 from upsim.network.recorded import Recorded
 from upsim.theory.lines.expected_tones import lines_left_out
 from upsim.theory.lines.tones import Tone

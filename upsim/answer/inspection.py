@@ -9,7 +9,8 @@ from typing import Any
 
 from upsim.layers.merging import Merging
 from upsim.network.feed import Feed
-from upsim.network.graph import Graph, Node, needs_network, spoken
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import Node, spoken
 from upsim.operators import LengthRule
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.ladder import Family, families

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from upsim import show
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.network.graph import Graph, spoken
+from upsim.network.graph import Graph
+from upsim.network.node import spoken
 from upsim.operators import StretchFIR
 from upsim.show import Band, ContributionRow, Panel, ToneRow
 from upsim.theory.lines.ladder import families

@@ -17,7 +17,8 @@ from upsim.answer.measured import Measured
 from upsim.answer.tone_table import HEADER, place_of, tone_rows, wide_table
 from upsim.errors import ArgumentError, MissingDependencyError, NotPredictableError
 from upsim.network.feed import Feed
-from upsim.network.graph import Graph, spoken
+from upsim.network.graph import Graph
+from upsim.network.node import spoken
 from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, spoken
+from upsim.network.graph import Graph
+from upsim.network.node import spoken
 from upsim.network.signals import Recorded
 from upsim.theory.lines.distortion import Distortion
 from upsim.theory.lines.ladder import Ladder, Origin, families, input_lines

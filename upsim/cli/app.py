@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from upsim.cli.aliasing import aliasing
 from upsim.cli.comparing import compare, inspect
 from upsim.cli.explaining import explain
 from upsim.cli.listing import models, schema
@@ -37,6 +38,7 @@ COMMANDS = (
     boundaries,
     lengths,
     context,
+    aliasing,
     cost,
     models,
     schema,

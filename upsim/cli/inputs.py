@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from upsim.cli.options import SIGNAL_OPTION
 from upsim.cli.printing import note
@@ -61,20 +63,70 @@ def _rate(text: str | None) -> Fraction | None:
     return None if text is None else positive_rate(parse_hertz(text, name), name)
 
 
-def _read_onnx(text: str, options: Mapping[str, str]) -> Graph:
+def _read_onnx(text: str, options: Mapping[str, Any]) -> Graph:
     """Return the part of an ONNX file that was asked for, and say which it is if none was."""
+    from upsim.cli.model_options import BY_ARGUMENT
+    from upsim.cli.wording import fix_in_words_of
     from upsim.importers.onnx_file import from_onnx
 
     inputs = options.get("inputs")
     graph = from_onnx(
         text,
-        None if inputs is None else [name for name in inputs.split(",") if name],
+        None if inputs is None else onnx_inputs(inputs),
         options.get("outputs"),
         sample_rate=_rate(options.get("sample_rate")),
+        length=options.get("follow"),
     )
-    for each in graph.notes:
+    said = [fix_in_words_of(BY_ARGUMENT, each) for each in graph.notes]
+    for each in said:
         note(f"{Path(text).name}: {each}")
-    return graph
+    return graph.replace(notes=said)
+
+
+#: A size in a shape, or a multiple of the length: "80", "T", "4T".
+_TYPED_SIZE = re.compile(r"(\d{0,9})(T?)")
+
+
+def onnx_inputs(text: str) -> dict[str, str | tuple[int | str | None, ...] | None]:
+    """Return the inputs of a part of an ONNX file, as ``from_onnx`` takes them.
+
+    Examples
+    --------
+    >>> onnx_inputs("mel,source=4T,/dec/Mul=1x80xT")
+    {'mel': None, 'source': '4*T', '/dec/Mul': (1, 80, None)}
+    """
+    found: dict[str, str | tuple[int | str | None, ...] | None] = {}
+    for each in filter(None, text.split(",")):
+        name, equals, written = each.rpartition("=")
+        sizes = [_typed_size(part, each) for part in written.split("x")] if equals else []
+        if not equals:
+            found[each] = None
+        elif len(sizes) > 1:
+            found[name] = tuple(sizes)
+        elif isinstance(sizes[0], int):
+            raise _not_a_shape(each)
+        else:
+            found[name] = sizes[0]
+    return found
+
+
+def _typed_size(text: str, whole: str) -> int | str | None:
+    match = _TYPED_SIZE.fullmatch(text)
+    if match is None or not text:
+        raise _not_a_shape(whole)
+    number, grows = match.groups()
+    if not grows:
+        return int(number)
+    return f"{number}*T" if number else None
+
+
+def _not_a_shape(text: str) -> ArgumentError:
+    return ArgumentError(
+        "the shape of a tensor is not understood",
+        given=f"--inputs {text}",
+        expected="a multiple of the length, or sizes with x between them and T for the time",
+        fix=f"--inputs {text.rpartition('=')[0]}=4T, or {text.rpartition('=')[0]}=1x80xT",
+    )
 
 
 def named_model(text: str, otherwise: str) -> Graph:

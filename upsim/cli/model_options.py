@@ -14,7 +14,7 @@ import typer
 
 from upsim.errors import ArgumentError
 
-_TYPED: ContextVar[Mapping[str, str]] = ContextVar("typed", default={})  # noqa: B039 - never changed
+_TYPED: ContextVar[Mapping[str, Any]] = ContextVar("typed", default={})  # noqa: B039 - never changed
 
 #: The arguments of commands that name a model.
 _MODELS = ("stack", "first", "second")
@@ -25,12 +25,21 @@ _OPTIONS = {
         typer.Option(
             "--inputs",
             metavar="NAME,NAME,...",
-            help="ONNX: tensors at which the part begins. Default: the last part that can be said.",
+            help="ONNX: tensors at which the part begins. NAME=4T is 4 times as long as another, "
+            "NAME=1x80xT has this shape. Default: the last part that can be said.",
         ),
     ],
     "outputs": Annotated[
         str | None,
         typer.Option("--outputs", metavar="NAME", help="ONNX: the tensor at which it ends."),
+    ],
+    "follow": Annotated[
+        int | None,
+        typer.Option(
+            "--follow",
+            metavar="N",
+            help="ONNX: samples of the input at which the model is followed. Default: 24 or more.",
+        ),
     ],
     "sample_rate": Annotated[
         str | None,
@@ -77,7 +86,7 @@ def with_model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _has_parts(texts: Sequence[str], typed: Mapping[str, str]) -> bool:
+def _has_parts(texts: Sequence[str], typed: Mapping[str, Any]) -> bool:
     """Tell whether the options can belong to one of the files: a configuration has a rate only."""
     if any(text.lower().endswith(".onnx") for text in texts):
         return True
@@ -86,6 +95,15 @@ def _has_parts(texts: Sequence[str], typed: Mapping[str, str]) -> bool:
     return set(typed) <= {"sample_rate"} and any(map(is_config, texts))
 
 
-def model_options() -> Mapping[str, str]:
+#: The options by the arguments of ``from_onnx``.
+BY_ARGUMENT = {
+    "inputs": "--inputs",
+    "outputs": "--outputs",
+    "sample_rate": "--sample-rate",
+    "length": "--follow",
+}
+
+
+def model_options() -> Mapping[str, Any]:
     """Return the options of the model that were typed, by name."""
     return _TYPED.get()

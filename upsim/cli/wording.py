@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,12 @@ from upsim.cli.options import SIGNAL_OPTION
 from upsim.errors import UpsimError
 
 #: Parameters of commands that bear another name than the argument of the library that they become.
-_ARGUMENTS = {"length": "input_length", "precision": "dtype", "freq": "frequency"}
+_ARGUMENTS = {
+    "length": "input_length",
+    "precision": "dtype",
+    "freq": "frequency",
+    "follow": "length",
+}
 
 #: Python that a message says to type, and the options that do the same.
 _SAYINGS: tuple[tuple[str, str], ...] = (
@@ -162,8 +168,8 @@ def _named(text: str, options: Mapping[str, str]) -> str:
 
         def written(found: re.Match[str], option: str = option) -> str:
             value = found["value"] or ""
-            if value.startswith("{"):  # no option takes a mapping
-                return found[0]
+            if value.startswith("{"):
+                return _shapes(value, option) or found[0]
             if value.startswith("["):
                 value = ",".join(each.strip().strip("'\"") for each in value[1:-1].split(","))
             value = value.strip("'\"")
@@ -174,6 +180,30 @@ def _named(text: str, options: Mapping[str, str]) -> str:
         text = re.sub(rf"(?<![\w.-]){name}={_VALUE}", written, text)
     # A check that was given the option's own name wrote it as an argument.
     return re.sub(rf"(?<!\S)(?P<option>--[a-z-]+)={_VALUE}", _spaced, text)
+
+
+def _shapes(value: str, option: str) -> str:
+    """Return shapes by their names as they are typed; "" where the option takes none.
+
+    Examples
+    --------
+    >>> _shapes("{'mel': (1, 80, None), 'source': '4*T', 'x': None}", "--inputs")
+    '--inputs mel=1x80xT,source=4T,x'
+    """
+    if option != "--inputs":
+        return ""
+    try:
+        found = literal_eval(value)
+    except (ValueError, SyntaxError):
+        return ""
+    typed = []
+    for name, shape in found.items():
+        if not (shape is None or isinstance(shape, str | tuple)):
+            return ""  # channels of a graph, say
+        sizes = (shape,) if isinstance(shape, str) else shape or ()
+        words = ["T" if size is None else str(size).replace("*", "") for size in sizes]
+        typed.append(f"{name}={'x'.join(words)}" if words else name)
+    return f"{option} {','.join(typed)}"
 
 
 def _spaced(found: re.Match[str]) -> str:

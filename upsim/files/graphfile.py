@@ -17,7 +17,8 @@ from upsim.files.stackfile import (
     stack_to_dict,
 )
 from upsim.files.weightfile import Keeper, Tensors
-from upsim.network.graph import Graph, Input
+from upsim.network.graph import Graph
+from upsim.network.node import Input
 from upsim.network.stack import Stack
 
 FORMAT = "upsim-graph"

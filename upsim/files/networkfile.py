@@ -36,7 +36,7 @@ def load_stack(path: str | Path) -> Graph:
         raise FileFormatError(
             "this is not a JSON file that can be read",
             given=f"{path}: {json_fault(error)}",
-            expected="a stack file as upsim.save_stack writes it",
+            expected="a stack file as upsim.save_stack writes it, or a configuration of a model",
         ) from None
     try:
         named = isinstance(content, dict) and content.get("weights") is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +85,18 @@ def unary_layers(function: str, fields: Mapping[str, Any]) -> list[Layer] | None
     if function == "hard_sigmoid":
         slope, level = fields.get("alpha", 0.2), fields.get("beta", 0.5)
         return [Scale(slope), Bias(level), Clamp(0.0, 1.0)]
-    return _known(function, ["x0"], fields) if function in _OF_ONE else None
+    if function not in _OF_ONE:
+        return None
+    if all(isinstance(each, float | int | str) for each in fields.values()):
+        # A model has one of them after each convolution.
+        found = _known_of_one(function, tuple(fields.items()))
+        return None if found is None else list(found)
+    return _known(function, ["x0"], fields)
+
+
+@lru_cache(maxsize=64)
+def _known_of_one(function: str, fields: tuple[tuple[str, Any], ...]) -> list[Layer] | None:
+    return _known(function, ["x0"], dict(fields))
 
 
 def _known(function: str, operands: Sequence[Any], fields: Mapping[str, Any]) -> list[Layer] | None:

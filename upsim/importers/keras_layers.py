@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,27 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, NotPredictableError
-from upsim.importers.functions import layer_of
+from upsim.importers.keras_activations import ACTIVATION_LAYERS, activated
+from upsim.importers.keras_reading import Parts, Read, failure, is_keras, numbers, refuse
 from upsim.layers import (
-    ELU,
     Add,
     Average,
     BatchNorm,
     Bias,
-    Clamp,
     Concatenate,
     Conv,
     Crop,
     Layer,
     LayerNorm,
-    LeakyReLU,
     Multiply,
     Nearest,
     Opaque,
     Pad,
     PeriodicShuffle,
-    PReLU,
-    ReLU,
     Subtract,
     TransposedConv,
 )
@@ -38,42 +33,6 @@ from upsim.neural.run import run
 from upsim.words.arguments import shown
 
 Array = NDArray[np.float64]
-
-#: A layer and what is added to the name of its node; "" for the layer that bears the name itself.
-Parts = list[tuple[str, Layer]]
-
-
-class Read:
-    """What a layer's reader knows beside the layer, and what it finds.
-
-    Parameters
-    ----------
-    backend : str
-        Keras' backend; transposed convolutions are cropped in two ways.
-    channels : int
-        Of the (first) value that the layer reads.
-    notes : list of str
-        What a user should know; readers append to it.
-    """
-
-    def __init__(self, backend: str, channels: int, notes: list[str]) -> None:
-        self.backend = backend
-        self.channels = channels
-        self.notes = notes
-        #: The length must be a multiple of this for the layer to do what its graph does.
-        self.divides = 1
-
-    def note(self, text: str) -> None:
-        """Add a note once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-
-def numbers(value: Any) -> Array:
-    """Return a Keras variable as an array, exactly."""
-    import keras
-
-    return np.asarray(keras.ops.convert_to_numpy(value), dtype=np.float64)
 
 
 def _single(value: Any) -> int:
@@ -88,106 +47,6 @@ def _refuse_channels_first(layer: Any) -> None:
             given='data_format="channels_first"',
             expected='data_format="channels_last"',
         )
-
-
-def _refuse(layer: Any, name: str, usual: object) -> None:
-    """Refuse a field that is not as usual."""
-    value = getattr(layer, name, usual)
-    if value != usual:
-        raise NotPredictableError(
-            f"{type(layer).__name__} with another {name} is not read",
-            given=f"{name}={shown(value)}",
-            expected=f"{name}={usual!r}",
-        )
-
-
-# ---------------------------------------------------------------------- activations
-
-
-#: Keras' activations where they are called otherwise, or have arguments of their own.
-_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
-    "leaky_relu": ("leaky_relu", {"slope": 0.2}),
-    "swish": ("silu", {}),
-    "softplus": ("softplus", {"threshold": 20.0}),
-    "relu6": ("clip", {"least": 0.0, "most": 6.0}),
-    "hard_tanh": ("clip", {"least": -1.0, "most": 1.0}),
-    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "hard_silu": ("hard_swish", {}),
-    "hard_shrink": ("shrink", {"width": 0.5}),
-    "soft_shrink": ("shrink", {"width": 0.5, "bias": 0.5}),
-    "sparse_sigmoid": ("hard_sigmoid", {"alpha": 0.5, "beta": 0.5}),
-    "squareplus": ("square_plus", {"b": 4.0}),
-    "exponential": ("exp", {}),
-}
-_SAME = (
-    "relu tanh sigmoid silu elu gelu celu selu mish softsign log_sigmoid tanh_shrink sparse_plus"
-)
-_ACTIVATIONS |= {name: (name, {}) for name in _SAME.split()}
-
-
-def _named_activation(name: str) -> Layer | None:
-    """Return the layer of an activation's name; None for a wire."""
-    if name == "linear":
-        return None
-    if name not in _ACTIVATIONS:
-        raise NotPredictableError(
-            f"the activation {name} is not read",
-            given=shown(name),
-            expected=", ".join(sorted(["linear", *_ACTIVATIONS])),
-        )
-    return layer_of(*_ACTIVATIONS[name])
-
-
-def _activated(function: Any) -> Parts:
-    """Return the activation of a layer as a node of its own."""
-    import keras
-
-    if function is None:
-        return []
-    try:
-        name = keras.activations.serialize(function)
-    except Exception:  # noqa: BLE001 - a function of the user's, which Keras cannot name
-        name = None
-    if not isinstance(name, str):
-        name = getattr(function, "__name__", "") or type(function).__name__
-    layer = _named_activation(name)
-    return [] if layer is None else [(name, layer)]
-
-
-def _activation(layer: Any, _read: Read) -> Parts:
-    return [("", each) for _, each in _activated(layer.activation)]
-
-
-def _relu(layer: Any, _read: Read) -> Parts:
-    _refuse(layer, "threshold", 0.0)
-    slope = float(layer.negative_slope or 0.0)
-    if layer.max_value is None:
-        return [("", LeakyReLU(slope) if slope else ReLU())]
-    _refuse(layer, "negative_slope", 0.0)
-    return [("", Clamp(0.0, float(layer.max_value)))]
-
-
-def _leaky_relu(layer: Any, _read: Read) -> Parts:
-    return [("", LeakyReLU(float(layer.negative_slope)))]
-
-
-def _elu(layer: Any, _read: Read) -> Parts:
-    return [("", ELU(float(layer.alpha)))]
-
-
-def _prelu(layer: Any, read: Read) -> Parts:
-    slopes = numbers(layer.alpha)  # (time or 1, channels or 1)
-    if slopes.shape[0] > 1 and np.ptp(slopes, axis=0).any():
-        raise NotPredictableError(
-            "a PReLU with a slope for each moment is not read",
-            given=f"slopes of shape {slopes.shape}",
-            expected="one slope a channel",
-            fix="keras.layers.PReLU(shared_axes=[1])",
-        )
-    if slopes.shape[0] > 1:
-        read.note("a PReLU has equal slopes for all moments; one a channel is taken")
-    own = slopes[0]
-    return [("", PReLU(own.size, weight=own))]
 
 
 # ---------------------------------------------------------------------- convolutions
@@ -233,7 +92,7 @@ def _conv(layer: Any, read: Read) -> Parts:
         weight=weight,
     )
     padded: Parts = [("pad", Pad(left, right))] if left or right else []
-    return [*padded, ("", conv), *_activated(layer.activation)]
+    return [*padded, ("", conv), *activated(layer.activation, read)]
 
 
 def _transposed(layer: Any, read: Read) -> Parts:
@@ -241,14 +100,12 @@ def _transposed(layer: Any, read: Read) -> Parts:
     _refuse_channels_first(layer)
     weight = numbers(layer.kernel).transpose(2, 1, 0)
     stride, dilation = _single(layer.strides), _single(layer.dilation_rate)
-    extra = None if layer.output_padding is None else _single(layer.output_padding)
     reach = dilation * (weight.shape[2] - 1) + 1
-    crops = _torch_crops if read.backend == "torch" else _other_crops
-    left, right = crops(reach, stride, layer.padding, extra)
+    left, right = _crops(layer, weight.shape[2], reach)
     # What the right end gets back is output_padding; what it loses more is cropped.
     back = max(0, left - right)
     bias = _bias_of(layer)
-    if back >= max(stride, dilation):
+    if left < 0 or back >= max(stride, dilation):
         # More than output_padding can say: the zeros beyond the response, before the bias.
         plain = TransposedConv(
             read.channels,
@@ -260,7 +117,8 @@ def _transposed(layer: Any, read: Read) -> Parts:
             weight=weight,
         )
         offset: Parts = [] if bias is False else [("bias", Bias(bias))]
-        return [("", plain), ("crop", Crop(left, right)), *offset, *_activated(layer.activation)]
+        cropped: Parts = [("", plain), ("crop", Crop(left, right)), *offset]
+        return [*cropped, *activated(layer.activation, read)]
     conv = TransposedConv(
         read.channels,
         weight.shape[1],
@@ -274,44 +132,47 @@ def _transposed(layer: Any, read: Read) -> Parts:
         weight=weight,
     )
     crop: Parts = [("crop", Crop(0, right - left))] if right > left else []
-    return [("", conv), *crop, *_activated(layer.activation)]
+    return [("", conv), *crop, *activated(layer.activation, read)]
 
 
-def _torch_crops(reach: int, stride: int, padding: str, extra: int | None) -> tuple[int, int]:
-    """Return what Keras cuts of the full response on each side, on torch.
+def _crops(layer: Any, taps: int, reach: int) -> tuple[int, int]:
+    """Return what Keras cuts of the full response on each side; negative: zeros that it adds.
 
-    The full response has (n - 1) s + k samples.  ``same``: n s are kept, or
-    (n - 1) s + k % 2 + extra.  torch cuts p on both sides and gives some back on the right.
+    Backends and versions differ where ``k - s`` is odd.  So the first tap alone answers an impulse
+    at m: of the (n - 1) s + k samples of the full response it stands at m s, here at m s - left.
     """
-    if padding == "valid":
-        back = max(reach, stride) - reach if extra is None else extra
-        return 0, -back
-    given = stride - reach % 2 if extra is None else extra
-    surplus = reach - reach % 2 - given  # what both sides lose together
-    cut = max(-(-surplus // 2), 0)
-    return cut, surplus - cut
+    import keras
 
-
-def _other_crops(reach: int, stride: int, padding: str, extra: int | None) -> tuple[int, int]:
-    """Return what Keras cuts on each side on JAX and TensorFlow.
-
-    They pad the stretched signal, (n - 1) s + 1 samples, by l and r before a kernel of k taps, so
-    k - 1 - l and k - 1 - r are cut.
-    """
-    if padding == "valid":
-        back = max(reach, stride) - reach if extra is None else extra
-        return 0, -back
-    total = stride + reach - 2 if extra is None else reach + reach % 2 - 2 + extra
-    before = min(total - total // 2, reach - 1)
-    return reach - 1 - before, reach - 1 - (total - before)
+    stride = _single(layer.strides)
+    middle = 2 + 2 * reach // stride
+    impulse = np.zeros((1, 2 * middle + 1, 1), np.float32)
+    kernel = np.zeros((taps, 1, 1), np.float32)
+    impulse[0, middle] = kernel[0] = 1.0
+    try:
+        made = keras.ops.conv_transpose(
+            keras.ops.convert_to_tensor(impulse),
+            keras.ops.convert_to_tensor(kernel),
+            strides=stride,
+            padding=layer.padding,
+            output_padding=layer.output_padding,
+            data_format="channels_last",
+            dilation_rate=_single(layer.dilation_rate),
+        )
+    except Exception as error:  # noqa: BLE001 - a backend raises what it likes
+        raise ArgumentError(
+            "Keras itself cannot run this layer on this backend", given=failure(error)
+        ) from None
+    response = numbers(made)[0, :, 0]
+    left = middle * stride - int(np.abs(response).argmax())
+    return left, 2 * middle * stride + reach - left - response.size
 
 
 def _dense(layer: Any, read: Read) -> Parts:
     """Return Dense on the last axis: a convolution of one tap."""
-    _refuse(layer, "quantization_mode", None)
+    refuse(layer, "quantization_mode", None)
     weight = numbers(layer.kernel).T[:, :, None]
     conv = Conv(read.channels, weight.shape[0], 1, bias=_bias_of(layer), weight=weight)
-    return [("", conv), *_activated(layer.activation)]
+    return [("", conv), *activated(layer.activation, read)]
 
 
 # ---------------------------------------------------------------------- samples
@@ -355,7 +216,7 @@ def _batch_norm(layer: Any, read: Read) -> Parts:
 
 def _layer_norm(layer: Any, read: Read) -> Parts:
     _refuse_axis(layer)
-    _refuse(layer, "rms_scaling", False)
+    refuse(layer, "rms_scaling", False)
     norm = LayerNorm(
         read.channels,
         float(layer.epsilon),
@@ -381,6 +242,9 @@ def _recurrent(layer: Any, read: Read) -> Parts:
     """Return a recurrent layer as an opaque node that is run by Keras."""
     import keras
 
+    inner = getattr(layer, "forward_layer", layer)
+    refuse(inner, "return_state", False)
+    refuse(inner, "stateful", False)
     length = 8
     shape = tuple(layer.compute_output_shape((1, length, read.channels)))
     if len(shape) != 3 or shape[1] != length:
@@ -431,11 +295,7 @@ LAYERS: dict[str, Callable[[Any, Read], Parts]] = {
     "UpSampling1D": _upsampling,
     "ZeroPadding1D": _zero_padding,
     "Cropping1D": _cropping,
-    "Activation": _activation,
-    "ReLU": _relu,
-    "LeakyReLU": _leaky_relu,
-    "ELU": _elu,
-    "PReLU": _prelu,
+    **ACTIVATION_LAYERS,
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "Bidirectional"), _recurrent),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
@@ -451,25 +311,29 @@ LAYERS: dict[str, Callable[[Any, Read], Parts]] = {
 
 
 def shuffle_of(keras: Any, layer: Any, channels: int, given: Sequence[Any]) -> Layer:
-    """Return the periodic shuffle that a layer of the user's own performs, found by running it.
+    """Return the periodic shuffle that a layer performs, found by running it.
 
-    Whole numbers go in, each another one, at two lengths; a shuffle moves them exactly.
+    Whole numbers of both signs go in, each another one, at two lengths where it may vary; a shuffle
+    moves them exactly.
     """
     kind = type(layer).__name__
+    whose = f"a Keras layer {kind}" if is_keras(type(layer)) else f"a layer of your own, {kind},"
     refusal = NotPredictableError(
-        f"a layer of your own, {kind}, is not read",
+        f"{whose} is not read",
         given=f"{kind} with {len(given)} inputs of {channels} channels",
-        expected="a periodic shuffle, or layers of Keras' own",
+        expected=f"a periodic shuffle, or {', '.join(sorted(LAYERS))}",
         fix="keras.Model(<the value behind it>, model.output) for the part behind it",
     )
     if len(given) != 1:
         raise refusal
     found: set[tuple[int, str]] | None = None
-    for length in (5, 8):
+    fixed = given[0].shape[1]
+    for length in (5, 8) if fixed is None else (int(fixed),):
         # All whole numbers below 2^24 are exact in single precision.
         samples = np.arange(1.0, 1.0 + length * channels).reshape(1, length, channels)
         if samples.size >= 2**24:
             raise refusal
+        samples[:, ::2] *= -1.0
         try:
             made = layer(keras.ops.convert_to_tensor(samples.astype(np.float32)))
             own = np.asarray(keras.ops.convert_to_numpy(made), dtype=np.float64)
@@ -484,12 +348,6 @@ def shuffle_of(keras: Any, layer: Any, channels: int, given: Sequence[Any]) -> L
         raise refusal
     factor, order = min(found)
     return PeriodicShuffle(factor, order)
-
-
-def failure(error: Exception) -> str:
-    """Return a stranger's error on one line; Keras writes some words in bold."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
-    return f"{type(error).__name__}: {text[:200]}"
 
 
 def _shuffles(samples: Array, own: Array) -> set[tuple[int, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import lcm
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from upsim.errors import (
     ShapeError,
     UpsimError,
 )
-from upsim.importers.keras_layers import LAYERS, MERGINGS, Read, failure, shuffle_of
+from upsim.importers.keras_layers import LAYERS, MERGINGS, shuffle_of
+from upsim.importers.keras_reading import Read, failure, is_keras
 from upsim.layers import Bias, Layer, Scale
 from upsim.network.graph import Graph
 from upsim.neural.run import run_graph
@@ -56,8 +58,8 @@ def from_keras(model: object, *, sample_rate: object) -> Graph:
 
     Notes
     -----
-    A layer of the user's own is taken if it is a periodic shuffle, (batch, T, r C) to
-    (batch, r T, C) in either channel order: that is found by running it.
+    A layer of the user's own, a ``Lambda`` or a ``Reshape`` is taken if it is a periodic shuffle,
+    (batch, T, r C) to (batch, r T, C) in either channel order: that is found by running it.
     """
     rate = positive_rate(sample_rate)
     keras = _keras()
@@ -66,6 +68,9 @@ def from_keras(model: object, *, sample_rate: object) -> Graph:
             "from_keras needs a Keras model",
             given=shown(model),
             expected="a keras.Model, sequential or functional",
+            fix="keras.saving.load_model(path), for a file"
+            if isinstance(model, str | Path)
+            else "",
         )
     reader = _Reader(keras)
     try:
@@ -102,11 +107,13 @@ def from_keras(model: object, *, sample_rate: object) -> Graph:
 def _keras() -> Any:
     try:
         import keras
-    except ImportError:
+    except ImportError as error:
+        missing = str(error.name or "keras").partition(".")[0]
         raise MissingDependencyError(
-            "from_keras needs Keras",
-            given="keras is not installed",
-            fix='pip install "upsim[keras]", and a backend: torch, jax or tensorflow',
+            "from_keras needs Keras and a backend",
+            given=f"{missing} is not installed",
+            fix='pip install "upsim[keras]", and a backend: torch, jax or tensorflow, named by '
+            "the environment variable KERAS_BACKEND",
         ) from None
     if int(str(keras.__version__).partition(".")[0]) < 3:
         raise MissingDependencyError(
@@ -122,7 +129,6 @@ class _Reader:
 
     def __init__(self, keras: Any) -> None:
         self._keras = keras
-        self._backend = str(keras.backend.backend())
         self.nodes: list[Made] = []
         self.notes: list[str] = []
         #: Input lengths that all strided convolutions divide are multiples of this.
@@ -136,6 +142,13 @@ class _Reader:
     def channels(self, tensor: Any) -> int:
         """Return the channels of a value (batch, time, channels)."""
         shape = tuple(tensor.shape)
+        if len(shape) == 3 and shape[2] is None and shape[1] is not None:
+            raise ShapeError(
+                "the last axis of a value has no length: channels seem to stand first",
+                given=f"shape {shape}",
+                expected='(batch, time, channels), data_format="channels_last"',
+                where=str(tensor._keras_history.operation.name),
+            )
         if len(shape) != 3 or shape[2] is None:
             raise ShapeError(
                 "a value is no signal: it has not the axes (batch, time, channels)",
@@ -214,8 +227,9 @@ class _Reader:
         """Return the layers of one call, each with what is added to the name."""
         kind = type(operation)
         if not isinstance(operation, self._keras.Layer):
-            return _arithmetic(operation, given)
-        if kind.__module__.partition(".")[0] == "keras":
+            return _arithmetic(operation, made, given)
+        _refuse_half_precision(operation)
+        if is_keras(kind) and kind.__name__ not in ("Lambda", "Reshape"):
             reader = LAYERS.get(kind.__name__)
             if reader is None:
                 raise NotPredictableError(
@@ -224,17 +238,28 @@ class _Reader:
                     expected=", ".join(sorted(LAYERS)),
                     fix="keras.Model(<the value behind it>, model.output) for the part behind it",
                 )
-            found = Read(self._backend, self.channels(given[0]), self.notes)
+            found = Read(self.channels(given[0]), self.notes)
             layers = reader(operation, found)
             self.multiple *= found.divides
             return layers
         return [("", shuffle_of(self._keras, operation, self.channels(given[0]), given))]
 
 
-def _arithmetic(operation: Any, given: Sequence[Any]) -> list[tuple[str, Layer]]:
+def _refuse_half_precision(layer: Any) -> None:
+    if str(layer.compute_dtype) not in ("float32", "float64"):
+        raise NotPredictableError(
+            "a layer that computes in less than single precision is not read",
+            given=f"dtype {layer.compute_dtype}",
+            expected="float32 or float64",
+            fix='the same model with dtype="float32"',
+        )
+
+
+def _arithmetic(operation: Any, made: Any, given: Sequence[Any]) -> list[tuple[str, Layer]]:
     """Return the layer of ``x + y``, ``x * 2`` and their like."""
     kind = type(operation).__name__
-    arguments = list(operation._inbound_nodes[-1].arguments.args)
+    called = operation._inbound_nodes[made._keras_history.node_index].arguments
+    arguments = [*called.args, *called.kwargs.values()]
     constants = [each for each in arguments if isinstance(each, int | float)]
     if len(given) == len(arguments) and kind in MERGINGS:
         return [("", MERGINGS[kind]())]
@@ -281,8 +306,12 @@ def _compare(keras: Any, model: Any, graph: Graph, multiple: int) -> None:
         samples = [each.transpose(0, 2, 1).astype(np.float32) for each in fed]
         try:
             given = [keras.ops.convert_to_tensor(each) for each in samples]
-            made = model(given[0] if len(given) == 1 else given, training=False)
-            own = np.asarray(keras.ops.convert_to_numpy(made), dtype=np.float64)[0].T
+            # Inputs and outputs may be lists or dictionaries; a Sequential has one of each.
+            sequential = isinstance(model, keras.Sequential)
+            structure = model.inputs[0] if sequential else model.input
+            made = model(keras.tree.pack_sequence_as(structure, given), training=False)
+            (signal,) = keras.tree.flatten(made)
+            own = np.asarray(keras.ops.convert_to_numpy(signal), dtype=np.float64)[0].T
         except Exception as error:  # noqa: BLE001 - a stranger's model raises what it likes
             raise ArgumentError(
                 "the model failed when it was run",

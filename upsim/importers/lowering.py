@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from upsim.errors import UpsimError
+from upsim.errors import NotPredictableError, ShapeError, UpsimError
 from upsim.importers.convolutions import convolution_layers
 from upsim.importers.elementwise import Elementwise
 from upsim.importers.movements import moved
@@ -81,7 +81,12 @@ def lowered_values(
 ) -> Lowered:
     """Return the graph that computes what a recording says, and where its values are."""
     work = _Lowering(recording)
-    output = work.run()
+    try:
+        output = work.run()
+    except (NotPredictableError, ShapeError):
+        # Samples beside the signal that are no padding of a name: an opaque step holds them.
+        work = _Lowering(recording, with_ends=False)
+        output = work.run()
     graph = work.wiring.graph(output, sample_rate, name, notes)
     return Lowered(graph, recording, work.views)
 
@@ -89,8 +94,8 @@ def lowered_values(
 class _Lowering:
     """The values of a recording, as far as they are known."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, *, with_ends: bool = True) -> None:
+        self.recording, self.with_ends = recording, with_ends
         self.wiring = Wiring()
         self.views: dict[str, View] = {}
         self.held: dict[str, Held] = {}
@@ -130,7 +135,7 @@ class _Lowering:
             values = self.elementwise.plan(step)
             kept.append((step, values))
             needed.update(values)
-        return without_time_mixing(self.recording, kept[::-1])
+        return without_time_mixing(self.recording, kept[::-1], with_ends=self.with_ends)
 
     def _lower(self, step: Step) -> None:
         made = _LOWERINGS[step.kind](self, step)

@@ -87,7 +87,7 @@ def _refusal(why: str) -> NotPredictableError:
     return NotPredictableError(
         f"a movement of samples is not the same along time: {why}",
         expected="each output sample from a place that moves on with time",
-        fix="another part of the model: inputs= behind this step",
+        fix="the part of the model before or behind this step",
     )
 
 

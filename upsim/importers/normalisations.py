@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from upsim.importers.recording import Shape, Step
 from upsim.importers.regions import Producers, Region, reduced
 from upsim.importers.views import Shapes, View, time_axis
 from upsim.layers import BatchNorm, Conv, GroupNorm, InstanceNorm, Layer, LayerNorm
+from upsim.words.arguments import refuse_beyond_memory
 from upsim.words.tolerance import rounding
 
 if TYPE_CHECKING:
@@ -213,9 +213,12 @@ def reduced_value(work: _Lowering, step: Step) -> View:
         return opaque_node(work, step, "each output depends on all channels", run=run)
     wire = view.wire(work.wiring, name=step.name)
     sizes = tuple(size if axis != time else 1 for axis, size in enumerate(shapes[0]))
-    unit = np.eye(wire.channels).reshape(wire.channels, *sizes)
-    shifted: Sequence[int] = [axis + 1 for axis in sorted(axes)]
-    function = np.mean if step.fields["function"] == "mean" else np.sum
-    weight = np.asarray(function(unit, axis=tuple(shifted))).reshape(wire.channels, -1).T
+    # Which sum each channel belongs to; a matrix of all channels times all sums says so.
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(sizes))
+    sums = np.broadcast_to(np.arange(prod(kept)).reshape(kept), sizes).reshape(-1)
+    refuse_beyond_memory(prod(kept) * wire.channels, "a matrix of sums", fix="inputs= behind it")
+    weight = np.zeros((prod(kept), wire.channels))
+    mean = step.fields["function"] == "mean"
+    weight[sums, np.arange(wire.channels)] = prod(kept) / wire.channels if mean else 1.0
     layer = Conv(wire.channels, len(weight), 1, bias=False, weight=weight[:, :, None])
     return work.plain(work.wiring.node(step.name, layer, wire), step.makes[0])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import NotPredictableError, UpsimError
+from upsim.errors import NotPredictableError, TooLargeError, UpsimError
 from upsim.importers.lowering import Lowered
 from upsim.importers.onnx_evaluation import CannotRunError, evaluated_nodes
 from upsim.importers.onnx_model import OnnxModel
@@ -25,6 +25,12 @@ Array = NDArray[Any]
 
 #: Products of a run whose length may be chosen: as many as take some milliseconds.
 _MOST_PRODUCTS = 2**24
+
+#: Numbers of all values of a run together: 128 MiB where the length may be chosen, 512 at most.
+_MANY_NUMBERS, _MOST_NUMBERS = 2**24, 2**26
+
+#: Products of a run whose length is fixed: they take a quarter of a minute.
+_TOO_MANY_PRODUCTS = 2**34
 
 #: Products in the time that the evaluator takes for one number of a resize.
 _OF_A_RESIZE = 2**15
@@ -120,29 +126,36 @@ class Comparison:
     def _short_length(self) -> int:
         """Return the longest divisor of the recorded lengths that is cheap; 0 for none."""
         shared = gcd(*self.lengths)
-        products = self._products()
+        products = self._products(self.lengths[0])
         for parts in range(1, shared // 2 + 1):
             length = shared // parts
             if shared % parts or length in self.lengths or length < 2:
                 continue
-            if products * length <= _MOST_PRODUCTS * self.lengths[0] or length == 2:
+            is_cheap = products * length <= _MOST_PRODUCTS * self.lengths[0]
+            if self._numbers(length) <= _MANY_NUMBERS and (is_cheap or length == 2):
                 return length
         return 0
 
-    def _products(self) -> int:
-        """Return how many products the first recorded length takes."""
+    def _numbers(self, length: int) -> int:
+        """Return about how many numbers all values have together at a length."""
+        shapes = self.found.recording.shapes[0].values()
+        count = sum(map(prod, shapes))
+        return count * length // self.lengths[0] if self.lengths else count
+
+    def _products(self, length: int) -> int:
+        """Return about how many products a run of a length takes."""
         recording, count = self.found.recording, 0
         for step in recording.steps:
             shape = recording.shapes[0][step.makes[0]]
-            numbers = int(np.prod(shape))
+            numbers = prod(shape)
             if step.kind in ("convolution", "matmul") and not isinstance(step.reads[1], str):
                 weight = np.shape(step.reads[1])  # type: ignore[arg-type]
-                each = int(np.prod(weight[1:]))
+                each = prod(weight[1:])
                 if step.fields.get("transposed"):
                     each = max(1, each // (weight[1] * int(step.fields["stride"])) * weight[0])
                 count += numbers * each
             count += numbers * (_OF_A_RESIZE if step.kind == "resize" else 1)
-        return count
+        return count * length // self.lengths[0] if self.lengths else count
 
     @cached_property
     def _tolerance(self) -> float:
@@ -157,6 +170,10 @@ class Comparison:
 
     def _compare(self, length: int) -> None:
         """Compare both at one length, on random numbers."""
+        if self._numbers(length) > _MOST_NUMBERS:
+            raise TooLargeError("its values take too much memory together")
+        if self._products(length) > _TOO_MANY_PRODUCTS:
+            raise TooLargeError("a run takes too many products")
         source = np.random.default_rng(length)
         feeds: dict[str, Array] = {}
         for name, shape in self._shapes(length).items():
@@ -170,7 +187,8 @@ class Comparison:
         for each in graph.inputs:
             value = signals[each.name]
             given.append(_samples(made[value], views[value].shapes))
-        run = run_graph(graph, given)
+        with np.errstate(all="ignore"):  # numbers beyond all bounds are compared, too
+            run = run_graph(graph, given)
         expected = _samples(made[self.found.recording.output], self._output.shapes)
         difference = _difference(expected, run[graph.end], self._tolerance)
         if difference:

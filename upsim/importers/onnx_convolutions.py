@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from upsim.errors import NotPredictableError, ShapeError
-from upsim.importers.onnx_recorder import Array, Converter, OnnxRecorder
+from upsim.errors import NotPredictableError, ShapeError, TooLargeError
+from upsim.importers.onnx_recorder import LARGEST_VALUE, Array, Converter, OnnxRecorder
 from upsim.words.arguments import whole_number
 
 
@@ -303,8 +303,19 @@ def _upsample(recorder: OnnxRecorder, node: Any) -> None:
 
 def _fraction(scale: float) -> Fraction:
     """Return the fraction that a scale of single precision is the rounding of."""
-    if not 0 < scale < 2**24:
-        raise ShapeError("a scale must be positive", given=f"scale {scale}")
+    if not scale > 0:
+        raise ShapeError(
+            "the scale of a resize makes no sense",
+            given=f"scale {scale:g}",
+            expected="a positive number",
+        )
+    if scale > LARGEST_VALUE:
+        raise TooLargeError(
+            "a resize makes too many samples of one",
+            given=f"scale {scale:g}",
+            expected=f"at most {LARGEST_VALUE}",
+            fix="inputs= behind it",
+        )
     exact = Fraction(scale)
     found = exact.limit_denominator(2**10)
     return found if np.float32(float(found)) == np.float32(scale) else exact

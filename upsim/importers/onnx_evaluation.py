@@ -9,50 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.errors import FileFormatError, NotPredictableError, ShapeError
+from upsim.errors import FileFormatError, NotPredictableError
+from upsim.importers.onnx_budget import Budget, bytes_made
 from upsim.importers.onnx_model import OnnxModel, onnx_package, read_names
 from upsim.importers.onnx_reference import faster_operators
 from upsim.importers.recording import Shape
-from upsim.words.arguments import refuse_beyond_memory, shown
+from upsim.words.arguments import shown
 
 Array = NDArray[Any]
-
-#: Constants that are folded are weights at most.
-_MOST_NUMBERS = 2**27
-
-
-def refuse_large(node: Any, given: Sequence[Array | None]) -> None:
-    """Refuse what would make a huge array of small ones."""
-    first, last = given[0] if given else None, given[-1] if given else None
-    count = sum(each.size for each in given if each is not None)
-    if node.op_type == "ConstantOfShape" and first is not None:
-        count = _product(first)
-    elif node.op_type in ("Expand", "Tile") and first is not None and last is not None:
-        count = max(first.size, 1) * _product(last)
-    elif node.op_type == "Range" and len(given) == 3:
-        start, stop, step = (float(np.ravel(each)[0]) for each in given)  # type: ignore[arg-type]
-        count = int(abs((stop - start) / step)) if step else _MOST_NUMBERS + 1
-    elif node.op_type in ("Pad", "Resize", "Upsample", "OneHot", "EyeLike"):
-        count = _estimated(node.op_type, given)
-    if count > _MOST_NUMBERS:
-        refuse_beyond_memory(count, "a constant of the model", fix="inputs= behind it")
-        raise ShapeError("a constant of the model is huge", given=f"{count} numbers")
-
-
-def _product(sizes: Array) -> int:
-    return prod(max(1, abs(int(each))) for each in np.ravel(sizes)[:32])
-
-
-def _estimated(kind: str, given: Sequence[Array | None]) -> int:
-    first = given[0]
-    if first is None or kind == "EyeLike":
-        return 0 if first is None else first.size
-    if kind == "Pad" and given[1] is not None:
-        ends = np.abs(np.ravel(given[1]).astype(object))
-        rank = max(1, first.ndim)
-        extra = [int(ends[axis] + ends[axis + rank]) for axis in range(min(rank, len(ends) // 2))]
-        return prod(size + more for size, more in zip(first.shape, extra, strict=False))
-    return _MOST_NUMBERS + 1 if kind == "OneHot" else first.size
 
 
 class CannotRunError(NotPredictableError):
@@ -70,6 +34,8 @@ def evaluated_node(model: OnnxModel, node: Any, given: Sequence[Array | None]) -
             "a node cannot be computed",
             given=f"{type(error).__name__}: {shown(str(error))}",
         ) from None
+    if any(isinstance(made[name], list | tuple) for name in node.output if name):
+        raise FileFormatError("a node makes a list of values", given=str(node.op_type))
     return [np.asarray(made[name]) if name else np.empty(0) for name in node.output]
 
 
@@ -172,7 +138,11 @@ def _double_tensor(tensor: Any) -> Any:
 
 
 def made_shapes(
-    model: OnnxModel, node: Any, constants: Mapping[str, Array], shapes: Mapping[str, Shape]
+    model: OnnxModel,
+    node: Any,
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, Shape],
+    budget: Budget,
 ) -> dict[str, Shape]:
     """Return the shapes that a node makes: it is run on zeros.
 
@@ -184,10 +154,17 @@ def made_shapes(
     node : NodeProto
     constants, shapes : mapping
         The arrays that it reads, and the shapes of the values that it reads.
+    budget : Budget
+        Of the model.
     """
     values: dict[str, Array] = dict(constants)
     for name, shape in shapes.items():
-        refuse_beyond_memory(prod(shape), f"the value {name!r}", fix="a smaller length=")
+        # Zeros of any shape, in the memory of one.
+        values[name] = np.broadcast_to(np.float32(0), shape)
+    given = [None if not name else values[name] for name in node.input]
+    budget.take(bytes_made(node, given), f"what {node.op_type} makes")
+    for name, shape in shapes.items():
+        budget.take(4 * prod(shape), f"the value {name!r}")
         values[name] = np.zeros(shape, dtype=np.float32)
     given = [None if not name else values[name] for name in node.input]
     found = evaluated_node(model, node, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError, TooLargeError, UpsimError
@@ -27,7 +28,7 @@ from upsim.words.units import positive_rate
 #: for a model that shortens its input a lot.
 _LENGTHS = ((24, 36), (1920, 2880))
 
-Inputs = str | Iterable[str] | Mapping[str, Sequence[int | str | None] | None]
+Inputs = str | Iterable[str] | Mapping[str, Sequence[int | str | None] | str | None]
 
 
 def from_onnx(
@@ -47,7 +48,8 @@ def from_onnx(
     inputs : str, list of str, or mapping of str to shape, optional
         Tensors at which the part begins: inputs of the model, or any tensors inside it.  A shape
         such as ``(1, 80, None)``, None for the time, is needed where the file does not say it.
-        ``(1, 1, "256*T")`` is an input that is 256 times as long.
+        ``(1, 1, "256*T")`` is an input that is 256 times as long, and ``"256*T"`` alone one of the
+        shape that the file says, 256 times as long.
         Without inputs the whole model is taken, or the last part of it that can be said.  The
         graph's name says what was taken, and a note of the graph, too.
     outputs : str, optional
@@ -89,15 +91,26 @@ def _graph(
         return _imported(model, given, output, rate, length)
     refusal: UpsimError | None = None
     # Last of all the whole model, with what cannot be said as opaque nodes.
-    for names in (*parts(model, output, _SAYABLE), model.inputs):
+    for names, before in (*parts(model, output, _SAYABLE), (model.inputs, ())):
+        why = _why_here(model, before, refusal)
         try:
-            return _imported(model, dict.fromkeys(names), output, rate, length, chosen=False)
+            return _imported(model, dict.fromkeys(names), output, rate, length, why=why)
         except DifferenceError:
             raise
         except (NotPredictableError, ShapeError, TooLargeError) as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal
+
+
+def _why_here(model: OnnxModel, before: Sequence[int], refusal: UpsimError | None) -> str:
+    """Return why a part begins where it does: what upsim cannot say, and what was refused."""
+    nodes = [model.nodes[number] for number in before]
+    names = [f"{node.name or node.output[0]!r} ({node.op_type})" for node in nodes]
+    more = f" and {len(names) - 1} others" if len(names) > 1 else ""
+    said = [f"upsim has no layer for {names[-1]}{more} before it"] if names else []
+    refused = [] if refusal is None else [f"a larger one is refused: {refusal}"]
+    return "; ".join([*said, *refused])
 
 
 #: What a part may hold when it is chosen without inputs: opaque nodes are left outside.
@@ -119,19 +132,23 @@ def _output(model: OnnxModel, outputs: str | Sequence[str] | None) -> str:
 
 def _imported(
     model: OnnxModel,
-    given: Mapping[str, Sizes | None],
+    given: Mapping[str, Sizes | Fraction | None],
     output: str,
     rate: object,
     length: int | None,
     *,
-    chosen: bool = True,
+    why: str | None = None,
 ) -> Graph:
-    """Return the graph of a part: followed at two lengths, or at the one that the model fixes."""
+    """Return the graph of a part: followed at two lengths, or at the one that the model fixes.
+
+    Of a part that the user has not chosen it is said why it begins there.
+    """
     if not given:
         raise ShapeError("the part reads no input", given=output, fix="another output")
     name = _title(model, given, output)
-    whole = chosen or set(given) == set(model.inputs)
-    notes = [] if whole else [f"a part of the model is taken: {name}"]
+    notes = []
+    if why is not None and set(given) != set(model.inputs):
+        notes.append(f"a part of the model is taken: {name}{'; ' if why else ''}{why}")
     sizes = input_sizes(model, given)
     refusal: UpsimError | None = None
     for lengths in _lengths(length):

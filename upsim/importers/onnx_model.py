@@ -67,6 +67,8 @@ class OnnxModel:
         Where the bytes of large initialisers stand in the file.
     reads : sequence of sequences of str
         The values that each node reads.
+    file_size : int
+        In bytes.
     """
 
     proto: Any
@@ -76,7 +78,14 @@ class OnnxModel:
     makers: Mapping[str, int]
     stored: Mapping[str, tuple[int, int]]
     reads: Sequence[Sequence[str]]
+    file_size: int
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file, and of the external data that were read so far."""
+        read = (each.nbytes for name, each in self._arrays.items() if name not in self.stored)
+        return self.file_size + sum(read)
 
     @property
     def nodes(self) -> Any:
@@ -120,6 +129,7 @@ def read_model(path: object) -> OnnxModel:
         proto = onnx.ModelProto()
         try:
             outline = read_outline(place)
+            size = place.stat().st_size
             proto.ParseFromString(outline.model)
         except UpsimError:
             raise
@@ -131,12 +141,14 @@ def read_model(path: object) -> OnnxModel:
             raise FileFormatError(
                 "this is no ONNX model", given=f"{type(error).__name__}: {shown(str(error))}"
             ) from None
-        return checked_model(proto, place, outline.weights)
+        return checked_model(proto, place, outline.weights, size)
     except UpsimError as error:
         raise error.at(place.name) from None
 
 
-def checked_model(proto: Any, place: Path, weights: Mapping[int, tuple[int, int]]) -> OnnxModel:
+def checked_model(
+    proto: Any, place: Path, weights: Mapping[int, tuple[int, int]], size: int
+) -> OnnxModel:
     """Return a parsed model as one whose nodes hang together, or refuse it."""
     onnx = onnx_package()
     graph = proto.graph
@@ -159,7 +171,7 @@ def checked_model(proto: Any, place: Path, weights: Mapping[int, tuple[int, int]
             raise FileFormatError("an output is made by no node", given=shown(each.name))
     names = [each.name for each in graph.initializer]
     stored = {names[number]: found for number, found in weights.items()}
-    return OnnxModel(proto, place, opset, tensors, makers, stored, reads)
+    return OnnxModel(proto, place, opset, tensors, makers, stored, reads, size)
 
 
 def _once(items: Any, what: str) -> dict[str, Any]:
@@ -175,17 +187,18 @@ def _once(items: Any, what: str) -> dict[str, Any]:
 def _makers(graph: Any, given: Collection[str], reads: Sequence[Sequence[str]]) -> dict[str, int]:
     """Return which node makes each value; each is made once, of what is there before."""
     makers: dict[str, int] = {}
-    later = {made for node in graph.node for made in node.output}
     for number, node in enumerate(graph.node):
+        outputs = list(node.output)
         for name in reads[number]:
             if name not in given and name not in makers:
                 why = "a later node makes it: the nodes go round in a circle, or are out of order"
+                later = {made for node in graph.node for made in node.output}
                 raise FileFormatError(
                     "a node reads a value that is not there",
                     given=f"{shown(name)}; {why if name in later else 'nothing makes it'}",
                     where=_called(node, number),
                 )
-        for name in node.output:
+        for name in outputs:
             if not name:
                 continue
             if name in given or name in makers:
@@ -193,7 +206,7 @@ def _makers(graph: Any, given: Collection[str], reads: Sequence[Sequence[str]]) 
                     "a value is made twice", given=shown(name), where=_called(node, number)
                 )
             makers[name] = number
-        for text in (node.op_type, node.domain, node.name, *node.output):
+        for text in (node.op_type, node.domain, node.name, *outputs):
             if type(text) is not str:
                 raise FileFormatError(
                     "a name is no text", given=shown(text), where=_called(node, number)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from upsim.errors import NotPredictableError, ShapeError
-from upsim.importers.onnx_recorder import Converter, OnnxRecorder, Shapes
+from upsim.importers.onnx_recorder import Converter, OnnxRecorder, Shapes, broadcast_shape
 from upsim.importers.recording import Shape
 from upsim.words.arguments import whole_number
 
@@ -106,7 +106,7 @@ def _transpose(recorder: OnnxRecorder, node: Any) -> None:
 def _expand(recorder: OnnxRecorder, node: Any) -> None:
     read = node.input[0]
     shapes = tuple(
-        tuple(int(size) for size in np.broadcast_shapes(shape, tuple(wanted)))
+        broadcast_shape([shape, tuple(wanted)])
         for shape, wanted in zip(
             recorder.shapes(read), recorder.numbers(node.input[1]), strict=True
         )
@@ -119,6 +119,12 @@ def _tile(recorder: OnnxRecorder, node: Any) -> None:
     counts = recorder.numbers(node.input[1])
     if any(each != counts[0] for each in counts):
         raise NotPredictableError("a tile's repeats depend on the length", given=str(counts))
+    if len(counts[0]) != recorder.rank(read):
+        raise ShapeError(
+            "a tile needs a number for each axis",
+            given=f"{counts[0]}",
+            expected=f"{recorder.rank(read)} numbers",
+        )
     shapes = tuple(
         tuple(size * times for size, times in zip(shape, counts[0], strict=True))
         for shape in recorder.shapes(read)
@@ -194,7 +200,7 @@ def _concat(recorder: OnnxRecorder, node: Any) -> None:
             raise ShapeError(
                 "values of these shapes cannot be concatenated",
                 given=" and ".join(map(str, each)),
-                fix="length=, or the lengths that the inputs have",
+                fix=recorder.longer_input(reads),
             )
         total = sum(shape[axis] for shape in each)
         shapes.append((*each[0][:axis], total, *each[0][axis + 1 :]))

@@ -33,12 +33,15 @@ _MOST_CANDIDATES = 6
 _MOST_NAMES = 1000
 
 
-def chosen_tensors(value: object, what: str, known: Collection[str]) -> dict[str, Sizes | None]:
+def chosen_tensors(
+    value: object, what: str, known: Collection[str]
+) -> dict[str, Sizes | Fraction | None]:
     """Return the tensors that a user chose, each with its shape if one was written.
 
     Parameters
     ----------
     value : str, iterable of str, or mapping of str to shape
+        A shape that is a text alone, ``"4*T"``, is the one that the model says, 4 times as long.
     what : str
         The argument's name.
     known : collection of str
@@ -67,7 +70,7 @@ def chosen_tensors(value: object, what: str, known: Collection[str]) -> dict[str
             given=f"{what}={shown(value)}",
             expected=f"1 to {_MOST_NAMES} names",
         )
-    found: dict[str, Sizes | None] = {}
+    found: dict[str, Sizes | Fraction | None] = {}
     for name, shape in pairs:
         if not isinstance(name, str) or name not in known:
             raise UnknownNameError(
@@ -80,8 +83,10 @@ def chosen_tensors(value: object, what: str, known: Collection[str]) -> dict[str
     return found
 
 
-def _written_shape(shape: object, name: str) -> Sizes:
+def _written_shape(shape: object, name: str) -> Sizes | Fraction:
     """Return a shape that a user wrote: None for the time, "256*T" for 256 times as long."""
+    if isinstance(shape, str) and _GROWING.fullmatch(shape):
+        return _multiple(shape)
     if not isinstance(shape, tuple | list) or not 0 < len(shape) <= _MOST_AXES:
         raise ArgumentTypeError(
             "a shape is a tuple of whole numbers, None for the time",
@@ -121,8 +126,12 @@ def _constants(model: OnnxModel) -> tuple[set[str], set[str]]:
     return fixed, folded
 
 
-def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[list[str]]:
+def parts(
+    model: OnnxModel, output: str, sayable: Collection[str]
+) -> Iterator[tuple[list[str], list[int]]]:
     """Yield the inputs of parts that end in an output, the largest part first.
+
+    With each come the numbers of the nodes for which it is not larger.
 
     Going back from the output, the value that was made last is replaced by what it is made of, as
     long as its operator can be said.  Where one value is left, all of the model before it goes
@@ -134,7 +143,7 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
     # What was made last comes first.
     waiting = [(-model.makers.get(output, -1), output)]
     found: list[list[str]] = []
-    cut: set[str] = set()
+    cut: dict[str, int] = {}
     while frontier:
         last = waiting[0][1]
         number = model.makers.get(last)
@@ -146,7 +155,7 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
         frontier.remove(last)
         node = model.nodes[number]
         if node.op_type not in sayable and last not in folded:
-            cut.add(last)
+            cut[last] = number
             continue
         for name in model.reads[number]:
             if name not in fixed and name not in frontier:
@@ -154,13 +163,15 @@ def parts(model: OnnxModel, output: str, sayable: Collection[str]) -> Iterator[l
                 heappush(waiting, (-model.makers.get(name, -1), name))
     places = {name: place - len(model.inputs) for place, name in enumerate(model.inputs)}
     whole = sorted(
-        frontier & fed | cut, key=lambda name: model.makers.get(name, places.get(name, 0))
+        frontier & fed | set(cut), key=lambda name: model.makers.get(name, places.get(name, 0))
     )
+    before = sorted(set(cut.values()))
     if not cut:
-        yield whole
-    yield from found[: -_MOST_CANDIDATES - 1 : -1]
+        yield whole, before
+    for names in found[: -_MOST_CANDIDATES - 1 : -1]:
+        yield names, before
     if cut and whole != [output]:
-        yield whole
+        yield whole, before
 
 
 def declared_sizes(model: OnnxModel, names: Sequence[str]) -> dict[str, Sizes]:
@@ -190,20 +201,80 @@ def _sizes(info: Any) -> Sizes | None:
     )
 
 
-def input_sizes(model: OnnxModel, given: Mapping[str, Sizes | None]) -> dict[str, Sizes]:
+def input_sizes(model: OnnxModel, given: Mapping[str, Sizes | Fraction | None]) -> dict[str, Sizes]:
     """Return the sizes of a part's inputs: as the user wrote them, or as the model says."""
-    declared = declared_sizes(model, [name for name, sizes in given.items() if not sizes])
+    names = [name for name, sizes in given.items() if not isinstance(sizes, tuple)]
+    declared = declared_sizes(model, names)
     found: dict[str, Sizes] = {}
     for name, written in given.items():
-        sizes = written or declared.get(name)
+        sizes = written if isinstance(written, tuple) else declared.get(name)
         if not sizes:
             raise ShapeError(
                 "the shape of an input is not known",
                 given=name,
-                fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time",
+                expected="its sizes, the time open",
+                fix=f"inputs={{{name!r}: (1, 80, None)}}",
             )
+        if isinstance(written, Fraction):
+            if not any(isinstance(size, Fraction) for size in sizes):
+                raise ShapeError(
+                    "the model has fixed the length of this input",
+                    given=f"inputs[{name!r}]='{written}*T', shape {tuple(map(int, sizes))}",
+                    fix=f"inputs={{{name!r}: {_text((*sizes[:-1], written))}}}",
+                )
+            sizes = tuple(written if isinstance(size, Fraction) else size for size in sizes)
         found[name] = sizes
     return found
+
+
+def with_multiple(
+    model: OnnxModel, inputs: Mapping[str, Sequence[Shape]], name: str, ratio: Fraction
+) -> str:
+    """Return what to write for ``inputs``, so that one of them is so many times as long as it was.
+
+    Parameters
+    ----------
+    model : OnnxModel
+    inputs : mapping of str to shapes
+        As they were, at two lengths.
+    name : str
+    ratio : Fraction
+    """
+    grown = {
+        each: [b - a for a, b in zip(*shapes[:2], strict=True)] for each, shapes in inputs.items()
+    }
+    least = min(max(growth) for growth in grown.values() if any(growth))
+    times = {each: Fraction(max(growth), least) for each, growth in grown.items()}
+    times[name] *= ratio
+    shortest = min(each for each in times.values() if each)
+    declared = declared_sizes(model, list(inputs))
+    texts = []
+    for each, shapes in inputs.items():
+        multiple = times[each] / shortest
+        sizes = tuple(
+            multiple if growth else size
+            for size, growth in zip(shapes[0], grown[each], strict=True)
+        )
+        said = declared.get(each, ())
+        is_open = any(isinstance(size, Fraction) for size in said)
+        if multiple.denominator > 1:
+            return ""
+        text = _text(sizes)
+        if said == sizes:
+            text = "None"
+        elif is_open and multiple:
+            text = f"'{multiple}*T'"
+        texts.append(f"{each!r}: {text}")
+    return f"inputs={{{', '.join(texts)}}}"
+
+
+def _text(sizes: Sizes) -> str:
+    """Return sizes as they are written in Python."""
+    words = [
+        str(size) if isinstance(size, int) else "None" if size == 1 else f"'{size}*T'"
+        for size in sizes
+    ]
+    return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
 
 
 def input_shapes(
@@ -277,7 +348,8 @@ def _filled(name: str, sizes: Sizes, lengths: Sequence[int]) -> tuple[Shape, ...
         raise ShapeError(
             "several sizes of an input are open, and one of them is time",
             given=f"{name}, {len(open_axes)} of {len(sizes)} sizes",
-            fix=f"inputs={{{name!r}: (1, 80, None)}}, None for the time alone",
+            expected="one open size, the time",
+            fix=f"inputs={{{name!r}: (1, 80, None)}}",
         )
     if not open_axes:
         fixed = tuple(int(each) for each in sizes)

@@ -7,6 +7,8 @@ length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -20,11 +22,11 @@ from upsim.errors import (
     TooLargeError,
     UpsimError,
 )
+from upsim.importers.onnx_budget import Budget, bytes_made
 from upsim.importers.onnx_evaluation import (
     evaluated_node,
     made_shapes,
     node_runner,
-    refuse_large,
 )
 from upsim.importers.onnx_model import (
     OWN_DOMAINS,
@@ -34,14 +36,19 @@ from upsim.importers.onnx_model import (
     refuse_other_counts,
     tensor_array,
 )
+from upsim.importers.onnx_part import with_multiple
 from upsim.importers.recording import Recording, Shape, Step
 from upsim.importers.wiring import unique
+from upsim.words.arguments import shown
 
 Array = NDArray[Any]
 Shapes = tuple[Shape, ...]
 
 #: Numbers of one value, at the few samples at which a model is followed.
-_LARGEST_VALUE = 2**26
+LARGEST_VALUE = 2**24
+
+#: What is said of a node that makes no sense in a way that no check has foreseen.
+UNREADABLE = "a node cannot be read"
 
 #: One array for each recorded length.
 Known = tuple[Array, ...]
@@ -73,6 +80,7 @@ class OnnxRecorder:
         self._shapes: dict[str, Shapes] = dict(inputs)
         self._known: dict[str, Known] = {}
         self._names: dict[str, int] = {}
+        self.budget = Budget(lambda: model.size)
         self._needed: list[int] = []
         self._used: set[str] = set()
         self._node: Any = None
@@ -90,6 +98,13 @@ class OnnxRecorder:
                 self._write(node)
             except UpsimError as error:
                 raise error.at(f"node {self.name!r} ({node.op_type})") from None
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # A file is untrusted: what no check has foreseen is an error in words, too.
+                raise FileFormatError(
+                    UNREADABLE,
+                    given=f"{type(error).__name__}: {shown(str(error))}",
+                    where=f"node {self.name!r} ({node.op_type})",
+                ) from error
         if output in self._known:
             raise NotPredictableError(
                 "the output is a constant of the model", given=output, fix="another output"
@@ -123,7 +138,9 @@ class OnnxRecorder:
         elif all(self.is_known(name) for name in reads) and node.op_type not in _RANDOM:
             self._fold(node)
         elif node.op_type in self.converters:
+            before = len(self.steps)
             self.converters[node.op_type](self, node)
+            self._add_run(node, before)
             rest = [name for name in self._used_outputs(node) if not self._is_there(name)]
             if rest:
                 self.opaque(node, "upsim has no formula for what else it makes", only=rest)
@@ -210,7 +227,14 @@ class OnnxRecorder:
 
     def numbers(self, name: str) -> list[list[int]]:
         """Return whole numbers, a list for each length."""
-        return [[int(each) for each in np.atleast_1d(array)] for array in self.known(name)]
+        arrays = [np.atleast_1d(array) for array in self.known(name)]
+        for array in arrays:
+            if array.ndim > 1 or array.dtype.kind not in "iu":
+                raise FileFormatError(
+                    "an argument must be a list of whole numbers",
+                    given=f"{shown(name)} of shape {array.shape} and type {array.dtype}",
+                )
+        return [[int(each) for each in array] for array in arrays]
 
     def operand(self, name: str) -> str | Array:
         """Return a tensor as a step reads it: a value's name, or an array."""
@@ -299,8 +323,38 @@ class OnnxRecorder:
                 self.shapes(read)[place] if isinstance(read, str) else np.shape(read)
                 for read in reads
             ]
-            shapes.append(_broadcast(each))
+            shapes.append(broadcast_shape(each, self.longer_input(reads)))
         self.step("elementwise", reads, made, tuple(shapes), function=function, **fields)
+
+    def longer_input(self, reads: Sequence[str | Array]) -> str:
+        """Return what to write for ``inputs`` where values are of different lengths.
+
+        The lengths of some values behave as a ratio, and the shorter one is made of one input.
+        """
+        otherwise = "length=, or the lengths that the inputs have"
+        values = [each for each in reads if isinstance(each, str) and each in self._shapes]
+        pairs = [(first, second) for first in values for second in values if first != second]
+        for short, long in pairs:
+            if self.rank(short) != self.rank(long) or self.count != _TWO:
+                continue
+            ratios = {
+                Fraction(more, less)
+                for place in self.places
+                for less, more in zip(
+                    self.shapes(short)[place], self.shapes(long)[place], strict=True
+                )
+                if less != more and self.shapes(short)[0] != self.shapes(short)[1]
+            }
+            fed = self._inputs_of(short)
+            if len(ratios) == 1 and len(fed) == 1 and (ratio := ratios.pop()) > 1:
+                return with_multiple(self.model, self.inputs, fed.pop(), ratio) or otherwise
+        return otherwise
+
+    def _inputs_of(self, value: str) -> set[str]:
+        """Return the inputs of which a value is made."""
+        numbers = needed_nodes(self.model, value, self.inputs)
+        read = {name for number in numbers for name in self.model.reads[number]} | {value}
+        return read & set(self.inputs)
 
     def movement(
         self,
@@ -310,7 +364,10 @@ class OnnxRecorder:
         shapes: Shapes | Sequence[Shapes],
         **fields: Any,
     ) -> None:
-        """Write down a movement."""
+        """Write down a movement: where each number comes from is kept in memory."""
+        each: Any = [shapes] if isinstance(made, str) else list(shapes)
+        count = sum(prod(shape) for found in each for shape in found)
+        self.budget.take(8 * count, "where each number comes from")
         self.step("movement", reads, made, shapes, function=function, **fields)
 
     def copy(self, read: str, made: str) -> None:
@@ -343,10 +400,10 @@ class OnnxRecorder:
                 node,
                 {name: self.known(name)[place] for name in fixed},
                 {name: self.shapes(name)[place] for name in reads},
+                self.budget,
             )
             for place in self.places
         ]
-        constants = {name: self.known(name)[0] for name in fixed}
         for made in self._used_outputs(node) if only is None else only:
             self.step(
                 "opaque",
@@ -355,8 +412,27 @@ class OnnxRecorder:
                 tuple(shapes[made] for shapes in each),
                 type=str(node.op_type),
                 reason=reason,
-                run=node_runner(self.model, node, constants, made),
+                run=self._runner(node, made),
             )
+
+    def _add_run(self, node: Any, first: int) -> None:
+        """Let a step that is a whole node be run, if no layer should say it."""
+        if len(self.steps) != first + 1 or self.steps[first].kind not in _MAY_BE_OPAQUE:
+            return
+        step = self.steps[first]
+        reads = [name for name in read_names(node) if not self.is_known(name)]
+        if step.makes == (node.output[0],) and list(dict.fromkeys(step.values)) == reads:
+            run = self._runner(node, node.output[0])
+            self.steps[first] = replace(step, fields={**step.fields, "run": run})
+
+    def _runner(self, node: Any, made: str) -> Callable[..., Array] | None:
+        """Return what runs a node; none where it reads what changes with the length."""
+        fixed = [name for name in read_names(node) if self.is_known(name)]
+        if any(
+            not _equal(each, self.known(name)[0]) for name in fixed for each in self.known(name)
+        ):
+            return None
+        return node_runner(self.model, node, {name: self.known(name)[0] for name in fixed}, made)
 
     # ------------------------------------------------------------------ folding
 
@@ -379,7 +455,7 @@ class OnnxRecorder:
             given = [None if each is None else each[place] for each in arrays]
             key = tuple(id(each) for each in given)
             if key not in same:
-                refuse_large(node, given)
+                self.budget.take(bytes_made(node, given), f"a constant that {node.op_type} makes")
                 same[key] = evaluated_node(self.model, node, given)
             made.append(same[key])
         for number, name in enumerate(node.output):
@@ -416,6 +492,9 @@ _KINDS = {
 
 #: The kind of each attribute that is read, by its name.
 _ATTRIBUTES = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+#: Kinds of steps that not every layer says.
+_MAY_BE_OPAQUE = ("convolution", "matmul", "normalisation", "reduce", "resize", "softmax")
 
 #: Nodes that make something else each time: they are never folded.
 _RANDOM = frozenset(
@@ -485,14 +564,19 @@ def _without_time(array: Array, others: Sequence[Array]) -> Array:
     return array
 
 
-def _broadcast(shapes: Sequence[Shape]) -> Shape:
+#: Lengths at which a model is followed that has not fixed its own.
+_TWO = 2
+
+
+def broadcast_shape(shapes: Sequence[Shape], fix: str = "") -> Shape:
+    """Return the shape of values of several shapes together."""
     try:
         return tuple(int(size) for size in np.broadcast_shapes(*shapes))
     except ValueError:
         raise ShapeError(
             "values of these shapes do not go together",
             given=" and ".join(map(str, shapes)),
-            fix="length=, or the lengths that the inputs have",
+            fix=fix,
         ) from None
 
 
@@ -503,11 +587,11 @@ def _checked(shapes: Shapes, value: str) -> Shapes:
             raise ShapeError(
                 "a value holds nothing", given=f"{value} of shape {shape}", fix="a longer length="
             )
-        if prod(shape) > _LARGEST_VALUE:
+        if prod(shape) > LARGEST_VALUE:
             raise TooLargeError(
                 "a value is too large to be followed",
                 given=f"{value} of shape {shape}",
-                expected=f"at most {_LARGEST_VALUE} numbers",
+                expected=f"at most {LARGEST_VALUE} numbers",
                 fix="a smaller length=",
             )
     return found

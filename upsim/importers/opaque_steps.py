@@ -49,7 +49,7 @@ def opaque_node(
         raise NotPredictableError(
             "a step makes one value of all samples of time",
             given=f"{step.fields.get('type', step.kind)}: {reason}",
-            fix="inputs= behind it",
+            fix="the part of the model behind it",
             where=step.name,
         )
     lengths = tuple(shape[axis] for shape in made)

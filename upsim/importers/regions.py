@@ -173,7 +173,7 @@ def channel_numbers(
                 "a constant changes with time",
                 given=f"shape {array.shape}",
                 expected="one number, or one a channel",
-                fix="inputs= behind this step",
+                fix="the part of the model behind this step",
             )
         array = first
     shape = [size if place != axis else 1 for place, size in enumerate(shapes[-1])]

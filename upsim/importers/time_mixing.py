@@ -27,7 +27,7 @@ _WHY = "it takes all samples of time together"
 
 
 def without_time_mixing(
-    recording: Recording, planned: Sequence[tuple[Step, set[str]]]
+    recording: Recording, planned: Sequence[tuple[Step, set[str]]], *, with_ends: bool = True
 ) -> list[Step]:
     """Return steps of which each makes a value with a time of its own, or none at all.
 
@@ -40,8 +40,11 @@ def without_time_mixing(
     recording : Recording
     planned : sequence of (step, values that it needs)
         In their order.
+    with_ends : bool, optional
+        Whether a few samples that are only moved beside the signal are left as they are.
     """
-    mixed = _mixed_values(recording, planned) - {recording.output}
+    ends = _padding_ends(recording, planned) if with_ends else set()
+    mixed = _mixed_values(recording, planned, ends) - {recording.output}
     ready = {made for step, _ in planned for made in step.makes} | set(recording.inputs)
     found: list[Step] = []
     for step, needs in planned:
@@ -55,10 +58,36 @@ def without_time_mixing(
     return found
 
 
-def _mixed_values(recording: Recording, planned: Sequence[tuple[Step, set[str]]]) -> set[str]:
-    """Return the values with several axes that grow, or with none though they depend on time."""
-    if len(recording.shapes) < 2:
-        return set()
+def _padding_ends(recording: Recording, planned: Sequence[tuple[Step, set[str]]]) -> set[str]:
+    """Return the values of a few samples of time that are moved to stand beside the signal.
+
+    A padding may be written so: ``cat([x[..., -2:], x, x[..., :2]], -1)``.  Only movements read
+    such a value, and each of them makes another such value, or one that grows as another value
+    that it reads does.
+    """
+    growing = _growing_axes(recording)
+    readers: dict[str, list[Step]] = {}
+    for step, needs in planned:
+        for value in needs:
+            readers.setdefault(value, []).append(step)
+    found: set[str] = set()
+    for step, _ in reversed(planned):
+        if step.kind != "movement" or any(growing[made] for made in step.makes):
+            continue
+        if all(
+            after.kind == "movement"
+            and (
+                found.issuperset(after.makes) or any(growing[value] == 1 for value in after.values)
+            )
+            for made in step.makes
+            for after in readers.get(made, ())
+        ):
+            found.update(step.makes)
+    return found - {recording.output}
+
+
+def _growing_axes(recording: Recording) -> dict[str, int]:
+    """Return how many axes of each value grow with the length; 2 where their number changes."""
     growing: dict[str, int] = {}
     for value, shape in recording.shapes[0].items():
         last = recording.shapes[-1][value]
@@ -67,6 +96,16 @@ def _mixed_values(recording: Recording, planned: Sequence[tuple[Step, set[str]]]
             if len(shape) == len(last)
             else 2
         )
+    return growing
+
+
+def _mixed_values(
+    recording: Recording, planned: Sequence[tuple[Step, set[str]]], ends: set[str]
+) -> set[str]:
+    """Return the values with several axes that grow, or with none though they depend on time."""
+    if len(recording.shapes) < 2:
+        return set()
+    growing = _growing_axes(recording)
     timed = {value for value, count in growing.items() if count}
     mixed: set[str] = set()
     for step, needs in planned:
@@ -74,7 +113,13 @@ def _mixed_values(recording: Recording, planned: Sequence[tuple[Step, set[str]]]
         mixed.update(
             made
             for made in step.makes
-            if growing[made] > 1 or (depends and not growing[made] and step.kind != "noise")
+            if growing[made] > 1
+            or (
+                depends
+                and not growing[made]
+                and step.kind != "noise"
+                and not (made in ends and needs.isdisjoint(mixed))
+            )
         )
     return mixed
 

@@ -13,7 +13,7 @@ from upsim.importers.torch_lengths import OtherOperationsError
 from upsim.importers.torch_recorder import Run
 from upsim.importers.views import time_axis
 from upsim.network.graph import Graph
-from upsim.neural.run import run_graph
+from upsim.neural.run import run_to_end
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def compare(graph: Graph, record: Recording, ran: Ran) -> None:
         given.append(_samples(ran.run.arrays[value], record, value))
     expected = _samples(ran.made, record, record.output)
     try:
-        made = run_graph(graph, given)[graph.end]
+        made = run_to_end(graph, given)
     except NotPredictableError as error:
         raise error.at("compared with the module") from None
     largest = max(float(np.max(np.abs(each), initial=0.0)) for each in (expected, made))

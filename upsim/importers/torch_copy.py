@@ -32,6 +32,7 @@ def checked_module(module: object) -> Any:
     torch = torch_package()
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     if isinstance(module, torch.nn.Module):
+        _refuse_frozen(torch, module)
         return module
     is_class = isinstance(module, type) and issubclass(module, torch.nn.Module)
     is_weights = isinstance(module, dict)
@@ -46,6 +47,21 @@ def checked_module(module: object) -> Any:
         if is_class
         else "",
     )
+
+
+def _refuse_frozen(torch: Any, module: Any) -> None:
+    """Refuse frozen code: its weights are constants in single precision, and torch cannot copy it.
+
+    Freezing takes the mode away: that is how it is known.
+    """
+    for path, each in module.named_modules():
+        if isinstance(each, torch.jit.ScriptModule) and not hasattr(each, "training"):
+            raise ArgumentError(
+                "a frozen module cannot be read: its weights are constants of its code",
+                given=path or "the whole module",
+                expected="a module of Python, or a scripted, traced or loaded one",
+                fix="the module before torch.jit.freeze",
+            )
 
 
 def double_copy(module: Any) -> Any:
@@ -68,8 +84,9 @@ def double_copy(module: Any) -> Any:
             )
         memo[id(tensor)] = _double(torch, tensor)
     try:
-        made = copy.deepcopy(module, memo).eval()
-        made = made.to(device="cpu").double()
+        with torch.no_grad():  # scripted modules are copied by operations
+            made = copy.deepcopy(module, memo).eval()
+            made = made.to(device="cpu").double()
     except UpsimError:
         raise
     except Exception as error:

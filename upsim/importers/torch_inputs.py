@@ -12,6 +12,7 @@ import numpy as np
 
 from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
 from upsim.importers.recording import Shape
+from upsim.importers.torch_copy import torch_package
 from upsim.words.arguments import near_names, refuse_beyond_memory, shown, whole_number
 
 
@@ -152,5 +153,19 @@ def opaque_paths(module: Any, given: object) -> tuple[str, ...]:
                 given=repr(each),
                 expected="a path as module.named_modules() gives it",
                 fix=near_names(each, known),
+            )
+        scripted = [
+            path
+            for path, part in module.named_modules()
+            if each.startswith(f"{path}." if path else "")
+            and path != each
+            and isinstance(part, torch_package().jit.ScriptModule)
+        ]
+        if scripted:
+            raise ArgumentError(
+                "a part of a scripted module cannot be one node",
+                given=repr(each),
+                expected="a part of a module of Python",
+                fix=f"opaque=[{scripted[0]!r}]" if scripted[0] else "the module before scripting",
             )
     return tuple(listed)

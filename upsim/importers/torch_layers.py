@@ -340,7 +340,7 @@ _RESIZES = {
 
 def _resize(recorder: Recorder, operation: Operation) -> _Made:
     """One axis made longer or shorter; axes beside it become channels."""
-    mode, coordinates, rounding = _RESIZES[operation.name.rstrip("a")[:-2]]
+    mode, coordinates, rounding = _RESIZES[operation.name.removesuffix("_aa")[:-2]]
     read: Operand = recorder.read(operation["self" if "self" in operation.given else "input"])
     shape, made = recorder.shape_of(read), operation.shape
     names = ("scales",) if len(shape) == 3 else ("scales_d", "scales_h", "scales_w")

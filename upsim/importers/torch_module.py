@@ -26,7 +26,14 @@ from upsim.importers.torch_copy import checked_module, double_copy, torch_packag
 from upsim.importers.torch_inputs import Given, given_inputs, opaque_paths, parameter_names
 from upsim.importers.torch_lengths import LengthConstantError, OtherOperationsError, joined
 from upsim.importers.torch_opaque import leaves, opaque_modules, opaque_operation, wrapped
-from upsim.importers.torch_recorder import Recorder, Rules, Run, recording
+from upsim.importers.torch_recorder import (
+    ForwardError,
+    Recorder,
+    Rules,
+    Run,
+    forward_errors,
+    recording,
+)
 from upsim.importers.views import time_axis
 from upsim.network.graph import Graph
 from upsim.words.arguments import shown
@@ -37,6 +44,9 @@ _RULES = Rules(
     torch_noise.RULES,
     opaque_operation,
 )
+
+#: The levels of input at which the graph is compared, beside 1: near zero and far from it.
+_LEVELS = (1e-3, 30.0)
 
 #: Attempts at a second length before the module is refused.
 _ATTEMPTS = 24
@@ -124,6 +134,8 @@ class _Copied:
         self.module = double_copy(module)
         self.names = parameter_names(module)
         self.opaque = tuple(opaque)
+        #: A note on which of several outputs is the graph's.
+        self.taken: tuple[str, ...] = ()
         self.kept = {
             tensor.untyped_storage()._cdata: f"{path!r}"
             for path, tensor in (*self.module.named_parameters(), *self.module.named_buffers())
@@ -131,8 +143,13 @@ class _Copied:
 
     # ------------------------------------------------------------------ one run
 
-    def _tensors(self, axes: _Axes, length: int | None, seed: int = 0) -> dict[str, Any]:
-        """Return the arguments of forward, time as long as a length of the first input asks."""
+    def _tensors(
+        self, axes: _Axes, length: int | None, seed: int = 0, level: float = 1.0
+    ) -> dict[str, Any]:
+        """Return the arguments of forward, time as long as a length of the first input asks.
+
+        ``level`` is the root mean square of the signals that are drawn.
+        """
         source = np.random.default_rng(seed)
         found: dict[str, Any] = {}
         for each in self.given:
@@ -143,7 +160,7 @@ class _Copied:
             if axis is not None and length is not None:
                 shape[axis] = shape[axis] * length // self._length(axes)
             if each.value is None:
-                found[each.name] = self.torch.tensor(source.standard_normal(shape))
+                found[each.name] = self.torch.tensor(level * source.standard_normal(shape))
             elif tuple(shape) == each.shape:
                 found[each.name] = each.value.clone()
             else:
@@ -165,22 +182,28 @@ class _Copied:
         one, other = (self.plain(axes, length, seed).made for seed in range(2))
         return not np.array_equal(one, other)
 
-    def plain(self, axes: _Axes, length: int, seed: int = 0) -> Ran:
+    def plain(self, axes: _Axes, length: int, seed: int = 0, level: float = 1.0) -> Ran:
         """Return one run of the module of which only inputs and output are kept."""
         recorder = Recorder(self.torch, _RULES, self.kept, None)
         recorder.is_asleep = True
-        tensors = self._tensors(axes, length, seed)
+        tensors = self._tensors(axes, length, seed, level)
         arrays = {
             each.name: tensors[each.name].numpy().copy() for each in self.given if each.is_signal
         }
         with recording(recorder):
-            made = self._chosen(self._called(tensors))
+            made = self._chosen(self._called(recorder, tensors))
         return Ran(Run(arrays=arrays), "", np.array(made.numpy(), dtype=np.float64))
 
-    def run(self, axes: _Axes, length: int | None = None, before: Run | None = None) -> Ran:
+    def run(
+        self,
+        axes: _Axes,
+        length: int | None = None,
+        before: Run | None = None,
+        level: float = 1.0,
+    ) -> Ran:
         """Return one run of the module, written down."""
         recorder = Recorder(self.torch, _RULES, self.kept, before)
-        tensors = self._tensors(axes, length)
+        tensors = self._tensors(axes, length, level=level)
         for each in self.given:
             if each.is_signal and axes.get(each.name, 0) is not None:
                 tensor = tensors[each.name]
@@ -188,7 +211,7 @@ class _Copied:
                 recorder.run.shapes[each.name] = tuple(tensor.shape)
                 recorder.run.arrays[each.name] = tensor.numpy().copy()
         with self._watched(recorder), recording(recorder):
-            made = self._called(tensors)
+            made = self._called(recorder, tensors)
             chosen = self._chosen(made)
             is_value = recorder.is_value(chosen)
             value = recorder.read(chosen) if is_value else None
@@ -207,7 +230,18 @@ class _Copied:
             )
         return Ran(recorder.run, value, np.array(chosen.detach().numpy(), dtype=np.float64))
 
-    def _called(self, tensors: Mapping[str, Any]) -> Any:
+    def _called(self, recorder: Recorder, tensors: Mapping[str, Any]) -> Any:
+        """Return what forward makes of tensors; its errors are those of the module."""
+        is_scripted = any(
+            isinstance(each, self.torch.jit.ScriptModule) for each in self.module.modules()
+        )
+        fix = "input= as the module takes it"
+        if is_scripted:
+            fix += ", or the module before it was scripted: its constants may be in float32"
+        with forward_errors(recorder, fix):
+            return self._forward(tensors)
+
+    def _forward(self, tensors: Mapping[str, Any]) -> Any:
         names = [each.name for each in self.given]
         known_by_name = self.names[: len(names)]
         further = [f"input{number + 1}" for number in range(len(known_by_name), len(names))]
@@ -228,9 +262,14 @@ class _Copied:
                 own = vars(each).get("forward")
                 object.__setattr__(each, "forward", wrapped(recorder, each, why))
                 stack.callback(_restore, each, own)
-                del path
+                if isinstance(each, self.torch.jit.ScriptModule):
+                    self._place(recorder, path, each, stack)
             for path, each in self.module.named_modules():
                 if not path:
+                    continue
+                if isinstance(each, self.torch.jit.ScriptModule):
+                    if path not in chosen:
+                        self._place(recorder, path, each, stack)
                     continue
                 before = each.register_forward_pre_hook(
                     lambda _module, _args, path=path: recorder.enter(path), prepend=True
@@ -239,6 +278,19 @@ class _Copied:
                 stack.callback(before.remove)
                 stack.callback(after.remove)
             yield
+
+    def _place(self, recorder: Recorder, path: str, module: Any, stack: ExitStack) -> None:
+        """Note the calls of a scripted module, which takes no hooks; its parts call no Python."""
+        own, forward = vars(module).get("forward"), module.forward
+
+        def placed(*args: Any, **kwargs: Any) -> Any:
+            recorder.enter(path)
+            made = forward(*args, **kwargs)
+            recorder.leave()
+            return made
+
+        object.__setattr__(module, "forward", placed)
+        stack.callback(_restore, module, own)
 
     def _chosen(self, made: Any) -> Any:
         """Return the tensor that is the output."""
@@ -254,6 +306,12 @@ class _Copied:
                 )
                 listed = leaves(torch, held)
                 found = listed[0] if listed else None
+                if len(listed) > 1:
+                    note = (
+                        f"forward returns {len(listed)} tensors in a {type(made).__name__}; the "
+                        "graph makes the first one, and output= chooses another"
+                    )
+                    self.taken = (note,)
         elif isinstance(wanted, int) and isinstance(made, list | tuple):
             found = made[wanted] if -len(made) <= wanted < len(made) else None
         elif isinstance(wanted, str):
@@ -386,24 +444,42 @@ class _Copied:
             compare(graph, record, each)
         has_noise = any(step.kind == "noise" for step in record.steps)
         length, more = lengths
+
+        def further(other: int, level: float = 1.0) -> Ran:
+            if has_noise:
+                return self.run(axes, other, first.run, level)
+            return self.plain(axes, other, level=level)
+
+        for level in _LEVELS:
+            made = further(length, level)
+            if np.all(np.isfinite(made.made)):
+                try:
+                    compare(graph, record, made)
+                except NotPredictableError as error:
+                    raise error.at(f"an input of RMS {level:g}") from None
+        compared = [length, length + more]
+        notes = [*graph.notes]
         for other in dict.fromkeys((length + 2 * more, length + 1, length + 2 * more + 1)):
             if other == length + more or not self._fits(axes, other):
                 continue
             try:
-                further = self.run(axes, other, first.run) if has_noise else self.plain(axes, other)
-            except ArgumentError:
+                made = further(other)
+            except ForwardError:
                 continue  # a length that the module does not take
             try:
-                compare(graph, record, further)
+                compare(graph, record, made)
             except (NotPredictableError, ShapeError):
                 if (other - length) % more == 0 or not _strides(first.run):
                     raise
-                note = (
+                notes.append(
                     f"right for {length} and every {more} samples more; at other lengths the "
                     "module pads or cuts in a way that the graph does not"
                 )
-                return graph.replace(notes=[*graph.notes, note])
-        return graph
+                break
+            compared.append(other)
+        known = ", ".join(map(str, sorted(compared)))
+        notes.append(f"compared with the module for inputs of {known} samples")
+        return graph.replace(notes=[*notes, *self.taken])
 
     def _refuse_unlikely(self, axes: _Axes, record: Recording) -> None:
         """Refuse another axis than the last as time where no weight shows that this is channels."""
@@ -429,7 +505,7 @@ class _Copied:
             self.module.train(mode)
             try:
                 made.append(self.plain(axes, self._length(axes)).made)
-            except ArgumentError:
+            except ForwardError:
                 made.append(None)
         self.module.eval()
         one, other = made

@@ -202,17 +202,16 @@ def wrapped(recorder: Recorder, module: Any, why: str) -> Callable[..., Any]:
             return original(*args, **kwargs)
         with recorder.asleep():
             made = original(*args, **kwargs)
-        tensors = leaves(torch, made)
-        if not tensors:
-            raise NotPredictableError(
-                "a module that is one node returns no tensor",
-                given=shown(made),
-                where=recorder.where,
-            )
-        found = opaque_call(recorder, original, args, kwargs, tensors, (kind, why))
-        for tensor, value in zip(tensors, found, strict=True):
-            if value is not None:
-                recorder.values.bind(tensor, value)
+        with recorder.own_errors():
+            tensors = leaves(torch, made)
+            if not tensors:
+                raise NotPredictableError(
+                    "a module that is one node returns no tensor", given=shown(made)
+                )
+            found = opaque_call(recorder, original, args, kwargs, tensors, (kind, why))
+            for tensor, value in zip(tensors, found, strict=True):
+                if value is not None:
+                    recorder.values.bind(tensor, value)
         return made
 
     return forward

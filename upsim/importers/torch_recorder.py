@@ -21,6 +21,10 @@ from upsim.importers.torch_values import Operand, Values
 from upsim.words.arguments import shown
 
 
+class ForwardError(ArgumentError):
+    """The module raises an error in its forward."""
+
+
 @dataclass
 class Trace:
     """One operation of a run.
@@ -131,8 +135,13 @@ class Recorder:
         self.places: list[tuple[str, int]] = [("", 0)]
         self._calls: dict[str, int] = {}
         self._before_write: dict[int, Operand] = {}
-        self.failure: UpsimError | None = None
+        self.failure: Exception | None = None
+        self._foreign: Exception | None = None
         self.is_asleep = False
+
+    def finish(self) -> None:
+        """Let go of the tensors, so that they are freed at once; what is written down stays."""
+        del self.values
 
     # ------------------------------------------------------------------ places
 
@@ -160,6 +169,33 @@ class Recorder:
             yield
         finally:
             self.is_asleep = False
+
+    # ------------------------------------------------------------------ errors
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Keep an error of the recorder's own apart from those of the module's forward.
+
+        Scripted code turns an error into one of its own, and a forward may catch it.
+        """
+        try:
+            yield
+        except UpsimError as error:
+            placed = error if error.where else error.at(self.where)
+            self.failure = self.failure or placed
+            raise placed from None
+        except Exception as error:
+            if error is not self._foreign:
+                self.failure = self.failure or error
+            raise
+
+    def _by_torch(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run an operation of torch, whose error is that of the module which called it."""
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            self._foreign = error
+            raise
 
     # ------------------------------------------------------------------ writing
 
@@ -238,14 +274,14 @@ class Recorder:
         """Run one operation and write down what it is."""
         args, kwargs = self._in_double(function, args, kwargs)
         if self.is_asleep:
-            return function(*args, **kwargs)
+            return self._by_torch(function, args, kwargs)
         tensors = list(self._tensors((args, kwargs)))
         is_known = any(map(self.values.is_known, tensors))
         operation = Operation(function, args, kwargs, ())
         is_random = self.torch.Tag.nondeterministic_seeded in function.tags
         is_fresh = operation.name in _UNFILLED or operation.name in _FILLED
         if (is_fresh or not is_known) and not is_random:
-            made = function(*args, **kwargs)
+            made = self._by_torch(function, args, kwargs)
             if operation.name in _UNFILLED:
                 for each in self._tensors(made):
                     each.zero_()
@@ -273,7 +309,7 @@ class Recorder:
             for name in written:
                 self.values.hold(operation[name])
         try:
-            made = function(*args, **kwargs)
+            made = self._by_torch(function, args, kwargs)
             operation.made = list(self._tensors(made))
             if any(each.is_complex() for each in operation.made):
                 raise complex_refusal(self.where, operation.name)
@@ -397,13 +433,8 @@ def _mode_class() -> Any:
         def __torch_dispatch__(
             self, function: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            try:
+            with self.recorder.own_errors():
                 return self.recorder.dispatch(function, args, kwargs or {})
-            except UpsimError as error:
-                placed = error if error.where else error.at(self.recorder.where)
-                # Scripted code turns an error into one of its own.
-                self.recorder.failure = self.recorder.failure or placed
-                raise placed from None
 
     return Mode
 
@@ -421,16 +452,24 @@ def recording(recorder: Recorder) -> Iterator[None]:
                 yield
         if recorder.failure is not None:
             raise recorder.failure
+    finally:
+        torch.set_default_dtype(precision)
+        recorder.finish()
+
+
+@contextmanager
+def forward_errors(recorder: Recorder, fix: str) -> Iterator[None]:
+    """Say of an error that it is one of the module's forward, unless it is the recorder's own."""
+    try:
+        yield
     except UpsimError:
         raise
     except Exception as error:
         if recorder.failure is not None:
             raise recorder.failure from None
-        raise ArgumentError(
+        raise ForwardError(
             "the module raises an error in its forward",
             given=f"{type(error).__name__}: {shown(str(error))}",
-            fix="input= as the module takes it",
+            fix=fix,
             where=recorder.where,
         ) from error
-    finally:
-        torch.set_default_dtype(precision)

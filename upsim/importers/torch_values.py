@@ -6,6 +6,7 @@ that was named before the last write is read again from what the storage holds s
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,10 +53,8 @@ class Geometry(NamedTuple):
 class _Storage:
     """What a storage holds: the first tensor that was named in it, and the writes since."""
 
-    def __init__(self, torch: Any, storage: Any, width: int) -> None:
-        # A weak reference keeps the address from being given to another storage.
-        self.reference = torch.multiprocessing.reductions.StorageWeakRef(storage)
-        self.count = storage.nbytes() // width
+    def __init__(self, count: int, reference: Any) -> None:
+        self.count, self.reference = count, reference
         self.writes: list[tuple[Operand, Geometry]] = []
         self.version = 0
 
@@ -100,7 +99,10 @@ class Values:
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self._storages:
-            self._storages[key] = _Storage(self._torch, storage, tensor.element_size())
+            # The address is another storage's once this one is gone.
+            reference = weakref.ref(storage, lambda _: self._storages.pop(key, None))
+            count = storage.nbytes() // tensor.element_size()
+            self._storages[key] = _Storage(count, reference)
         return self._storages[key]
 
     def _written(self, tensor: Any) -> _Storage | None:

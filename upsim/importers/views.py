@@ -8,7 +8,6 @@ movements cost nothing until somebody needs what they made as a value of its own
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -50,7 +49,7 @@ def time_axis(shapes: Sequence[Shape]) -> int | None:
             "two axes of a value grow with the length, so neither is time alone",
             given=" and ".join(map(str, shapes)),
             expected="one axis of time, as every step but attention has it",
-            fix="inputs= behind it",
+            fix="the part of the model behind it",
         )
     return growing[0] if growing else None
 
@@ -116,6 +115,7 @@ class View:
         self.may_be_fixed = may_be_fixed
         self._make, self._origin = places, origin
         self._settled: View | None = None
+        self._places: tuple[Places, ...] | None = None
         self.depth: int = 0 if origin is None else 1 + max(each.depth for each in origin.views)
         if self.depth >= _DEEPEST:
             # No chain of movements is followed through more calls than that.
@@ -127,15 +127,25 @@ class View:
         """Whether nothing has moved: channels and time as the graph has them."""
         return self._make is None
 
-    @cached_property
+    @property
     def places(self) -> tuple[Places, ...]:
         """The sample number of each number of the tensor."""
-        if self._make is not None:
-            return self._make()
-        return tuple(
-            _plain_places(shape, self.axis, length)
-            for shape, length in zip(self.shapes, self.base.lengths, strict=True)
-        )
+        if self._make is None:
+            return tuple(
+                _plain_places(shape, self.axis, length)
+                for shape, length in zip(self.shapes, self.base.lengths, strict=True)
+            )
+        if self._places is None:
+            self._places = self._make()
+        return self._places
+
+    def _forget(self) -> None:
+        """Give the memory of the places back, also of those on the way here."""
+        view: View | None = self
+        while view is not None:
+            view._places = None
+            views = [] if view._origin is None else view._origin.views
+            view = views[0] if len(views) == 1 else None
 
     def moved(self, step: Step, shapes: Sequence[Shapes]) -> list[View]:
         """Return the views of what a movement of this value alone makes."""
@@ -178,6 +188,7 @@ class View:
                 raise
             made = self._step_by_step(wiring, axis, name)
         self._settled = View(made, self.shapes, axis)
+        self._forget()
         return made
 
     @property
@@ -219,7 +230,8 @@ def _still_layers(flat: Sequence[Places], channels: int) -> list[Layer]:
     numbers = flat[-1][:, 0]
     if any(np.any(places != numbers[:, None]) for places in flat) or np.any(numbers < 0):
         raise NotPredictableError(
-            "a value without time is laid out along time", fix="inputs= behind this step"
+            "a value without time is laid out along time",
+            fix="the part of the model behind this step",
         )
     if np.array_equal(numbers, np.arange(channels)):
         return []
@@ -364,6 +376,8 @@ def _moved(step: Step, reads: Sequence[View | Held], shapes: Sequence[Shapes]) -
     done: list[list[Places]] = []
 
     def places_of(each: int) -> tuple[Places, ...]:
+        if len(shapes) == 1:
+            return tuple(made(length, 0)[0] for length in range(len(base.lengths)))
         if not done:
             done.extend(made(length, 0) for length in range(len(base.lengths)))
         return tuple(found[each] for found in done)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from upsim.errors import ShapeError, UpsimError
 from upsim.layers.base import Layer
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Input
+from upsim.network.graph import Graph
+from upsim.network.node import Input
 from upsim.network.signal import Signal
 
 

@@ -15,6 +15,7 @@ from upsim.layers.activations import (
     Softplus,
     Tanh,
 )
+from upsim.layers.antialiasing import antiderivative, oversampled
 from upsim.layers.base import Activation, Branch, Layer, LinearLayer, Normalisation, Unmodelled
 from upsim.layers.branches import Parallel, Residual
 from upsim.layers.channels import Scale, Select
@@ -167,5 +168,7 @@ __all__ = [
     "WeightNorm",
     "WeightedLayer",
     "WindowedSinc",
+    "antiderivative",
+    "oversampled",
     "recognised",
 ]

@@ -341,8 +341,11 @@ class Activation(Layer):
         return self.pointwise.moments(mean, deviation, order=order)
 
     def passing(self, samples: Array) -> Array:
-        """Return the part of the input that passes through: all of it, save for gates."""
-        return samples
+        """Return the part of the input that passes through: the first of the values that it reads.
+
+        The others, as what opens a gate, decide how much.
+        """
+        return samples[..., : samples.shape[-2] // self.values_read, :]
 
 
 class Normalisation(Layer):

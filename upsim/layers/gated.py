@@ -102,10 +102,6 @@ class Gated(Activation):
         opened = opening.function(samples[..., half:, :])
         return carrier.function(samples[..., :half, :]) * opened
 
-    def passing(self, samples: Array) -> Array:
-        """Return the half that passes; the other half opens and closes the gate."""
-        return samples[..., : samples.shape[-2] // 2, :]
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)

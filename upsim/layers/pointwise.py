@@ -118,10 +118,6 @@ class Pointwise(Activation):
         """Return the numbers of the vectors: a single number is a constant of the network."""
         return sum(each.size for each in self.vectors)
 
-    def passing(self, samples: Array) -> Array:
-        """Return the first value."""
-        return samples[..., : samples.shape[-2] // self.values, :]
-
     def at_rest(self, channels: int) -> Array:
         """Return what becomes of silence; 0 where that is not finite."""
         with np.errstate(all="ignore"):

@@ -16,7 +16,8 @@ from upsim.measuring.plan import Plan, bands
 from upsim.measuring.seam import Seam
 from upsim.measuring.sums import NodeSums, OutputSums, Seen, Sums, fetched
 from upsim.network.draws import Draws
-from upsim.network.graph import Node, walk
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.neural.backends import Backend
 from upsim.theory.moments import DeterministicMoments
 from upsim.verification.witness import LONGEST, TURNS, Circle

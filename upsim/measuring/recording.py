@@ -19,8 +19,10 @@ from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Unmodelled
 from upsim.measuring.sums import Seen, fetched
 from upsim.network.draws import Draws
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
 from upsim.network.signals import Signal
+from upsim.network.walk import walk
 from upsim.neural.backends import Backend
 from upsim.operators.repeating import Repeating
 from upsim.theory.lines.explained import MeanPeriods, explained, lines_fed

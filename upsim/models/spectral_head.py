@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import Concatenate, Conv, InverseSTFT, Opaque
+from upsim.layers import Concatenate, Conv, InverseSTFT, Pointwise
 from upsim.models.chain import Branches, Link, Named
 
 Array = NDArray[np.float64]
-
-_REASON = "a product of an exponential and a cosine or sine"
 
 #: The largest magnitude of published heads.
 LARGEST_MAGNITUDE = 100.0
@@ -36,17 +32,21 @@ def spectral_head(
     most : float, optional
         ``M``, if magnitudes are bounded.
     """
-    bins = transform.n_fft // 2 + 1
 
-    def part(name: str, function: Callable[[Array], Array]) -> Link:
-        def run(samples: Array) -> Array:
-            logarithm, phase = np.split(samples, 2)
-            magnitude = np.exp(logarithm) if most is None else np.minimum(np.exp(logarithm), most)
-            return magnitude * function(np.sin(phase) if has_sine else phase)
+    def part(name: str, function: str) -> Link:
+        # x0 and x1 are the halves of the channels: the logarithm of the magnitude and the phase.
+        steps: list[tuple[object, ...]] = [("exp", "x0")]
+        if most is not None:
+            steps.append(("minimum", "s0", most))
+        magnitude, phase = f"s{len(steps) - 1}", "x1"
+        if has_sine:
+            steps.append(("sin", "x1"))
+            phase = f"s{len(steps) - 1}"
+        steps.append((function, phase))
+        steps.append(("multiply", magnitude, f"s{len(steps) - 1}"))
+        return Named(name, Pointwise(steps))
 
-        return Named(name, Opaque(name, bins, run=run, reason=_REASON))
-
-    halves = (part("real", np.cos),), (part("imaginary", np.sin),)
+    halves = (part("real", "cos"),), (part("imaginary", "sin"),)
     return [Branches("spectrum", Concatenate(), halves), Named("istft", transform)]
 
 

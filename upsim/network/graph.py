@@ -1,148 +1,49 @@
-"""A network: named nodes in single-assignment order, and the one walk over them.
+"""A network: named nodes in single-assignment order.
 
 Every node reads values that exist and makes one new value, which bears the node's name.  A value
 may be read by several nodes: that is how skips cross and parts share.  Everything that goes through
-a network (rates, channels, lengths, moments, the neural run, files) is a rule for :func:`walk`.
+a network (rates, channels, lengths, moments, the neural run, files) is a rule for
+:func:`upsim.network.walk.walk`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
-from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError, UpsimError
-from upsim.layers.base import Branch, Layer, LinearLayer
-from upsim.layers.branches import finite_list, refuse_deep_nesting
-from upsim.layers.merging import MERGINGS, Merging, lowering
-from upsim.network.signal import Signal
+from upsim.errors import ArgumentError, ArgumentTypeError, ShapeError, UpsimError
+from upsim.layers.base import Layer, LinearLayer
+from upsim.layers.branches import refuse_deep_nesting
+from upsim.network.lowering import Lowering
+from upsim.network.node import (
+    Input,
+    Node,
+    Part,
+    checked_inputs,
+    checked_name,
+    checked_notes,
+    checked_parts,
+    spoken,
+    unknown_node,
+    value_of,
+)
+from upsim.network.walk import walk, walk_back
 from upsim.operators import Operator
 from upsim.words.arguments import (
     LARGEST_LENGTH,
     LARGEST_SEED,
-    near_names,
     plain_text,
     shown,
     whole_number,
 )
-from upsim.words.progress import Progress, silent
-from upsim.words.units import format_hertz, positive_rate
+from upsim.words.units import format_hertz, positive_rate, rate_text
 
 Value = TypeVar("Value")
-
-#: A rule for the walk: the node and the values that it reads give the value that it makes.
-Rule = Callable[["Node", Sequence[Value]], Value]
-
-
-class Part(NamedTuple):
-    """One node as it was given: its name, what it does, the names of the values that it reads."""
-
-    name: str
-    layer: Layer
-    reads: tuple[str, ...]
-
-
-@dataclass(frozen=True, repr=False)
-class Input:
-    """An input of a graph: its name and its channels.  Its rate follows from the graph.
-
-    Parameters
-    ----------
-    name : str
-    channels : int
-    signal : Signal, optional
-        What the network itself feeds there, as noise inside a decoder; nobody needs to give it.
-        Another one that is given for this input by name takes its place.
-
-    Examples
-    --------
-    >>> from upsim.network.signals import WhiteNoise
-    >>> Input("noise", 1, WhiteNoise(0.01))
-    Input('noise', 1, WhiteNoise(power=0.01))
-    """
-
-    name: str
-    channels: int
-    signal: Signal | None = None
-
-    def __post_init__(self) -> None:
-        name = checked_name(self.name)
-        object.__setattr__(self, "channels", whole_number(self.channels, f"channels of {name!r}"))
-        if self.signal is not None and not isinstance(self.signal, Signal):
-            raise ArgumentTypeError(
-                "the signal of an input must be an upsim signal",
-                given=f"{shown(self.signal)} for {name!r}",
-                expected="Silence, Constant, WhiteNoise, Sine, Density, Recorded, or None",
-                fix=f"upsim.Input({name!r}, {self.channels}, upsim.WhiteNoise(1.0))",
-            )
-
-    def __repr__(self) -> str:
-        own = "" if self.signal is None else f", {self.signal!r}"
-        return f"Input({self.name!r}, {self.channels}{own})"
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One layer, or one merging, in the order in which a network is run.
-
-    Values are numbered in single-assignment order: the inputs first, then one for each node.
-
-    Parameters
-    ----------
-    name : str
-        Unique.  A layer of a stack without a name of its own bears its number, "3"; the second
-        layer of the first branch of layer 3 is "3.1.2".
-    layer : Layer
-        What the node does; a :class:`~upsim.layers.merging.Merging` reads several values.
-    inputs : tuple of int
-        The values that it reads.
-    output : int
-        The value that it makes.
-    place : int
-        The number of the given part that it belongs to, counted from 1.
-    kind : str
-        What it was given as, where ``layer`` is only the last of what that is made of: "product".
-    """
-
-    name: str
-    layer: Layer
-    inputs: tuple[int, ...]
-    output: int
-    place: int
-    kind: str = ""
-
-    @cached_property
-    def title(self) -> str:
-        """The name with what the node does: ``layer 3.1.2 (Conv)`` or ``up1 (TransposedConv)``."""
-        return f"{spoken(self.name)} ({self.kind or _kind_of(self.layer)})"
-
-    @property
-    def merging(self) -> str:
-        """How several values are merged: "sum", "mean", "concatenate"; "" for a layer."""
-        return self.layer.how if isinstance(self.layer, Merging) else ""
-
-
-def _kind_of(layer: Layer) -> str:
-    return layer.how if isinstance(layer, Merging) else layer.called
-
-
-def spoken(name: str) -> str:
-    """Return a node's name as sentences say it: a number is called a layer.
-
-    Its kind in brackets may follow.
-
-    Examples
-    --------
-    >>> spoken("3.1"), spoken("up1"), spoken("3 (Conv)")
-    ('layer 3.1', 'up1', 'layer 3 (Conv)')
-    """
-    number = name.partition(" ")[0].replace(".", "")
-    return f"layer {name}" if number.isdigit() else name
 
 
 class Graph:
@@ -200,10 +101,10 @@ class Graph:
         name: str = "",
         notes: Sequence[str] = (),
     ) -> None:
-        parts = _checked_parts(nodes)
+        parts = checked_parts(nodes)
         self._fill(
             parts,
-            _checked_inputs(inputs),
+            checked_inputs(inputs),
             sample_rate,
             parts[-1].name if output is None else checked_name(output),
             name,
@@ -228,7 +129,7 @@ class Graph:
             sample_rate=positive_rate(sample_rate),
             output=output,
             name=name,
-            notes=_checked_notes(notes),
+            notes=checked_notes(notes),
         )
         _refuse_unread(self)
         _ = self.value_channels, self.value_rates
@@ -271,9 +172,9 @@ class Graph:
     def _lowered(self) -> tuple[tuple[Node, ...], tuple[int, ...]]:
         """The nodes, and the channels of each value."""
         values = {each.name: number for number, each in enumerate(self.inputs)}
-        made = _Lowering(self)
+        made = Lowering(self.inputs, self.named)
         for place, part in enumerate(self.parts, 1):
-            reads = tuple(_value_of(values, name, part) for name in part.reads)
+            reads = tuple(value_of(values, name, part) for name in part.reads)
             values[part.name] = made.append(part, reads, place)
         return tuple(made.nodes), tuple(made.channels)
 
@@ -301,7 +202,7 @@ class Graph:
         """Return the node of a name, or say which names there are."""
         found = self._by_name.get(checked_name(name))
         if found is None:
-            raise _unknown_node(name, list(self._by_name))
+            raise unknown_node(name, list(self._by_name))
         return found
 
     @cached_property
@@ -314,7 +215,7 @@ class Graph:
             for place, part in enumerate(self.parts, 1):
                 if part.name == where:
                     return place
-            raise _unknown_node(where, [part.name for part in self.parts])
+            raise unknown_node(where, [part.name for part in self.parts])
         place = whole_number(where, "count")
         if place > len(self.parts):
             what = f"{self._unit}s"
@@ -632,72 +533,6 @@ class Graph:
         )
 
 
-def walk(
-    graph: Graph,
-    starts: Sequence[Value],
-    rule: Rule[Value],
-    progress: Progress = silent,
-    forget: Value | None = None,
-) -> list[Value]:
-    """Return every value of a graph: the given inputs, then what ``rule`` makes at each node.
-
-    The order of nodes has this one owner.  An error that a rule raises is given the node's place.
-
-    Parameters
-    ----------
-    graph : Graph
-    starts : sequence
-        One for each input.
-    rule : callable
-        ``rule(node, values that it reads)`` returns the value that the node makes.
-    progress : callable, optional
-        Called with the part that is done and the node that comes next.
-    forget : optional
-        What takes the place of a value once its last reader has run, so that its memory is free;
-        the output stays.
-    """
-    values = list(starts)
-    count = len(graph.nodes)
-    for number, node in enumerate(graph.nodes):
-        progress(number / count, node.title)
-        try:
-            values.append(rule(node, [values[value] for value in node.inputs]))
-        except UpsimError as error:
-            with graph.placed(node):
-                raise error from None
-        if forget is not None:
-            for value in node.inputs:
-                if graph.readers[value][-1] == number and value != graph.end:
-                    values[value] = forget
-    return values
-
-
-def walk_back(
-    graph: Graph,
-    at_output: Value,
-    rule: Callable[[Node, Value], Sequence[Value | None]],
-    add: Callable[[Value, Value], Value],
-) -> list[Value | None]:
-    """Return what each value is worth to the output: from the output back.
-
-    ``rule(node, worth of its value)`` returns the worth that it hands to each value that it reads,
-    None for a value that it passes nothing of; what several readers hand to one value is joined by
-    ``add``.  None for a value that does not reach the output.
-    """
-    found: list[Value | None] = [None] * (len(graph.inputs) + len(graph.nodes))
-    found[graph.end] = at_output
-    for node in reversed(graph.nodes):
-        worth = found[node.output]
-        if worth is None:
-            continue
-        with graph.placed(node):
-            for value, handed in zip(node.inputs, rule(node, worth), strict=True):
-                known = found[value]
-                if handed is not None:
-                    found[value] = handed if known is None else add(known, handed)
-    return found
-
-
 def needs_network(value: object, who: str) -> Graph:
     """Return a graph or stack, or refuse anything else in its caller's name."""
     if not isinstance(value, Graph):
@@ -764,177 +599,6 @@ def _length_after(node: Node, given: Sequence[int]) -> int:
     return node.layer.output_length(given[0])
 
 
-class _Lowering:
-    """The nodes of the given parts, and the channels of each value, part by part."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.nodes: list[Node] = []
-        self.channels = [each.channels for each in graph.inputs]
-        self._graph = graph
-
-    def append(self, part: Part, reads: tuple[int, ...], place: int) -> int:
-        """Append the nodes of one part; return the value that it makes."""
-        layer = part.layer
-        several = isinstance(layer, Merging) or len(reads) == layer.values_read
-        if len(reads) != 1 and not several:
-            raise ShapeError(
-                "a layer reads one value",
-                given=f"{len(reads)} values",
-                fix="a merging before it: upsim.Add(), upsim.Average() or upsim.Concatenate()",
-                where=spoken(part.name),
-            )
-        return self._single(layer, reads, part.name, place)
-
-    # Nesting is bounded (refuse_deep_nesting); the length of a chain is not, and costs no depth.
-    def _single(self, layer: Layer, values: tuple[int, ...], name: str, place: int) -> int:
-        if isinstance(layer, Branch):
-            ends = [
-                self._chain(branch, values[0], f"{name}.{number}", place)
-                for number, branch in enumerate(layer.parts, 1)
-            ]
-            return self._node(name, MERGINGS[layer.merging], tuple(ends), place)
-        with self._graph.named(name):
-            made = lowering(layer, [self.channels[value] for value in values])
-        if made is None:
-            return self._node(name, layer, values, place)
-        # What comes before the last node is numbered; the last bears the name.
-        count = sum(map(len, made.before)) + len(made.after)
-        names = [*(f"{name}.{number}" for number in range(1, count + 1)), name]
-        ends = []
-        for value, chain in zip(values, made.before, strict=True):
-            end = value
-            for each in chain:
-                end = self._node(names.pop(0), each, (end,), place)
-            ends.append(end)
-        kind = layer.how if isinstance(layer, Merging) else ""
-        for each, read in [(made.merging, tuple(ends)), *((each, ()) for each in made.after)]:
-            reads = read or (len(self.channels) - 1,)
-            own = names.pop(0)
-            self._node(own, each, reads, place, kind if own == name else "")
-        return len(self.channels) - 1
-
-    def _chain(self, layers: Sequence[Layer], value: int, path: str, place: int) -> int:
-        for number, layer in enumerate(layers, 1):
-            value = self._single(layer, (value,), f"{path}.{number}", place)
-        return value
-
-    def _node(
-        self, name: str, layer: Layer, values: tuple[int, ...], place: int, kind: str = ""
-    ) -> int:
-        """Append one node."""
-        each = [self.channels[value] for value in values]
-        with self._graph.named(name):
-            if isinstance(layer, Merging):
-                made = layer.merged_channels(each)
-            else:
-                made = layer.channels_out(each[0])
-        self.nodes.append(Node(name, layer, values, len(self.channels), place, kind))
-        self.channels.append(made)
-        return len(self.channels) - 1
-
-
-def _checked_parts(nodes: object) -> tuple[Part, ...]:
-    if isinstance(nodes, str) or not isinstance(nodes, Iterable):
-        raise ArgumentTypeError(
-            "nodes must be a list of (name, layer, reads)",
-            given=f"nodes={shown(nodes)}",
-            fix='[("up", upsim.Nearest(2), "input")]',
-        )
-    found = []
-    for item in finite_list(nodes, "nodes"):
-        if not isinstance(item, tuple | list) or len(item) != 3:
-            raise ArgumentTypeError(
-                "a node is a name, a layer and the names of what it reads",
-                given=shown(item),
-                fix='("up", upsim.Nearest(2), "input")',
-            )
-        name, layer, reads = item
-        if not isinstance(layer, Layer):
-            raise ArgumentTypeError(
-                "a node needs a layer",
-                given=shown(layer),
-                fix="upsim.ReLU(), with brackets" if isinstance(layer, type) else "",
-                where=f"node {name!r:.40}",
-            )
-        listed = (reads,) if isinstance(reads, str) else reads
-        listed = tuple(listed) if isinstance(listed, tuple | list) else ()
-        if not listed or not all(isinstance(each, str) for each in listed):
-            raise ArgumentTypeError(
-                "a node reads values by their names",
-                given=f"reads={shown(reads)}",
-                where=f"node {name!r:.40}",
-            )
-        found.append(Part(checked_name(name), layer, listed))
-    if not found:
-        raise ArgumentError("a graph needs at least one node", given="no nodes")
-    return tuple(found)
-
-
-def checked_name(name: object) -> str:
-    """Return a node's name if reports can print it."""
-    if not isinstance(name, str):
-        raise ArgumentTypeError("a node's name must be a string", given=shown(name))
-    if not name or not name.isprintable():
-        raise ArgumentError(
-            "a node's name must be printable and not empty", given=shown(name), fix='"up1"'
-        )
-    return name
-
-
-def _checked_notes(notes: object) -> tuple[str, ...]:
-    if not isinstance(notes, tuple | list):
-        raise ArgumentTypeError(
-            "notes must be a list of texts", given=f"notes={shown(notes)}", fix="notes=[]"
-        )
-    return tuple(plain_text(each, f"notes[{number}]") for number, each in enumerate(notes))
-
-
-def _checked_inputs(inputs: object) -> tuple[Input, ...]:
-    listed: Iterable[object] = ()
-    if isinstance(inputs, Mapping):
-        listed = [Input(name, channels) for name, channels in inputs.items()]
-    elif isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes):
-        listed = finite_list(inputs, "inputs")
-    found = tuple(each for each in listed if isinstance(each, Input))
-    if not found or len(found) < len(tuple(listed)):
-        raise ArgumentTypeError(
-            "inputs must map each input's name to its channels",
-            given=f"inputs={shown(inputs)}",
-            expected="a dict, or a list of upsim.Input",
-            fix='inputs={"input": 1}',
-        )
-    names = [each.name for each in found]
-    again = next((name for name in names if names.count(name) > 1), None)
-    if again is not None:
-        raise ArgumentError("two inputs have one name", given=repr(again), fix="another name")
-    return found
-
-
-def _value_of(values: Mapping[str, int], name: str, part: Part) -> int:
-    if part.name in values:
-        raise ArgumentError("two values have one name", given=repr(part.name), fix="another name")
-    if name not in values:
-        near = near_names(name, values)
-        raise UnknownNameError(
-            "a node reads a value that is not there yet",
-            given=repr(name),
-            expected="an input, or a node before it",
-            fix=near,
-            where=spoken(part.name),
-        )
-    return values[name]
-
-
-def _unknown_node(name: str, known: Sequence[str]) -> UnknownNameError:
-    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return UnknownNameError(
-        "there is no such node",
-        given=shown(name),
-        expected=listed,
-        fix=near_names(name, known),
-    )
-
-
 def _refuse_unread(graph: Graph) -> None:
     """Refuse nodes and inputs that do not reach the output."""
     reached = walk_back(graph, 1, lambda node, _: [1] * len(node.inputs), max)
@@ -946,8 +610,3 @@ def _refuse_unread(graph: Graph) -> None:
                 given=f"{name!r}, output {graph.output!r}",
                 fix="leave it out, or name another output=",
             )
-
-
-def rate_text(rate: Fraction) -> str:
-    """Return a rate as a constructor takes it."""
-    return str(int(rate)) if rate.denominator == 1 else repr(rate)

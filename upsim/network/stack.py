@@ -10,8 +10,10 @@ from typing import overload
 from upsim.errors import ArgumentError
 from upsim.layers.base import Layer
 from upsim.layers.branches import chain_channels_in, finite_list, layer_tuple
-from upsim.network.graph import Graph, Input, Node, Part, checked_name, rate_text
+from upsim.network.graph import Graph
+from upsim.network.node import Input, Node, Part, checked_name
 from upsim.words.arguments import whole_number
+from upsim.words.units import rate_text
 
 #: The name of a stack's input.
 INPUT = "input"

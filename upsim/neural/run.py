@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from upsim.layers.base import Layer
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
+from upsim.network.graph import Graph, refuse_several_inputs
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.neural.batch import as_batch
 from upsim.neural.branches import merged
 from upsim.neural.precision import Signal
@@ -22,13 +24,18 @@ Layers = Graph | Iterable[Layer] | Layer
 
 def run_graph(graph: Graph, inputs: Sequence[Signal]) -> list[Signal]:
     """Return every value of a graph for samples (batch, channels, time) at each input."""
+    return walk(graph, list(inputs), _after)
 
-    def rule(node: Node, given: Sequence[Signal]) -> Signal:
-        if isinstance(node.layer, Merging):
-            return merged(node.layer.how, given)
-        return forward(node.layer, given[0])
 
-    return walk(graph, list(inputs), rule)
+def run_to_end(graph: Graph, inputs: Sequence[Signal]) -> Signal:
+    """Return the output of a graph alone: each value is held until its last reader has run."""
+    return walk(graph, list(inputs), _after, forget=np.zeros((0, 0, 0)))[graph.end]
+
+
+def _after(node: Node, given: Sequence[Signal]) -> Signal:
+    if isinstance(node.layer, Merging):
+        return merged(node.layer.how, given)
+    return forward(node.layer, given[0])
 
 
 @overload

@@ -23,8 +23,10 @@ from upsim.errors import (
 from upsim.layers.base import Layer
 from upsim.layers.branches import chain_channels, layer_tuple
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, refuse_several_inputs, walk
+from upsim.network.graph import Graph, refuse_several_inputs
+from upsim.network.node import Node
 from upsim.network.stack import Stack
+from upsim.network.walk import walk
 from upsim.neural.batch import as_batch
 from upsim.neural.precision import Signal, precision
 from upsim.neural.run import Layers

@@ -102,7 +102,7 @@ def refuse_other_rate(length: object, up: int, down: int) -> None:
             "length must be a LengthRule",
             given=f"length={shown(length)}",
             expected=f"a law of rate {up}/{down}",
-            fix=f"length=upsim.operators.LengthRule((({up}, {down}, 0),))",
+            fix=f"length = upsim.operators.LengthRule((({up}, {down}, 0),))",
         )
     if length.rate * down != up:
         raise ShapeError(

@@ -95,6 +95,18 @@ class Operator(ABC):
         -------
         array (out, in / groups, len(turns), up)
         """
+        exact = isinstance(turns, (list, tuple)) and {type(each) for each in turns} <= {Fraction}
+        if not exact:
+            raise ArgumentTypeError(
+                "the frequencies of input lines are exact numbers",
+                given=f"turns={shown(turns)}",
+                expected="a list of fractions, cycles per input sample",
+                fix="turns=[Fraction(1, 4)]",
+            )
+        return self._image_gains(turns)
+
+    def _image_gains(self, turns: Sequence[Fraction]) -> Complex:
+        """Return :meth:`image_gains`, picked from :meth:`gains`."""
         places = [(turn + k) * self.down / self.up for turn in turns for k in range(self.up)]
         # What is folded away in whole turns says which of the inputs of a place f is.
         aliases = [floor(place) * self.up % self.down for place in places]

@@ -265,7 +265,7 @@ class StretchFIR(Operator):
                 circle[:, :, position] += taps[:, :, tap]
         return circle
 
-    def image_gains(self, turns: Sequence[Fraction]) -> Complex:
+    def _image_gains(self, turns: Sequence[Fraction]) -> Complex:
         r"""Return the gains of the images of input lines, (out, in / groups, len(turns), L).
 
         .. math:: \frac1L H\!\left(\tfrac{f + k}{L}\right) = \frac1L \sum_{i=0}^{L-1}

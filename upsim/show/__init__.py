@@ -4,6 +4,7 @@ Each function takes plain arrays and rows (`upsim.show.rows`), draws into ``ax``
 figure of 1280 x 720, and returns the Axes. matplotlib is imported at the first picture.
 """
 
+from upsim.show.aliasing_curve import draw_aliasing
 from upsim.show.comb import draw_comb
 from upsim.show.context_curve import draw_context
 from upsim.show.impulse import (
@@ -29,6 +30,7 @@ __all__ = [
     "Panel",
     "SpectrogramImage",
     "ToneRow",
+    "draw_aliasing",
     "draw_comb",
     "draw_context",
     "draw_impulse_and_phase_gains",

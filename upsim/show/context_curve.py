@@ -10,6 +10,7 @@ import numpy as np
 from upsim.show.axes import axes_or_new, label_axes
 from upsim.show.levels import level_limits, levels_of
 from upsim.show.style import PALETTE, SMALL_SIZE, TITLE_SIZE
+from upsim.words.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,8 @@ def draw_context(
                 label=name,
             )  # fmt: skip
     if enough is not None:
-        ax.axvline(enough, color="black", ls="-.", lw=1.2, label=f"exact from {enough} frames on")
+        exact = f"exact from {counted(enough, 'frame')} on"
+        ax.axvline(enough, color="black", ls="-.", lw=1.2, label=exact)
     finite = [levels[np.isfinite(levels)] for levels in curves]
     low = min((float(each.min()) for each in finite if each.size), default=shown.low)
     ax.set_ylim(min(shown.low, low - 3.0), shown.high)

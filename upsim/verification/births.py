@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from upsim.answer.prediction import Prediction
 from upsim.layers.base import LinearLayer
 from upsim.network.feed import signals_of
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.operators import StretchFIR
 from upsim.operators.rounding import running_error
 from upsim.theory.lines.tones import Tone

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from upsim.answer.context import ChunkError, Context
 from upsim.errors import NotPredictableError, TooLargeError
 from upsim.network.graph import Graph, needs_network
-from upsim.neural.run import run_graph
+from upsim.neural.run import run_to_end
 from upsim.theory.reports.context import (
     Overlap,
     Reach,
@@ -28,6 +28,7 @@ from upsim.words.arguments import (
     whole_number,
 )
 from upsim.words.progress import Progress, told
+from upsim.words.units import counted
 
 Array = NDArray[np.float64]
 
@@ -198,7 +199,7 @@ class _Seams:
         found = []
         listed = self._contexts()
         for number, (asked, fed) in enumerate(listed):
-            self.tell(number / len(listed), f"context of {asked} frames")
+            self.tell(number / len(listed), f"context of {counted(asked, 'frame')}")
             powers, largest = self._differ(whole, fed)
             found.append(
                 self._error(asked, fed, powers.reshape(1, -1), reference, float(largest.max()) ** 2)
@@ -233,14 +234,14 @@ class _Seams:
                 for number, each in enumerate(graph.inputs)
             ]
             self.tell(turn / _RUNS, "the whole")
-            whole = run_graph(graph, [each[None] for each in inputs])[graph.end][0, :, start:stop]
+            whole = run_to_end(graph, [each[None] for each in inputs])[0, :, start:stop]
             reference += float((whole**2).mean()) / _RUNS
             for number, (asked, fed) in enumerate(listed):
                 if fed == self.whole:
                     sums[number].append(np.zeros(1))
                     continue
                 part = (turn + number / len(listed)) / _RUNS
-                self.tell(part, f"context of {asked} frames")
+                self.tell(part, f"context of {counted(asked, 'frame')}")
                 sums[number].append(self._run(inputs, fed, np.asarray(whole, dtype=np.float64)))
         return [
             self._error(asked, fed, np.array(squares), reference, None)
@@ -256,7 +257,7 @@ class _Seams:
             ratio = self.graph.input_rates[number] / self.graph.input_rate
             low, high = int(first * ratio), int((first + total) * ratio)
             cut.append(samples[None, :, low:high])
-        made = run_graph(self.graph, cut)[self.graph.end][0, :, start:stop]
+        made = run_to_end(self.graph, cut)[0, :, start:stop]
         return np.asarray(np.square(made - whole)).ravel()
 
     def _error(

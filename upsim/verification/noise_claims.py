@@ -73,7 +73,7 @@ def judge_noise(prediction: Prediction, run: NoiseRun, witness: Witness) -> list
     checks += judge_births(prediction, run.run(prediction.stack, times), witness)
     if prediction.noise_is_unknown:
         return checks
-    return [*checks, judge.density(), judge.power()]
+    return [*checks, *judge.density(), judge.power()]
 
 
 class _Means:
@@ -167,24 +167,28 @@ class _Judge:
             return np.zeros((int(rest.sum()), self.prediction.channels))
         return np.asarray(bounds.T[rest])
 
-    def density(self) -> Check:
+    def density(self) -> list[Check]:
         prediction, run, name = self.prediction, self.run, "density"
         psd = prediction.psd
         if psd is None or psd.shape != (prediction.channels, prediction.frequencies.size):
-            return Check.wrong(name, "noise goes in, and there is no density for each channel")
+            return [Check.wrong(name, "noise goes in, and there is no density for each channel")]
         claimed, found = psd[:, run.chosen], run.levels.mean(axis=0)
         error = standard_error(run.levels)
         about = f"density at {run.chosen.size} frequencies, by {self.by}"
+        stated = f"{self.size.density:g} dB stated" if self.size.density > 0 else "exact"
+        whole = Check(name, f"{about}: rms in dB, {stated}", *self._rms(claimed))
         if self.size.density > 0:
-            about = f"{about}: rms in dB, {self.size.density:g} dB stated"
-            return Check(name, about, *self._rms(claimed))
+            return [whole]
         # A mean of squares is skewed: the wider side counts.
         scale = np.maximum(np.maximum(claimed, found), np.finfo(np.float64).tiny)
         times = self._times(found.size)
         wide = times * error * np.exp(np.minimum(times * error / scale, 1.0))
         rate = float(prediction.sample_rate)
         rounded = 2 * self.floor[:, None] * self.rms[:, None] / rate
-        return Check.worst(name, about, np.abs(claimed - found), wide + rounded + self._bend(psd))
+        bend = self._bend(psd)
+        each = Check.worst(name, about, np.abs(claimed - found), wide + rounded + bend)
+        # Where points stand for bands, their bends add up.
+        return [each] if bend.any() else [each, whole]
 
     def _bend(self, psd: Real) -> Real:
         """Return how much a density that is the mean of a band may differ from that at a point."""

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from upsim.answer.prediction import Prediction
 from upsim.errors import TooLargeError
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.theory.reports.replicas import Replica, repeats
 from upsim.verification.impulses import MOST_PRODUCTS, Impulses
 from upsim.verification.report import Check

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Activation, Layer, Normalisation, Unmodelled
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.neural.backends import Backend, backend_of
 from upsim.neural.branches import merged
 from upsim.operators import Operator, StretchFIR

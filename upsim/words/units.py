@@ -160,3 +160,8 @@ def format_full_scale(power: float) -> str:
     ('0.00 dBFS', '-inf dBFS')
     """
     return format_decibels(2 * power) + "FS"
+
+
+def rate_text(rate: Fraction) -> str:
+    """Return a rate as a constructor takes it."""
+    return str(int(rate)) if rate.denominator == 1 else repr(rate)

@@ -21,6 +21,7 @@ from upsim.layers import (
     LayerNorm,
     Opaque,
     Pad,
+    Pointwise,
     Snake,
 )
 from upsim.models.chain import Branches, Chain, Link, Named, prefixed
@@ -32,6 +33,11 @@ Array = NDArray[np.float64]
 
 #: Samples of a transform; that of the source is written out as a matrix.
 _LONGEST = 4096
+
+#: The magnitude of real parts and, behind them, imaginary ones.
+_MAGNITUDE = Pointwise([("square", "x0"), ("square", "x1"), ("add", "s0", "s1"), ("sqrt", "s2")])
+
+_REASON = "the angle of a complex number"
 
 #: Where Kokoro's generator stands in its model.
 _INSIDE = "decoder.generator."
@@ -106,8 +112,8 @@ def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
         "polar",
         Concatenate(),
         (
-            (Named("magnitude", Opaque("magnitude", n_fft // 2 + 1, run=_magnitude)),),
-            (Named("phase", Opaque("angle", n_fft // 2 + 1, run=_angle)),),
+            (Named("magnitude", _MAGNITUDE),),
+            (Named("phase", Opaque("angle", n_fft // 2 + 1, run=_angle, reason=_REASON)),),
         ),
     )
 
@@ -133,12 +139,6 @@ def _kokoro(fields: Fields, sample_rate: object, n_fft: int, hop: int) -> Model:
         ending=spectral_head(InverseSTFT(n_fft, hop), has_sine=True, most=None),
     )
     return model_of(config, "features", prefix=_INSIDE, source=1, hop=hop)
-
-
-def _magnitude(samples: Array) -> Array:
-    """Return the magnitude of real parts and, behind them, imaginary ones."""
-    real, imaginary = np.split(samples, 2)
-    return np.hypot(real, imaginary)
 
 
 def _angle(samples: Array) -> Array:

@@ -110,8 +110,8 @@ def in_a_process(function: Callable[..., Any], *arguments: Any, seconds: float) 
     """
     context = get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(there, function, arguments), daemon=True)
-    process.start()
+    child = context.Process(target=_answer, args=(there, function, arguments), daemon=True)
+    child.start()
     there.close()
     try:
         if not here.poll(seconds):
@@ -119,11 +119,11 @@ def in_a_process(function: Callable[..., Any], *arguments: Any, seconds: float) 
         try:
             kind, value = here.recv()
         except EOFError:
-            process.join(_FAREWELL)
-            raise RuntimeError(f"the process died, exit code {process.exitcode}") from None
+            child.join(_FAREWELL)
+            raise RuntimeError(f"the process died, exit code {child.exitcode}") from None
     finally:
-        process.kill()
-        process.join()
+        child.kill()
+        child.join()
         here.close()
     if kind == "raised":
         raise value

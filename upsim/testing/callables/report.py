@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upsim.testing.callables.broken import BrokenLawError
+from upsim.testing.callables.faults import fault_of
 from upsim.testing.callables.laws import CALLABLE_LAWS, CallableLaw
 from upsim.testing.callables.subject import Subject
 
@@ -52,4 +53,6 @@ def report(subject: Subject, found: dict[str, str], unchecked: list[str]) -> str
         lines.append(f"    law: {law.statement}\n    formula: {law.formula}")
     if unchecked:
         lines.append(f"  not checked, because they need these: {', '.join(unchecked)}")
+    fault = fault_of(subject) if not {"runs", "two_calls", "no_state"} & found.keys() else None
+    lines += ["  " + line for line in str(fault).splitlines()] if fault is not None else []
     return "\n".join(lines)

@@ -92,6 +92,8 @@ class Subject:
     #: Set once a call did not return: no other is tried.
     over: BrokenLawError | None = None
     bits: int = 53
+    #: Of the arrays that it is given: single precision where it refuses double.
+    dtype: type = np.float64
 
     @property
     def up(self) -> int:
@@ -111,11 +113,12 @@ class Subject:
 
     # --- running
 
-    def run(self, samples: Real, *, dtype: type = np.float64) -> Real:
+    def run(self, samples: Real, *, dtype: type | None = None) -> Real:
         """Return what the callable makes of samples (batch, channels, time), as float64.
 
         Raises BrokenLawError with the name of the law that its behaviour breaks.
         """
+        dtype = dtype or self.dtype
         if not has_batch(self.layout) or not self.batched:
             single = [self._call(each[None], dtype) for each in samples]
             if len({each.shape for each in single}) > 1:
@@ -377,9 +380,26 @@ def subject(
         Patience(seconds_of(time_limit)),
         seeds_of(seeds),
     )
-    if layout is None and not known:
-        made.layout = _layout_found(made)
+    if not known:
+        _settle(made, told=layout is not None)
     return made
+
+
+def _settle(made: Subject, *, told: bool) -> None:
+    """Find layout and precision, by trying."""
+    first = made.layout
+    for dtype in (np.float64, np.float32):
+        made.dtype, made.layout = dtype, first
+        if not told:
+            made.layout = _layout_found(made)
+        try:
+            made.run(np.zeros((1, made.channels, 16 * made.down)))
+        except BrokenLawError as error:
+            if error.ends:
+                return
+            continue
+        return
+    made.dtype = np.float64
 
 
 def _factor_of(factor: object, model: Layer | Graph | None) -> Fraction:

@@ -31,7 +31,7 @@ import numpy as np
 
 from upsim.layers import ChannelNormalisation
 from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled
-from upsim.network.graph import Node
+from upsim.network.node import Node
 from upsim.network.signals import Signal
 from upsim.operators import Operator
 from upsim.operators.random_taps import RandomBias

@@ -27,7 +27,9 @@ from typing import NamedTuple
 
 from upsim.layers.base import LinearLayer, Normalisation
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 
 #: Ways of merging that are linear; after any other one sums and differences of lines appear.
 _LINEAR = ("sum", "difference", "mean", "concatenate")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from upsim.gaussian.pairs import ACCURACY
 from upsim.layers.base import Activation, LinearLayer
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node
+from upsim.network.graph import Graph
+from upsim.network.node import Node
 from upsim.network.signals import Signal
 from upsim.network.weights import Initialisation
 from upsim.operators import Operator

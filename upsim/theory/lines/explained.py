@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
 from upsim.network.signals import Signal
+from upsim.network.walk import walk
 from upsim.operators.repeating import Repeating
 from upsim.theory.lines.provenance import RunGains
 from upsim.theory.lines.statistics import LineStatistics

@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError
 from upsim.network.feed import Feed, signals_of
-from upsim.network.graph import Graph, Node, needs_network, walk, walk_back
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import Node
 from upsim.network.signals import Signal
+from upsim.network.walk import walk, walk_back
 from upsim.theory.lines.distortion import Distortion, shared
 
 #: Periods up to which the origins of all lines are kept: they follow from the graph alone.

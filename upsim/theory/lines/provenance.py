@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.layers import Gated
 from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
 from upsim.layers.merging import Concatenate, Merging
-from upsim.network.graph import Graph, Node, walk_back
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk_back
 from upsim.operators import Operator
 from upsim.operators.repeating import Repeating
 from upsim.operators.rows import rows_at
@@ -47,8 +48,8 @@ _BLOCK = 2**21
 def asked_back(graph: Graph) -> bool:
     """Return True if backward attribution is valid for a network and cheaper than forward.
 
-    An activation whose carrier is neither its input nor half of it passes shares by a rule of its
-    own, and where the output has more channels than there are sources, rows cost more.
+    An activation that passes something else than the first value that it reads has a rule of its
+    own for shares, and where the output has more channels than there are sources, rows cost more.
     """
     sources = 0
     for node in graph.nodes:
@@ -60,7 +61,7 @@ def asked_back(graph: Graph) -> bool:
 
 
 def _passes_its_input(layer: Activation) -> bool:
-    return isinstance(layer, Gated) or type(layer).passing is Activation.passing
+    return type(layer).passing is Activation.passing
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,9 +259,10 @@ class _Block:
             parts = before.reshape(len(gains), -1, before.shape[1])
             return gains, after - np.einsum("ic,ict->ct", gains, parts)
         gain, rest = bussgang(layer, before, after)
-        # The half that opens a gate is part of the rest.
-        opening = [np.zeros_like(gain[:, 0])] if isinstance(layer, Gated) else []
-        return np.array([gain[:, 0], *opening]), rest
+        # What opens a gate is part of the rest, as are all values but the first.
+        gains = np.zeros((layer.values_read, gain.size))
+        gains[0] = gain[:, 0]
+        return gains, rest
 
     def _end(self, node: Node, operator: Operator, rows: _Rows) -> None:
         """Note what a linear layer made beyond the map of the mean periods."""

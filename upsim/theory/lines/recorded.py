@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.graph import Graph, Node
+from upsim.network.graph import Graph
+from upsim.network.node import Node
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
 from upsim.operators.repeating import Repeating

@@ -7,8 +7,10 @@ from fractions import Fraction
 from functools import reduce
 from math import lcm
 
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
 from upsim.network.signals import Signal
+from upsim.network.walk import walk
 from upsim.operators.repeating import period_behind, period_of_lines
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.network.signals import Signal
 from upsim.operators import StretchFIR
 from upsim.operators.repeating import Repeating

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers import ChannelNormalisation
 from upsim.layers.base import Activation, Normalisation, Unmodelled, mean_over_time
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.network.signals import Line, Signal
 from upsim.operators import Operator
 from upsim.operators.phasor import phasors

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from upsim.errors import NotPredictableError
 from upsim.layers import ChannelNormalisation, Gated, TimeNormalisation
 from upsim.layers.base import Activation, Normalisation
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.network.signals import Signal
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.random_taps import ApartTaps, Part, RandomBias, RandomTaps

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.repeating import Repeating
 from upsim.operators.two_time import TwoTime

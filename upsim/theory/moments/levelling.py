@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.layers import ChannelNormalisation
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.operators import StretchFIR
 from upsim.theory.moments.covariance import Covariance
 from upsim.theory.moments.deterministic import DeterministicMoments

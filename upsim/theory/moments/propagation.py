@@ -15,8 +15,10 @@ import numpy as np
 from upsim.errors import NotPredictableError, ShapeError, TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation, Unmodelled, in_words
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, needs_network, refuse_several_inputs, walk
+from upsim.network.graph import Graph, needs_network, refuse_several_inputs
+from upsim.network.node import Node
 from upsim.network.signals import Line, Signal, WhiteNoise
+from upsim.network.walk import walk
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.repeating import period_behind, period_of_lines
 from upsim.theory.moments import (

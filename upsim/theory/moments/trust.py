@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from upsim.errors import NotPredictableError
 from upsim.layers.base import Activation
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 
 #: A bound, as a share of the signal, below which nothing is said; rounding is far below.
 WORTH_SAYING = 1e-9

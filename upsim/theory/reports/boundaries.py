@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentTypeError
 from upsim.layers.base import LinearLayer, Unmodelled
-from upsim.network.graph import Graph, Node, needs_network, walk
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.operators import StretchFIR
 from upsim.theory.reports.sight import sight
 from upsim.words.arguments import whole_number

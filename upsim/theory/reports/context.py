@@ -18,7 +18,9 @@ import numpy as np
 from upsim.errors import ArgumentError, ShapeError, TooLargeError
 from upsim.layers.base import Activation, LinearLayer, Normalisation
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.theory.reports.lengths import accepts, period_of_lengths
 from upsim.theory.reports.sight import FAR, Counts, Sight, sight
 from upsim.words.arguments import LARGEST_COUNT, refuse_beyond_memory, whole_number

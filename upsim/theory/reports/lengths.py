@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from upsim.errors import ShapeError
 from upsim.layers.merging import Merging
-from upsim.network.graph import Graph, Node, needs_network, walk
+from upsim.network.graph import Graph, needs_network
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.words.arguments import LARGEST_LENGTH, whole_number
 from upsim.words.units import counted
 

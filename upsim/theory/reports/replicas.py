@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upsim.errors import TooLargeError
-from upsim.network.graph import Graph, Node, walk, walk_back
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk, walk_back
 from upsim.theory.moments.propagation import transfer
 from upsim.theory.moments.transfer import spread
 from upsim.words.arguments import refuse_beyond_memory

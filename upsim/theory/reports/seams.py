@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from upsim.layers.base import LinearLayer
 from upsim.layers.merging import MERGINGS, Merging
-from upsim.network.graph import Graph, Node, walk, walk_back
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk, walk_back
 from upsim.theory.moments.merging import merged_samples, share
 from upsim.words.arguments import refuse_beyond_memory
 

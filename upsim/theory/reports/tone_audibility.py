@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upsim.network.graph import spoken
+from upsim.network.node import spoken
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.audibility import audibility
 from upsim.theory.reports.masking import HEARING_RANGE, PROMINENCE_RANGE, critical_band

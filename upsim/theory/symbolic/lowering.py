@@ -25,7 +25,9 @@ from upsim.layers.convolution import WeightedLayer
 from upsim.layers.interpolation import Hold, Interpolator, LearnedInterpolation
 from upsim.layers.merging import Merging
 from upsim.layers.wavelet import HaarSynthesis
-from upsim.network.graph import Graph, Node, walk
+from upsim.network.graph import Graph
+from upsim.network.node import Node
+from upsim.network.walk import walk
 from upsim.network.weights import Ones
 from upsim.operators import Operator, StretchFIR
 from upsim.operators.kernels import hold
