@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import upsim
@@ -108,6 +108,41 @@ def test_an_image_of_an_input_line_is_known_by_its_place_in_the_input(factors, l
         turns = turns * factors[number] % 1
         turns = min(turns, 1 - turns)
     assert origin.moved_by == mover
+
+
+def movers(steps, own):
+    """Return where a line at ``own`` cycles per sample lands, and by which layer it was moved last.
+
+    By hand: all images, then all folds, layer by layer.
+    """
+    lines = {own: {""}}
+    for number, (up, down) in enumerate(steps, 1):
+        made = {}
+        for turns, by in lines.items():
+            images = {(side * turns + k) / up % 1 for k in range(up) for side in (1, -1)}
+            for image in {min(each, 1 - each) for each in images}:
+                landed = image * down % 1
+                moved = {str(number)} if 2 * image * up > 1 else by
+                made.setdefault(min(landed, 1 - landed), set()).update(moved)
+        lines = made
+    return lines
+
+
+@given(
+    steps=st.lists(st.sampled_from([(2, 1), (4, 1), (1, 3), (3, 2), (2, 3), (5, 4)]), max_size=4),
+    line=st.integers(1, 49),
+)
+@example(steps=[(4, 1), (1, 3)], line=50)
+def test_an_image_that_a_decimation_folds_back_is_put_down_to_what_made_it(steps, line):
+    own = Fraction(line, 100)
+    layers = [upsim.Resample(down, up) if up > 1 else upsim.Decimate(down) for up, down in steps]
+    stack = upsim.Stack([upsim.Conv(1, 1, 1), *layers], 1)
+    ladder = Ladder(stack, frozenset([(0, own * stack.input_rate)]))
+    for place, by in movers(steps, own).items():
+        if place and len(by) == 1:
+            image = next(each for each in ladder.origins(place) if each.node < 0)
+            named = str(int(image.moved_by) - 1) if image.moved_by else ""
+            assert named == min(by)
 
 
 class TestFamilies:

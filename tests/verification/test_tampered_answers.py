@@ -186,7 +186,7 @@ def cause(prediction):
 def layer(prediction):
     number = strongest(prediction.tones)
     others = {node.name for node in prediction.stack.nodes} - {prediction.tones[number].layer}
-    return with_tone(prediction, number, layer=min(others))
+    return with_tone(prediction, number, layer=min(others)) if others else None
 
 
 def offset_cause(prediction):

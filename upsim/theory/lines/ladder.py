@@ -147,17 +147,34 @@ def _ways_to_output(graph: Graph) -> list[frozenset[Fraction]]:
         rate = rates[node.inputs[0]]
         return [frozenset(shared(way, rate) for way in ways)] * len(node.inputs)
 
-    def joined(first: frozenset[Fraction], second: frozenset[Fraction]) -> frozenset[Fraction]:
-        both = first | second
-        if len(both) <= _MOST_WAYS:
-            return both
-        coarse = Fraction(0)
-        for way in both:
-            coarse = shared(coarse, way)
-        return frozenset([coarse])
-
-    found = walk_back(graph, frozenset([graph.sample_rate]), before, joined)
+    found = walk_back(graph, frozenset([graph.sample_rate]), before, _few)
     return [ways or frozenset() for ways in found]
+
+
+def _ways_from(graph: Graph, number: int) -> list[frozenset[Fraction]]:
+    """Return, for each value, the shared frequency of the rates on each way from an input."""
+    rates = graph.value_rates
+
+    def after(node: Node, given: Sequence[frozenset[Fraction]]) -> frozenset[Fraction]:
+        joined = frozenset[Fraction]()
+        for ways in given:
+            joined = _few(joined, frozenset(shared(way, rates[node.output]) for way in ways))
+        return joined
+
+    starts = [frozenset[Fraction]() for _ in graph.inputs]
+    starts[number] = frozenset([rates[number]])
+    return walk(graph, starts, after)
+
+
+def _few(first: frozenset[Fraction], second: frozenset[Fraction]) -> frozenset[Fraction]:
+    """Join ways; where they are too many, one stands for all that they can do."""
+    both = first | second
+    if len(both) <= _MOST_WAYS:
+        return both
+    coarse = Fraction(0)
+    for way in both:
+        coarse = shared(coarse, way)
+    return frozenset([coarse])
 
 
 @dataclass(frozen=True)
@@ -165,17 +182,17 @@ class _Stretch:
     """A node that stretches, in whole numbers of a common unit of frequency.
 
     ``before`` is the rate of its input, ``inside`` that of the stretched signal, ``after`` that of
-    its output, ``ways`` the moduli of the ways from there to the output, ``inputs`` the numbers of
-    the inputs that reach it.
+    its output, ``ways`` the moduli of the ways from there to the output, ``read`` the value that it
+    reads.
     """
 
     number: int
     name: str
+    read: int
     before: int
     inside: int
     after: int
     ways: tuple[int, ...]
-    inputs: frozenset[int]
 
 
 def input_lines(graph: Graph, signals: Sequence[Signal]) -> frozenset[tuple[int, Fraction]]:
@@ -207,17 +224,16 @@ class Ladder:
         ways = graph.once(_ways_to_output)
         self._ways = [tuple(map(self._whole, each)) for each in ways[: len(graph.inputs)]]
         self._rate = self._whole(graph.sample_rate)
-        starts = [frozenset([number]) for number in range(len(graph.inputs))]
-        reached = walk(graph, starts, lambda _, given: frozenset[int]().union(*given))
+        self._ways_from: dict[int, list[tuple[int, ...]]] = {}
         self._stretches = [
             _Stretch(
                 number,
                 node.name,
+                node.inputs[0],
                 self._whole(rates[node.inputs[0]]),
                 self._whole(rates[node.inputs[0]]) * node.layer.rate.numerator,
                 self._whole(rates[node.output]),
                 tuple(self._whole(way) for way in ways[node.output]),
-                reached[node.output],
             )
             for number, node in enumerate(graph.nodes)
             if node.layer.rate.numerator > 1
@@ -334,21 +350,41 @@ class Ladder:
                     (place - side * own) % (way * count) == 0 for side in (1, -1)
                 ):
                     turns = frequency / self.graph.input_rates[number]
-                    mover = self._moved_by(number, place, count)
+                    mover = self._moved_by(number, own, place, count)
                     found[number] = Origin("", -1 - number, image_of=turns, moved_by=mover)
         return list(found.values())
 
-    def _moved_by(self, number: int, place: int, count: int) -> str:
+    def _moved_by(self, number: int, own: int, place: int, count: int) -> str:
         """Return the last stretch that put an input's line into another band, "" if none did.
 
-        At a value the line is at its place modulo the way from there, folded; a stretch moved it
-        where that lies above half the rate before.  Only stretches that the input reaches count.
+        In the stretched signal the line is at ``x = +-own`` modulo the way from the input, and at
+        ``x = place`` modulo the way to the output.  The stretch moved it where each such ``x``,
+        folded, lies above half the rate before.
         """
         for stretch in self._stretches:
-            if number not in stretch.inputs:
-                continue
-            way = stretch.ways[0] * count
-            folded = min(place % way, -place % way)
-            if 2 * folded > stretch.before * count:
+            lowest = [
+                least
+                for way_in in self._ways_in(number)[stretch.read]
+                for way in stretch.ways
+                for side in (1, -1)
+                if (least := _least(side * own, way_in * count, place, way * count)) is not None
+            ]
+            if lowest and 2 * min(lowest) > stretch.before * count:
                 return stretch.name
         return ""
+
+    def _ways_in(self, number: int) -> list[tuple[int, ...]]:
+        if number not in self._ways_from:
+            found = _ways_from(self.graph, number)
+            self._ways_from[number] = [tuple(map(self._whole, ways)) for ways in found]
+        return self._ways_from[number]
+
+
+def _least(first: int, modulus: int, second: int, other: int) -> int | None:
+    """Return the least size of a number congruent to two others by two moduli; None if none is."""
+    common = gcd(modulus, other)
+    if (second - first) % common:
+        return None
+    steps = (second - first) // common * pow(modulus // common, -1, other // common)
+    found, every = first + modulus * steps, modulus // common * other
+    return min(found % every, -found % every)
