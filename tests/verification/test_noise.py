@@ -41,7 +41,7 @@ def few_inputs(width):
     layers = [
         TransposedConv(1, width, 8, 4, padding=2),
         LeakyReLU(0.1),
-        TransposedConv(width, width, 4, 2, padding=1),
+        Conv(width, width, 3, padding=1),
         ReLU(),
         Conv(width, 1, 3, padding=1),
     ]
