@@ -194,7 +194,9 @@ class Prediction:
         """Say which tones will be heard, and which layer made them.
 
         Each tone is judged against the predicted noise in its critical band: tone-to-noise ratio,
-        prominence (ECMA-418-1), audibility (ISO/TS 20065).
+        prominence (ECMA-418-1), audibility (ISO/TS 20065).  Lines of one critical band add up: a
+        comb of masked lines may be heard together, and :attr:`Audibility.groups` says which.  Where
+        the output is at hand (a recording, a measured run) the levels re this programme are told.
 
         Parameters
         ----------
@@ -234,7 +236,15 @@ class Prediction:
             places={tone.layer: place_of(self, tone.layer) for tone in self.tones},
             calibration=calibration,
             recorded=self.waveform is not None,
+            programme=self._programme(channel),
         )
+
+    def _programme(self, channel: int) -> float | None:
+        """Return the mean square of a channel without its offset; None where nothing was run."""
+        if self.waveform is None and self.measured is None:
+            return None
+        lines = sum(float(tone.power[channel]) for tone in self.tones if tone.fraction)
+        return float(self.noise_power[channel]) + lines
 
     def cyclic_density(self, order: int) -> tuple[float, NDArray[np.complex128]]:
         """Return how spectral components ``order`` lines apart are correlated.
