@@ -41,7 +41,7 @@ _HOMES = {
     "upsim.theory.moments.propagation": "fold finite_matrix",
     "upsim.theory.reports.audibility": "audibility MaskedLevels",
     "upsim.theory.lines.spread": "Spread",
-    "upsim.theory.reports.tone_audibility": "Audibility ToneAudibility ToneGroup",
+    "upsim.theory.reports.tone_audibility": "Audibility ToneAudibility",
     "upsim.theory.lines.ladder": "families",
     "upsim.theory.reports.overlap": "overlap",
     "upsim.theory.reports.boundaries": "coverage",
@@ -103,7 +103,7 @@ if TYPE_CHECKING:
     )
     from upsim.theory.reports.lengths import Lengths, lengths
     from upsim.theory.reports.overlap import overlap
-    from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility, ToneGroup
+    from upsim.theory.reports.tone_audibility import Audibility, ToneAudibility
     from upsim.theory.symbolic import symbolic
     from upsim.verification import verify
     from upsim.verification.chunks import context
