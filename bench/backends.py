@@ -17,8 +17,8 @@ import torch
 
 import upsim
 from upsim.measuring.circles import Circles
-from upsim.measuring.draws import Draws
 from upsim.measuring.plan import Plan, planned
+from upsim.network.draws import Draws
 from upsim.neural.backends import PRECISIONS, TorchBackend
 from upsim.neural.torch_layers import to_torch
 from upsim.theory.lines.explained import lines_fed

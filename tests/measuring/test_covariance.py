@@ -9,7 +9,7 @@ import upsim
 from upsim import Conv, Density, LeakyReLU, Stack, TransposedConv, WhiteNoise
 from upsim.errors import ArgumentError, NotPredictableError, ShapeError
 from upsim.files.signalfile import signal_from_dict, signal_to_dict
-from upsim.measuring.draws import Draws
+from upsim.network.draws import Draws
 from upsim.words.tolerance import rounding, sampling
 
 COVARIANCE = np.array([[1.0, 0.9, 0.0], [0.9, 2.0, -0.5], [0.0, -0.5, 0.5]])

@@ -28,8 +28,8 @@ from upsim import (
     WhiteNoise,
 )
 from upsim.measuring.circles import Circles
-from upsim.measuring.draws import Draws, mean_density
 from upsim.measuring.plan import planned
+from upsim.network.draws import Draws, mean_density
 from upsim.network.feed import signals_of
 from upsim.neural.backends import NumpyBackend
 from upsim.neural.run import run_graph

@@ -325,14 +325,113 @@ def test_what_is_assumed_is_said():
     assert any(
         "Terhardt" in each for each in partial_overlap().audibility(calibration=0).assumptions
     )
-    # Two equal lines 100 Hz apart at 3 kHz share a band: together twice the power, 3.0 dB.
     stack = upsim.Stack([upsim.Nearest(1)], 16000)
     pair = upsim.Sine(3000, 1.0) + upsim.Sine(3100, 1.0)
-    (line,) = [
-        each for each in upsim.predict(stack, pair).audibility().assumptions if "alone:" in each
-    ]
-    assert "2 tones share a critical band" in line
-    assert "up to 3.0 dB" in line
+    found = upsim.predict(stack, pair).audibility()
+    assert any("2 tones share a critical band" in each for each in found.assumptions)
+
+
+# Groups.
+
+
+def comb(count=127, step=86.1328125, under=1.0):
+    """Return the lines of a comb, each so many dB under its masking threshold, and their noise."""
+    density = 1 / 11025
+    hertz = step * np.arange(1, count + 1)
+    limit = np.array([-2 - math.log10(1 + (each / 502) ** 2.5) for each in hertz])
+    widths = np.array([width(each) for each in hertz])
+    return hertz, density * widths * 10 ** ((limit - under) / 10), density
+
+
+def sines(hertz, powers, density, rate=22050):
+    """Return what a wire makes of lines and white noise."""
+    signal = upsim.WhiteNoise(density * rate / 2)
+    for each, power in zip(hertz, powers, strict=True):
+        signal = signal + upsim.Sine(float(each), math.sqrt(2 * power))
+    return upsim.predict(upsim.Stack([upsim.Nearest(1)], rate), signal)
+
+
+def test_a_comb_of_masked_lines_is_heard_as_groups():
+    hertz, powers, density = comb()
+    found = sines(hertz, powers, density).audibility()
+    assert all(row.margin < 0 for row in found.rows)
+    # By hand: the sum over each band, over the noise of the band, less the masking index.
+    best = -math.inf
+    for number, each in enumerate(hertz):
+        half = width(each) / 2
+        middle = each if each < 500 else math.hypot(each, half)
+        total = sum(p for f, p in zip(hertz, powers, strict=True) if abs(f - middle) <= half)
+        limit = -2 - math.log10(1 + (each / 502) ** 2.5)
+        own = 10 * math.log10(total / (density * width(each))) - limit
+        assert found.rows[number].together == pytest.approx(own, abs=LEVEL)
+        best = max(best, own)
+    assert round(best, 1) == 13.2
+    strongest = found.groups[0]
+    assert strongest.margin == pytest.approx(best, abs=LEVEL)
+    assert len(strongest.rows) == 26
+    assert all("heard together with" in row.verdict for row in strongest.rows[10:16])
+    text = str(found)
+    assert "together: 26 tones from 8.613" in text
+    assert "13.2 dB over masking" in text
+    # No tone is in two groups.
+    listed = [row.tone.fraction for group in found.groups for row in group.rows]
+    assert len(listed) == len(set(listed))
+    content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert len(content["groups"][0]["fractions"]) == 26
+    assert "together" in found.table().splitlines()[0]
+
+
+def test_a_line_alone_in_its_band_is_no_group():
+    hertz, powers, density = comb(3, 3000.0)
+    found = sines(hertz, powers, density).audibility()
+    assert found.groups == ()
+    assert not found.audible
+    assert all(row.together == row.margin for row in found.rows)
+
+
+def test_a_faint_neighbour_of_a_loud_tone_is_masked_as_before():
+    density = 1 / 11025
+    loud, faint = 10 * density * width(4000), 1e-3 * density * width(4100)
+    found = sines([4000.0, 4100.0], [loud, faint], density).audibility()
+    assert found.rows[0].audible
+    assert not found.rows[1].audible
+    assert found.rows[1].verdict == "masked by the noise"
+    assert found.groups == ()
+
+
+def test_lines_below_the_threshold_of_hearing_add_up_too():
+    threshold = float(hearing_threshold(3000.0))
+    # Without noise, each 1 dB below the threshold of silence; four are 6 dB more.
+    power = 10 ** ((threshold - 1 - 60) / 10)
+    hertz = [3000.0, 3050.0, 3100.0, 3150.0]
+    signal = upsim.Silence()
+    for each in hertz:
+        signal = signal + upsim.Sine(each, math.sqrt(2 * power))
+    prediction = upsim.predict(upsim.Stack([upsim.Nearest(1)], 16000), signal)
+    found = prediction.audibility(calibration=60)
+    assert not any(row.above_threshold for row in found.rows[:1])
+    assert found.rows[0].in_group
+    assert found.groups[0].rows == found.rows
+
+
+def test_a_recording_and_a_run_are_the_programme():
+    rng = np.random.default_rng(0)
+    samples = 0.1 * rng.standard_normal((1, 16000))
+    stack = upsim.Stack([upsim.Conv(1, 1, 1, weight=np.ones((1, 1, 1)), bias=False)], 16000)
+    hum = upsim.Recorded(samples, 16000) + upsim.Sine(4000, 0.01)
+    prediction = upsim.predict(stack, hum)
+    (row,) = prediction.audibility().rows
+    made = prediction.waveform - prediction.waveform.mean()
+    wanted = 10 * math.log10(0.01**2 / 2 / float(np.square(made).mean()))
+    # What noise and tone have in common: 2 s A / sqrt(2) a sample, of a mean square of s^2.
+    common = 2 * 0.1 * 0.01 / math.sqrt(2) / 0.1**2
+    assert row.programme == pytest.approx(wanted, abs=10 / math.log(10) * sampling(common, 16000))
+    assert "re programme" in prediction.audibility().table().splitlines()[0]
+    bent = upsim.Stack([upsim.ReLU(), upsim.TransposedConv(1, 1, 3, 2)], 16000, in_channels=1)
+    run = upsim.measure(bent.draw(0), upsim.WhiteNoise(1.0), target_db=1.0)
+    assert all(row.programme is not None for row in run.audibility().rows)
+    closed = upsim.predict(bent.draw(0), upsim.WhiteNoise(1.0)).audibility()
+    assert all(row.programme is None for row in closed.rows)
 
 
 def test_a_channel_without_the_tone_is_not_said_to_have_it():
@@ -366,6 +465,32 @@ def test_a_recording_is_judged_against_itself():
     assert any("the recording counts as steady noise" in each for each in found.assumptions)
     (row,) = [row for row in found.rows if row.tone.frequency == 8000]
     assert row.prominent
+
+
+# With more than two tones in a band mosqito adds two of them and counts the rest as noise.
+@pytest.mark.parametrize("pair", [(1000.0, 1030.0), (3000.0, 3040.0), (4000.0, 4100.0)], ids=str)
+def test_mosqito_adds_two_tones_of_a_band_as_we_do(pair):
+    metrics = pytest.importorskip(
+        "mosqito.sq_metrics", reason="mosqito is missing: pip install mosqito==1.2.1"
+    )
+    rate, seconds, variance, power = 48000, 80, 0.04, 1e-2
+    index = np.arange(rate * seconds)
+    sound = np.sqrt(variance) * np.random.default_rng(0).standard_normal(index.size)
+    for hertz in pair:
+        sound += np.sqrt(2 * power) * np.sin(2 * np.pi * hertz / rate * index)
+    _, ratios, _, places = metrics.tnr_ecma_st(sound, rate, prominence=False)
+    (ratio,) = [
+        float(ratio)
+        for ratio, place in zip(ratios, places, strict=True)
+        if abs(place - pair[0]) < 2 / seconds
+    ]
+    found = sines(pair, [power, power], variance / (rate / 2), rate).audibility()
+    row = found.rows[0]
+    ours = row.tnr + row.together - row.margin
+    # The noise of a band is that of its bins, and two main lobes of some bins are taken out.
+    bins = width(pair[0]) * seconds
+    lost = 10 / math.log(10) * 16 / bins
+    assert ratio == pytest.approx(ours, abs=10 / math.log(10) * sampling(1.0, int(bins)) + lost)
 
 
 # Where mosqito takes a peak of the noise for a second tone in the band, it counts a single bin of

@@ -56,6 +56,7 @@ BRANCHED = Stack(
     RATE,
 )
 ACTIVATED = Stack([up(1, 4), LeakyReLU(0.1), up(4, 4, 5, 3), Tanh(), Conv(4, 2, 3)], RATE)
+ONCE = Stack([up(1, 4), LeakyReLU(0.1), up(4, 2, 5, 3)], RATE)
 GATED = Stack([up(1, 4), GLU(), Residual(Conv(2, 2, 3, padding=1), ReLU()), up(2, 1, 5, 2)], RATE)
 NORMED = Stack([up(1, 4), GroupNorm(2, 4), LeakyReLU(0.1), up(4, 1, 5, 2)], RATE)
 LEVELLED = Stack([up(1, 4), InstanceNorm(4), Conv(4, 4, 3), LayerNorm(4), up(4, 1, 5, 2)], RATE)
@@ -80,6 +81,7 @@ def answers():
         "activated": (ACTIVATED, Constant(1.0)),
         "activated, sine": (ACTIVATED, Sine(Fraction(RATE, 12 * 4)) + Constant(1.0)),
         "activated, noise": (ACTIVATED, BOTH),
+        "once, noise": (ONCE, BOTH),
         "activated, recording": (ACTIVATED, Recorded(recording(1), Fraction(RATE, 12))),
         "gated": (GATED, Constant(1.0)),
         "normed": (NORMED, Constant(1.0)),
@@ -96,7 +98,7 @@ def answers():
 NAMES = [
     "linear", "linear, silence", "linear, sine", "linear, band", "linear, recording",
     "decimating", "branched", "shuffled", "activated", "activated, sine", "activated, noise",
-    "activated, recording", "gated", "normed", "normed, noise", "levelled", "folded",
+    "once, noise", "activated, recording", "gated", "normed", "normed, noise", "levelled", "folded",
 ]  # fmt: skip
 
 
@@ -379,9 +381,16 @@ def test_a_good_answer_passes(name):
     report = upsim.verify(answers()[name])
     failed = [check for check in report.checks if check.verdict == "failed"]
     assert not failed, report
-    assert report.passed == ("noise" not in name), report
+    assert report.passed == (name != "normed, noise"), report
     if name in ("linear", "linear, silence", "linear, band", "linear, recording", "shuffled"):
         assert report.complete, report
+
+
+#: Changes that are smaller than the scatter of a run of noise.
+TOO_SMALL = {psd_of_one_channel, psd_at_one_frequency, noise_power}
+
+#: Changes that are smaller than what the closure behind two activations states of itself.
+WITHIN_STATED_SIZE = {halved, turned, share_scaled, *TOO_SMALL}
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda each: each.__name__)
@@ -390,6 +399,9 @@ def test_a_tampered_answer_fails_or_the_claim_is_named(name, tampering):
     wrong = tampering(answers()[name])
     if wrong is None:
         pytest.skip("there is no such claim")
+    small = {"once, noise": TOO_SMALL, "activated, noise": WITHIN_STATED_SIZE}
+    if tampering in small.get(name, ()):
+        pytest.skip("a run of noise does not see so small a change")
     report = upsim.verify(wrong)
     if report.verdict == "failed":
         return

@@ -23,6 +23,7 @@ from upsim.operators.phasor import phasors
 from upsim.show.tables import html_table, text_table
 from upsim.theory.lines.spread import Spread, bias_at_the_end, spread
 from upsim.theory.lines.tones import Tone
+from upsim.theory.moments.closure_error import StatedSize
 from upsim.theory.moments.propagation import is_linear
 from upsim.theory.moments.stationary import NO_DENSITY
 from upsim.theory.reports.boundaries import Boundaries, boundary_report
@@ -101,6 +102,9 @@ class Prediction:
         What is fed to each input, as a prediction of its own; made when asked for.
     measured : Measured or None
         For the answer of :func:`upsim.measure`: the size of the run and its errors.
+    stated_size : StatedSize or None
+        For noise in closed form: how far off density and lines may be, in dB; None where no number
+        is stated.
 
     Notes
     -----
@@ -123,6 +127,7 @@ class Prediction:
     )
     power_of_noise: Callable[[], Array] | None = field(default=None, repr=False)
     measured: Measured | None = None
+    stated_size: StatedSize | None = None
 
     @property
     def channels(self) -> int:
@@ -189,7 +194,9 @@ class Prediction:
         """Say which tones will be heard, and which layer made them.
 
         Each tone is judged against the predicted noise in its critical band: tone-to-noise ratio,
-        prominence (ECMA-418-1), audibility (ISO/TS 20065).
+        prominence (ECMA-418-1), audibility (ISO/TS 20065).  Lines of one critical band add up: a
+        comb of masked lines may be heard together, and :attr:`Audibility.groups` says which.  Where
+        the output is at hand (a recording, a measured run) the levels re this programme are told.
 
         Parameters
         ----------
@@ -229,7 +236,15 @@ class Prediction:
             places={tone.layer: place_of(self, tone.layer) for tone in self.tones},
             calibration=calibration,
             recorded=self.waveform is not None,
+            programme=self._programme(channel),
         )
+
+    def _programme(self, channel: int) -> float | None:
+        """Return the mean square of a channel without its offset; None where nothing was run."""
+        if self.waveform is None and self.measured is None:
+            return None
+        lines = sum(float(tone.power[channel]) for tone in self.tones if tone.fraction)
+        return float(self.noise_power[channel]) + lines
 
     def cyclic_density(self, order: int) -> tuple[float, NDArray[np.complex128]]:
         """Return how spectral components ``order`` lines apart are correlated.

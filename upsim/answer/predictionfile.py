@@ -17,6 +17,7 @@ from upsim.files.graphfile import network_from_dict, network_to_dict
 from upsim.files.signalfile import feed_from_dict, feed_to_dict
 from upsim.files.stackfile import exact_rate
 from upsim.theory.lines.tones import Contribution, Tone
+from upsim.theory.moments.closure_error import StatedSize
 from upsim.theory.reports.replicas import Replica
 from upsim.words.frozen import frozen
 from upsim.words.units import positive_rate
@@ -26,7 +27,7 @@ FORMAT, VERSION = "upsim-prediction", 1
 
 def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
     """Return plain data: numbers, strings and lists; weights are part of the stack."""
-    psd, waveform = prediction.psd, prediction.waveform
+    psd, waveform, stated = prediction.psd, prediction.waveform, prediction.stated_size
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -41,6 +42,9 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "assumptions": list(prediction.assumptions),
         "waveform": None if waveform is None else waveform.tolist(),
         "measured": None if prediction.measured is None else _run_to_dict(prediction.measured),
+        "stated_size": None
+        if stated is None
+        else {"density": stated.density, "lines": stated.lines},
     }
 
 
@@ -75,6 +79,7 @@ def prediction_from_dict(content: object) -> Prediction:
             power_of_noise=partial(_array, content["noise_power"]),
             # A file of an older version has no runs.
             measured=_run_from_dict(content.get("measured")),
+            stated_size=_size_from_dict(content.get("stated_size")),
         )
     except UpsimError:
         raise
@@ -192,6 +197,12 @@ def _run_from_dict(content: Any) -> Measured | None:
         _array(bounds),
         int(content["period"]),
     )
+
+
+def _size_from_dict(content: Any) -> StatedSize | None:
+    if content is None:
+        return None
+    return StatedSize(float(content["density"]), float(content["lines"]))
 
 
 def _replicas_to_list(prediction: Prediction) -> list[dict[str, Any]] | None:

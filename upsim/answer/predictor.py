@@ -30,6 +30,7 @@ from upsim.theory.moments import (
     Moments,
     StationaryMoments,
 )
+from upsim.theory.moments.closure_error import stated_size
 from upsim.theory.moments.propagation import Trace, is_linear, propagate, starting_moments
 from upsim.theory.moments.recording import plain_chain, run_chain, with_recording
 from upsim.words.arguments import (
@@ -278,6 +279,7 @@ def _read(
         place.density if isinstance(place, StationaryMoments) and place.place.linear else None,
         place.noise_power if isinstance(place, StationaryMoments) else None,
         run,
+        stated_size(place.place) if isinstance(place, StationaryMoments) else None,
     )
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from upsim.errors import NotPredictableError, ShapeError
 from upsim.layers.base import Unmodelled
-from upsim.measuring.draws import Draws
 from upsim.measuring.plan import Plan, bands
 from upsim.measuring.seam import Seam
 from upsim.measuring.sums import NodeSums, OutputSums, Seen, Sums, fetched
+from upsim.network.draws import Draws
 from upsim.network.node import Node
 from upsim.network.walk import walk
 from upsim.neural.backends import Backend

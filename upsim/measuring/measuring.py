@@ -19,11 +19,11 @@ from upsim.errors import ArgumentError, NotPredictableError, TooLargeError
 from upsim.files.paths import refuse_output
 from upsim.layers import Crop
 from upsim.measuring.circles import Circles
-from upsim.measuring.draws import Draws
 from upsim.measuring.plan import Plan, planned
 from upsim.measuring.recording import run_recording, stretched_density
 from upsim.measuring.resumefile import fingerprint, load, save
 from upsim.measuring.steady import steady_lines
+from upsim.network.draws import Draws
 from upsim.network.feed import Feed, signals_of
 from upsim.network.graph import Graph, needs_network
 from upsim.network.signals import Constant, Signal, WhiteNoise

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from upsim.errors import ArgumentError, ShapeError
 from upsim.layers.base import Unmodelled
-from upsim.measuring.draws import Draws
 from upsim.measuring.sums import Seen, fetched
+from upsim.network.draws import Draws
 from upsim.network.graph import Graph
 from upsim.network.node import Node
 from upsim.network.signals import Signal

@@ -19,6 +19,8 @@ from upsim.verification.densities import Fed, judge_density, judge_noise_power
 from upsim.verification.impulses import Impulses
 from upsim.verification.inputs import whole_periods
 from upsim.verification.lines import Lines, judge_lines, judge_shares, judge_sums
+from upsim.verification.noise import run_noise
+from upsim.verification.noise_claims import judge_noise
 from upsim.verification.recordings import (
     judge_recorded_density,
     judge_recorded_lines,
@@ -91,20 +93,17 @@ class Judge:
             parts.append(((*_LINES[:4], "lengths"), self._lines))
             parts.append((_LINES[4:5], self._shares))
             parts.append((_LINES[5:], self._births))
-        elif self.noisy or not self.recorded:
-            parts.append((_LINES, partial(self._unknown, _LINES)))
-        if self.noisy and not self.recorded:
-            if self.linear:
-                parts.append((_NOISE[:1], self._density))
-                parts.append((_NOISE[1:], self._noise_power))
-            else:
-                parts.append((_NOISE, partial(self._unknown, _NOISE)))
         elif not self.recorded:
+            parts.append(((*_LINES, "lengths", *_NOISE, "replicas"), self._noise))
+            return parts
+        elif self.noisy:
+            parts.append((_LINES, partial(self._unknown, _LINES)))
+        if self.noisy and self.linear and not self.recorded:
+            parts.append((_NOISE[:1], self._density))
+            parts.append((_NOISE[1:], self._noise_power))
+        elif not (self.noisy or self.recorded):
             parts.append((("density",), self._no_density))
-        if self.linear or not self.noisy:
-            parts.append((("replicas",), self._replicas))
-        else:
-            parts.append((("replicas",), partial(self._unknown, ("replicas",))))
+        parts.append((("replicas",), self._replicas))
         return parts
 
     @property
@@ -128,13 +127,18 @@ class Judge:
 
     def _unknown(self, names: Sequence[str]) -> list[Check]:
         """Name the claims that one run cannot decide."""
-        what = "noise" if self.noisy else "a recording"
+        what = "noise and a recording" if self.noisy else "a recording"
         reason = f"{what} through an activation or a normalisation: one run does not decide it"
         return [Check.skipped(name, reason) for name in names]
 
+    def _noise(self) -> list[Check]:
+        run = run_noise(self.prediction, self.witness, self.seed)
+        checks = [_lengths(run.off, "circle of noise")]
+        return [*checks, *judge_noise(self.prediction, run, self.witness), *self._replicas()]
+
     def _recording(self) -> list[Check]:
         run = run_recording(self.prediction, self.witness)
-        checks = [_lengths(run, "length"), judge_waveform(self.prediction, run.end)]
+        checks = [_lengths(run.off, "length"), judge_waveform(self.prediction, run.end)]
         if self.linear:
             checks.append(
                 judge_recorded_density(self.prediction, run.end, self.steady.end, self.fed)
@@ -150,7 +154,7 @@ class Judge:
 
     def _lines(self) -> list[Check]:
         lines = Lines(self.steady.end)
-        checks = [_lengths(self.steady, "period")]
+        checks = [_lengths(self.steady.off, "period")]
         checks += judge_lines(self.prediction, lines)
         if checks[-1].name != "lines":
             checks += judge_sums(self.prediction, lines)
@@ -195,8 +199,8 @@ def is_linear(stack: Graph) -> bool:
     return not any(isinstance(node.layer, kinds) for node in stack.nodes)
 
 
-def _lengths(run: Run, what: str) -> Check:
+def _lengths(off: Sequence[str], what: str) -> Check:
     about = f"output lengths of all layers, in the run of one {what}"
-    if run.off:
-        return Check.wrong("lengths", run.off[0])
+    if off:
+        return Check.wrong("lengths", off[0])
     return Check("lengths", about, 0.0, 0.0)

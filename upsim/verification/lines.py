@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,15 @@ Real = NDArray[np.float64]
 
 #: Random mixtures of the sources that are run.
 _MIXTURES = 2
+
+
+class SeenLines(Protocol):
+    """Lines that somebody has seen, and how wrong they may be."""
+
+    tolerance: Real
+
+    def at(self, fractions: Sequence[Fraction]) -> Complex:
+        """Return the amplitudes (rows, lines, channels) of lines at fractions of the rate."""
 
 
 class Lines:
@@ -63,7 +73,7 @@ def sides_of(fraction: Fraction) -> int:
 
 def judge_lines(prediction: Prediction, lines: Lines) -> list[Check]:
     """Judge the places, amplitudes and powers of all tones; a line too many or too few fails."""
-    tones, rate = prediction.tones, prediction.stack.sample_rate
+    tones = prediction.tones
     channels, count = lines.amplitudes.shape[1], lines.period
     plural = "s" if count > 1 else ""
     about = f"amplitudes of {_counted(tones)}, and no other line in a period of {count} sample"
@@ -93,17 +103,17 @@ def judge_lines(prediction: Prediction, lines: Lines) -> list[Check]:
             allowed,
         )
     )
+    checks.append(judge_frequencies(prediction))
+    return checks
+
+
+def judge_frequencies(prediction: Prediction) -> Check:
+    """Judge that each tone's frequency is its fraction of the sample rate."""
+    tones, rate = prediction.tones, prediction.stack.sample_rate
     hertz = np.array([float(tone.fraction * rate) for tone in tones])
     given = np.array([tone.frequency for tone in tones])
-    checks.append(
-        Check.worst(
-            "frequencies",
-            f"frequencies of {_counted(tones)} in Hz, and the sample rate",
-            np.abs(given - hertz),
-            np.spacing(hertz),
-        )
-    )
-    return checks
+    about = f"frequencies of {_counted(tones)} in Hz, and the sample rate"
+    return Check.worst("frequencies", about, np.abs(given - hertz), np.spacing(hertz))
 
 
 def malformed(prediction: Prediction, channels: int) -> str:
@@ -126,7 +136,7 @@ def malformed(prediction: Prediction, channels: int) -> str:
     return ""
 
 
-def judge_sums(prediction: Prediction, lines: Lines) -> list[Check]:
+def judge_sums(prediction: Prediction, lines: SeenLines) -> list[Check]:
     """Judge that the shares of each line add up to the witness's line, the strongest first."""
     tones = [tone for tone in prediction.tones if tone.contributions]
     if not tones:

@@ -151,6 +151,36 @@ def run_samples(stack: Graph, inputs: Sequence[Array], witness: Witness) -> Run:
     return Run(_run(stack, starts, witness, layer, circular=False), stack.end, off)
 
 
+def run_circles(
+    stack: Graph,
+    starts: Sequence[Array],
+    witness: Witness,
+    show: Callable[[int, Array], None],
+) -> list[str]:
+    """Run whole circles (rows, channels, time) of each input, without bounds of their rounding.
+
+    ``show`` is called with the number and the samples of each value.  Returns the layers whose
+    output was not as long as their length law says.
+    """
+    off: list[str] = []
+
+    def rule(node: Node, given: Sequence[Array]) -> Array:
+        operator = stack.operators[node.output - len(stack.inputs)]
+        if node.merging:
+            made = np.asarray(merged(node.merging, list(given)), dtype=np.float64)
+        elif operator is None:
+            made = _on_a_period(node.layer, given[0], witness)
+        else:
+            made = on_a_circle(node, operator, given[0], witness, off)
+        show(node.output, made)
+        return made
+
+    for number, samples in enumerate(starts):
+        show(number, samples)
+    walk(stack, list(starts), rule, forget=np.zeros((0, 0, 0)))
+    return off
+
+
 def _run(
     stack: Graph,
     starts: Sequence[Array],

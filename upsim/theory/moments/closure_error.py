@@ -15,6 +15,7 @@ measured others, among them the lines of channels that are taken as independent.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
 
 from upsim.operators import StretchFIR
@@ -35,6 +36,31 @@ WORTH_SAYING = 0.25
 
 #: Activations of the study's deepest networks.
 DEEPEST = 6
+
+
+@dataclass(frozen=True)
+class StatedSize:
+    """How far an answer says that it may be off, in dB; 0 where it is exact.
+
+    Parameters
+    ----------
+    density : float
+        Root mean square over frequencies.
+    lines : float
+        Of the power of each line.
+    """
+
+    density: float
+    lines: float
+
+
+def stated_size(place: Place) -> StatedSize | None:
+    """Return what is stated at a place; None where it is no number of decibels."""
+    if place.levelled:
+        return None
+    if place.per_channel:
+        return StatedSize(0.0, PER_CHANNEL[1])
+    return StatedSize(*ELSEWHERE) if place.activations > 1 else StatedSize(0.0, 0.0)
 
 
 def closure_error(terms: float, activations: int) -> float:

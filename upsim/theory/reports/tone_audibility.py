@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from upsim.network.node import spoken
 from upsim.theory.lines.tones import Tone
 from upsim.theory.reports.audibility import audibility
+from upsim.theory.reports.groups import together
 from upsim.theory.reports.masking import HEARING_RANGE, PROMINENCE_RANGE, critical_band
 from upsim.words.tolerance import rounding
 from upsim.words.units import decibels, format_hertz
@@ -43,6 +44,15 @@ class ToneAudibility:
     level : float or None
         In dB SPL.
     above_threshold : bool or None
+    together : float
+        The margin, in dB, of all lines in the critical band about the tone: of a tone that is
+        masked, of all that are.
+    neighbours : int
+        Other lines that count in ``together``.
+    in_group : bool
+        Not heard alone, but together with them.
+    programme : float or None
+        Level re the whole output without its offset, in dB; None where that is not at hand.
     """
 
     tone: Tone
@@ -53,11 +63,15 @@ class ToneAudibility:
     prominent: bool
     level: float | None
     above_threshold: bool | None
+    together: float
+    neighbours: int
+    in_group: bool
+    programme: float | None = None
 
     @property
     def audible(self) -> bool:
-        """Heard through the noise and not known to be below the threshold of hearing."""
-        return self.margin > 0 and self.above_threshold is not False
+        """Heard through the noise, alone or in a group, and not known to be below the threshold."""
+        return self.in_group or (self.margin > 0 and self.above_threshold is not False)
 
     @property
     def verdict(self) -> str:
@@ -69,11 +83,37 @@ class ToneAudibility:
             return "not heard: an offset, silent but at its ends"
         if not low <= self.tone.frequency <= high:
             return f"not heard: outside {format_hertz(low)} to {format_hertz(high)}"
+        if self.in_group:
+            others = f"{self.neighbours} other{'' if self.neighbours == 1 else 's'}"
+            return f"heard together with {others}"
         if self.margin <= 0:
             return "masked by the noise"
         if self.above_threshold is False:
             return "below the threshold of hearing"
         return "prominent" if self.prominent else "heard"
+
+
+@dataclass(frozen=True, eq=False)
+class ToneGroup:
+    """Tones of one critical band that are masked alone and heard together.
+
+    Parameters
+    ----------
+    rows : tuple of ToneAudibility
+        In ascending frequency.
+    margin : float
+        Over masking, of all of them, in dB.
+    """
+
+    rows: tuple[ToneAudibility, ...]
+    margin: float
+
+    def __str__(self) -> str:
+        low, high = (format_hertz(self.rows[end].tone.frequency) for end in (0, -1))
+        places = [spoken(place) for place in dict.fromkeys(row.place for row in self.rows)]
+        named = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+        size = f"{len(self.rows)} tones from {low} to {high}"
+        return f"together: {size}, {self.margin:.1f} dB over masking, from {named}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,28 +129,37 @@ class Audibility:
     calibration : float or None
         Sound pressure level in dB of RMS 1; None: the threshold of hearing was not judged.
     assumptions : tuple of str
+    groups : tuple of ToneGroup
+        Tones that are heard together alone, the most audible group first; no tone is in two.
     """
 
     rows: tuple[ToneAudibility, ...]
     channel: int
     calibration: float | None
     assumptions: tuple[str, ...]
+    groups: tuple[ToneGroup, ...] = ()
 
     @property
     def audible(self) -> tuple[ToneAudibility, ...]:
         """The tones that will be heard, the most audible first (of equal ones the strongest)."""
         heard = [row for row in self.rows if row.audible]
-        return tuple(sorted(heard, key=lambda row: (-row.margin, -row.power)))
+        return tuple(sorted(heard, key=lambda row: (-_best(row), -row.power)))
 
     def table(self) -> str:
         """Return all tones as a table of text."""
         if not self.rows:
             return "no tones"
         header = ["frequency", "layer", "cause", "TNR", "over masking"]
+        shared = any(row.neighbours for row in self.rows)
+        header += ["together"] if shared else []
+        programme = any(row.programme is not None for row in self.rows)
+        header += ["re programme"] if programme else []
         header += ["SPL"] if self.calibration is not None else []
         cells = [[*header, "verdict"]]
         for row in self.rows:
             levels = [_level(row.tnr), _level(row.margin)]
+            levels += [_level(row.together)] if shared else []
+            levels += [] if row.programme is None else [_level(row.programme)]
             levels += [] if row.level is None else [_level(row.level)]
             place = [format_hertz(row.tone.frequency), row.place, row.tone.cause]
             cells.append([*place, *levels, row.verdict])
@@ -134,6 +183,7 @@ class Audibility:
         rest = len(heard) - len(shown)
         lines += _aligned([_told(row) for row in shown]).splitlines()
         lines += [f"  and {rest} more"] if rest > 0 else []
+        lines += [f"  {group}" for group in self.groups[:4]]
         lines.append(self._closing())
         return "\n".join(lines)
 
@@ -165,8 +215,19 @@ class Audibility:
                     "level": None if row.level is None else _plain(row.level),
                     "above_threshold": row.above_threshold,
                     "audible": row.audible,
+                    "together": _plain(row.together),
+                    "neighbours": row.neighbours,
+                    "in_group": row.in_group,
+                    "programme": None if row.programme is None else _plain(row.programme),
                 }
                 for row in self.rows
+            ],
+            "groups": [
+                {
+                    "fractions": [str(row.tone.fraction) for row in group.rows],
+                    "margin": _plain(group.margin),
+                }
+                for group in self.groups
             ],
         }
 
@@ -180,6 +241,7 @@ def judge_tones(
     places: Mapping[str, str],
     calibration: float | None,
     recorded: bool,
+    programme: float | None = None,
 ) -> Audibility:
     """Return what is heard of tones in one channel's density.
 
@@ -194,6 +256,8 @@ def judge_tones(
     calibration : float or None
     recorded : bool
         Whether the density is that of a recording, not of noise.
+    programme : float, optional
+        Mean square of the channel without its offset, where the output is at hand.
     """
     amplitudes = np.sqrt([tone.power for tone in tones]) if tones else np.zeros((0, channel + 1))
     # A tone is listed when any channel has it; here another channel may hold its rounding.
@@ -208,6 +272,14 @@ def judge_tones(
     found = audibility(
         frequencies, powers, None if psd is None else grid, density, calibration=calibration
     )
+    bands = together(
+        frequencies,
+        powers,
+        None if psd is None else grid,
+        density,
+        found,
+        calibration=calibration,
+    )
     rows = tuple(
         ToneAudibility(
             tone,
@@ -218,6 +290,10 @@ def judge_tones(
             bool(found.prominent[number]),
             None if found.level is None else float(found.level[number]),
             None if found.above_threshold is None else bool(found.above_threshold[number]),
+            float(bands.levels.margin[number]),
+            bands.members[number].size - 1,
+            bool(bands.heard[number]),
+            None if not programme else float(decibels(powers[number]) - decibels(programme)),
         )
         for number, tone in enumerate(tones)
     )
@@ -228,7 +304,19 @@ def judge_tones(
         assumed.append("threshold of hearing: not judged, the level of playback is not known")
     else:
         assumed.append("threshold of hearing: of young listeners in a free field (Terhardt 1979)")
-    return Audibility(rows, channel, calibration, tuple(assumed))
+    groups = tuple(
+        ToneGroup(
+            tuple(rows[each] for each in bands.members[number]),
+            float(bands.levels.margin[number]),
+        )
+        for number in bands.apart()
+    )
+    return Audibility(rows, channel, calibration, tuple(assumed), groups)
+
+
+def _best(row: ToneAudibility) -> float:
+    """Return the margin by which a tone is heard, alone or in its group."""
+    return row.together if row.in_group else row.margin
 
 
 def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[str]:
@@ -238,21 +326,16 @@ def _assumptions(frequencies: Array, powers: Array, grid: Array | None) -> list[
         "noise: mean of the predicted density over the critical band, straight between its points",
     ]
     present = (powers > 0) & (frequencies >= HEARING_RANGE[0]) & (frequencies <= HEARING_RANGE[1])
-    hertz, power = frequencies[present], powers[present]
+    hertz = frequencies[present]
     lows, highs = critical_band(hertz)
-    bands = [(hertz >= low) & (hertz <= high) for low, high in zip(lows, highs, strict=True)]
-    shared = sum(np.count_nonzero(band) > 1 for band in bands)
+    shared = sum(
+        np.count_nonzero((hertz >= low) & (hertz <= high)) > 1
+        for low, high in zip(lows, highs, strict=True)
+    )
     if shared:
-        # A faint neighbour of a loud tone would "gain" the loud one: only the strongest counts.
-        gains = [
-            decibels(power[band].sum()) - decibels(own)
-            for band, own in zip(bands, power, strict=True)
-            if own == power[band].max()
-        ]
         assumed.append(
-            f"each tone alone: {shared} tones share a critical band, and neither mask each other "
-            "nor add up; where ISO/TS 20065 adds them, the strongest of a band gains up to "
-            f"{max(map(float, gains)):.1f} dB"
+            f"together: {shared} tones share a critical band, and their powers add there "
+            "(ISO/TS 20065); prominence is that of each tone alone"
         )
     if grid is not None:
         cut = np.count_nonzero((lows < grid[0]) | (highs > grid[-1]))
