@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from upsim.errors import ArgumentError, NotPredictableError
 from upsim.network.graph import Graph, needs_network
 from upsim.show.tables import html_table, text_table
-from upsim.theory.reports.aliasing import AliasedSine, aliased_sine, least_period
+from upsim.theory.reports.aliasing import AliasedSine, aliased_sine, numbers_of
 from upsim.words.arguments import (
     axes_of,
     finite_array,
@@ -277,8 +277,9 @@ def aliasing(
     with in_range():
         for number, each in enumerate(wanted):
             tell(number / len(wanted), f"a sine of {format_hertz(each)}")
-            longest = least_period(graph, each) * graph.inputs[0].channels
-            refuse_beyond_memory(8 * longest, "the period of a sine", fix="higher frequencies")
+            refuse_beyond_memory(
+                numbers_of(graph, each), "the period of a sine", fix="higher frequencies"
+            )
             found.append(aliased_sine(graph, each, size))
     return Aliasing(
         graph.summary(), graph.input_rate, graph.sample_rate, size, definition, tuple(found)

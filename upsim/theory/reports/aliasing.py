@@ -36,6 +36,9 @@ _LEAST, _TRIED = 1009, 16
 #: Periods of the sine that the run holds, in output samples of one period.
 _PERIODS = 4
 
+#: Arrays as large as the period of the widest value that a run holds at once.
+_HELD = 16
+
 #: A line that is weaker than the strongest by more is no peak, in power: 80 dB.
 PEAK = 1e-8
 
@@ -107,6 +110,15 @@ def _is_prime(number: int) -> bool:
 def least_period(graph: Graph, frequency: Fraction) -> int:
     """Return the fewest input samples that tell apart all lines of a sine."""
     return max(_LEAST, ceil(_PERIODS * max(graph.input_rate, graph.sample_rate) / frequency))
+
+
+def numbers_of(graph: Graph, frequency: Fraction) -> int:
+    """Return how many numbers a run of a sine holds at once, about."""
+    widest = max(
+        channels * rate / graph.input_rate
+        for channels, rate in zip(graph.value_channels, graph.value_rates, strict=True)
+    )
+    return ceil(_HELD * widest * least_period(graph, frequency))
 
 
 def aliased_sine(graph: Graph, frequency: Fraction, amplitude: float) -> AliasedSine:
