@@ -9,7 +9,7 @@ the layer at any frequency is formed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,6 +199,16 @@ def _decimated_rows(operator: StretchFIR, rows: Complex, frequencies: Real) -> C
     answer = np.empty((n, down, m, operator.in_channels), dtype=np.complex128)
     # Behind the last layer all frequencies have one row, and its taps are arranged once.
     one = bool(np.all(rows == rows[:1]))
+    # Products of the transform, and of all aliases one by one as `rows_at` chooses.
+    count, pairs = operator.positions.size, operator.taps.shape[0] * operator.taps.shape[1]
+    transform = 2 * count * (1 if one else n) * m * pairs + 8 * n * width * turns.size * down
+    responses = 2 * count * np.unique(frequencies % 1.0).size * down * pairs
+    if min(responses + 4 * n * down * m * pairs, 2 * count * n * down * m * pairs) < transform:
+        behind = (frequencies[:, None] + each) / down
+        repeated = np.repeat(rows, down, axis=0)
+        every = rows_at(replace(operator, down=1), repeated, behind.reshape(-1))
+        answer[:, operator.factor * each % down] = every.reshape(n, down, m, -1)
+        return answer
     for part in _parts(n, 4 * width * (down if one else turns.size * down)):
         grid = frequencies[part]
         chosen = rows[:1] if one else rows[part]
