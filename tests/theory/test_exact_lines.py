@@ -285,15 +285,19 @@ class TestContributions:
             for tone in prediction.tones
         }
         # Layer 1: phase gains 5 and 2, so an offset 2 becomes 7 +- 3; layer 3: (1, 3) make of an
-        # offset c a mean 2 c and a line -c at 1/2.  All of this is exact in binary.
-        assert found[Fraction(0)] == {
-            ("input offset", ""): 14, ("bias", "1"): 2, ("bias", "2"): 1,
-        }  # fmt: skip
-        assert found[Fraction(1, 2)] == {
-            ("input offset", ""): -7, ("bias", "1"): -1, ("bias", "2"): -0.5,
-        }  # fmt: skip
-        # 1/4: the line 3 at 1/2 of layer 1's output, times (1 - 3j) / 2
-        assert found[Fraction(1, 4)] == {("input offset", ""): 1.5 - 4.5j}
+        # offset c a mean 2 c and a line -c at 1/2.  1/4: the line 3 at 1/2 of layer 1's output,
+        # times (1 - 3j) / 2.
+        right = {
+            Fraction(0): {("input offset", ""): 14, ("bias", "1"): 2, ("bias", "2"): 1},
+            Fraction(1, 2): {("input offset", ""): -7, ("bias", "1"): -1, ("bias", "2"): -0.5},
+            Fraction(1, 4): {("input offset", ""): 1.5 - 4.5j},
+        }
+        assert found.keys() == right.keys()
+        for fraction, shares in right.items():
+            assert found[fraction].keys() == shares.keys()
+            for source, share in shares.items():
+                # Three taps twice, and a transform of four samples, of numbers up to 14.
+                assert abs(found[fraction][source] - share) <= rounding(3 * 3 * 4, 14.0)
 
     def test_bussgang_share_of_a_rectified_sine(self):
         """ReLU of a cosine: the input passes with gain 1/2, all else is the activation's."""
