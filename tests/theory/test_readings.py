@@ -129,3 +129,31 @@ def test_harmonics_within_a_reading():
     found = upsim.explain(stack, "666.7", signal=sine)
     assert (found.frequency, found.origin) == (Fraction(2000, 3), "activation")
     assert found.candidates[0].what == "harmonic 2 of 333.3333 Hz"
+
+
+class TestAReadingAtTheEndOfTheBand:
+    """What is read off a picture may lie a little beyond half the rate, or beside 0 Hz."""
+
+    STACK = upsim.Stack([upsim.Stretch(8), upsim.Stretch(2)], 22050)
+
+    @pytest.mark.parametrize(
+        ("frequency", "within"), [("11.03kHz", None), (11030.0, 6), (11050.0, 43.07)]
+    )
+    def test_half_the_rate_lies_within(self, frequency, within):
+        found = upsim.explain(self.STACK, frequency, within=within)
+        assert (found.frequency, found.layer) == (11025, "2")
+        assert "itself: above half the output rate" in str(found)
+
+    def test_nothing_can_make_half_the_rate(self):
+        found = upsim.explain(upsim.Stack([upsim.Conv(1, 1, 3)], 8000), 4005.0, within=10)
+        assert (found.frequency, found.possible) == (4000, False)
+
+    @pytest.mark.parametrize(("frequency", "within"), [(11030.0, None), (11030.0, 4), (-1.0, 2)])
+    def test_what_lies_beyond_is_refused(self, frequency, within):
+        with pytest.raises(ArgumentError):
+            upsim.explain(self.STACK, frequency, within=within)
+
+    def test_the_offset_is_named_and_is_no_line(self):
+        found = upsim.explain(self.STACK, 10.0, within=20)
+        assert not found.possible
+        assert "0 Hz lies within the reading, too: the output's offset" in str(found)

@@ -143,11 +143,12 @@ def explain(
             fix="upsim.predict(stack, signal).explain(frequency)",
         )
     asked = reading(frequency, within=within)
-    if not 0 <= asked.value <= stack.sample_rate / 2:
+    half = stack.sample_rate / 2
+    if asked.value < 0 or asked.value - asked.within > half:
         raise ArgumentError(
             "frequency must lie between 0 and half the sample rate",
             given=format_hertz(asked.value),
-            expected=f"0 to {format_hertz(stack.sample_rate / 2)}",
+            expected=f"0 to {format_hertz(half)}",
             fix=f"upsim.explain(stack, {float(stack.sample_rate / 4)!r})",
         )
     structure = Structure(stack, signal)
@@ -157,19 +158,26 @@ def explain(
     lines: list[str] = []
     certain = verdict.origin in ("offset", "input") or asked.value in known
     read_as = None
-    if not certain and all(each.frequency != asked.value for each in candidates):
-        lines.append(f"{format_hertz(asked.value)} itself: {verdict.text}")
+    beyond = asked.value > half
+    if beyond or (not certain and all(each.frequency != asked.value for each in candidates)):
+        itself = "above half the output rate" if beyond else verdict.text
+        lines.append(f"{format_hertz(asked.value)} itself: {itself}")
         predicted = (each for each in candidates if each.frequency in known)
         read_as = next(iter((*predicted, *candidates)), None)
     if read_as is not None:
         meant = read_as.frequency
         verdict = structure.verdict(meant / stack.sample_rate)
+    elif beyond:
+        # Nothing that it may be read as: half the rate is the last frequency that there is.
+        meant = half
+        verdict = structure.verdict(Fraction(1, 2))
     fraction, tone = meant / stack.sample_rate, known.get(meant)
     if tone is not None and fraction:
         verdict = _predicted(structure, tone)
     of_rate = f"{fraction} of the output rate {format_hertz(stack.sample_rate)}"
     if read_as is None:
-        lines = [f"{format_hertz(meant)} = {of_rate}: {verdict.text}"]
+        kept = lines if beyond else []
+        lines = [*kept, f"{format_hertz(meant)} = {of_rate}: {verdict.text}"]
         lines += structure.hints(meant) if not verdict.origin else []
     else:
         width = f"{format_hertz(asked.within)} to each side"
@@ -181,6 +189,8 @@ def explain(
         lines += _level(stack, tone)
     elif tones is not None and verdict.origin:
         lines.append(_absent(stack, signal) if run is None else _bounded(stack, run, fraction))
+    if asked.value and asked.holds(Fraction(0)):
+        lines.append("  0 Hz lies within the reading, too: the output's offset, which is no line")
     others = [each for each in candidates if each.frequency != meant]
     if others:
         named = [f"{format_hertz(each.frequency)} ({each.what})" for each in others[:_NAMED]]
