@@ -21,6 +21,7 @@ from upsim.operators.rows import rows_at
 from upsim.testing import samples
 from upsim.testing.strategies import dyadics
 from upsim.theory.moments.places import Filtered, Start
+from upsim.theory.moments.power import noise_power
 from upsim.theory.moments.transfer import Transfer
 from upsim.words.tolerance import rounding
 
@@ -273,3 +274,31 @@ def test_noise_through_a_rate_of_many_phases():
     expected = operator.down / operator.up**2 * (waves @ together)
     size = operator.down / operator.up**2 * float(np.abs(together).sum())
     assert np.abs(found[0] - expected).max() <= rounding(16 * taps.size, size)
+
+
+@given(rationals())
+def test_the_power_of_white_noise_is_the_energy_of_impulses(operator):
+    """A block of D input samples makes U output samples; each input adds its impulse's energy."""
+    start = Start(WhiteNoise(), operator.in_channels, Fraction(8000))
+    found = noise_power(Filtered(start, operator))
+    reach = int(np.abs(operator.positions).max(initial=0)) + operator.up + operator.down
+    far = (2 * reach + sum(map(abs, operator.crop))) // operator.up * operator.down + operator.down
+    energy, size = np.zeros(operator.out_channels), 0.0
+    for channel in range(operator.in_channels):
+        for late in range(operator.down):
+            impulse = np.zeros((operator.in_channels, 2 * far + operator.down))
+            impulse[channel, far + late] = 1.0
+            made = operator.apply(impulse)
+            energy += (made**2).sum(axis=1)
+            size += float((made**2).sum())
+    assert np.abs(found - energy / operator.up).max() <= rounding(operator.terms, size)
+
+
+def test_the_power_behind_a_change_of_rate_of_many_phases():
+    """16000 phases see the taps of one filter, each once."""
+    prediction = upsim.predict(upsim.Stack([Resample(16000, 16001)], 16001), frequencies=3)
+    operator = prediction.stack.operators[0]
+    energy = float((operator.taps**2).sum())
+    assert abs(prediction.noise_power[0] - energy / operator.up) <= rounding(
+        operator.taps.size, energy / operator.up
+    )

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from upsim.network.signals import WhiteNoise
+from upsim.operators import Operator, StretchFIR
+from upsim.theory.moments.places import Filtered
 from upsim.theory.moments.transfer import Transfer, on_the_way
+from upsim.words.arguments import refuse_beyond_memory
+from upsim.words.units import counted
 
 if TYPE_CHECKING:
     from upsim.theory.moments.places import Place, Start
@@ -87,6 +92,10 @@ def power_from(start: Start, place: Place) -> Real:
     no special case.  The response is held block by block of frequencies, however long it is.
 
     """
+    if isinstance(place, Filtered) and place.parents == (start,):
+        direct = _through_one_filter(start, place.operator)
+        if direct is not None:
+            return direct
     # A block of `downs` input samples makes `ups` output samples, whatever the way.
     pace = place.rate / start.rate
     downs = lcm(prod(each.down for each in on_the_way(place, start)), pace.denominator)
@@ -102,6 +111,12 @@ def power_from(start: Start, place: Place) -> Real:
     points = span + (last // downs + 2) * ups
     # Input frequencies are whole multiples of 1 / (points downs).
     alike = bool(np.all(seen == seen[:1]))
+    refuse_beyond_memory(
+        # A complex transform beside it.
+        3 * (1 if alike else channels) * points * downs,
+        f"the noise of {counted(downs, 'phase')} on a circle",
+        fix="rates that share a larger divisor",
+    )
     circle = np.zeros((1 if alike else channels, points * downs))
     for lag in range(last + 1):
         circle[:, lag % circle.shape[1]] += seen[: len(circle), lag]
@@ -117,3 +132,27 @@ def power_from(start: Start, place: Place) -> Real:
     found = transfer.density(grid, at_input).real
     weights = np.where((2 * np.arange(grid.size)) % points == 0, 1.0, 2.0)
     return np.maximum(found @ weights, 0.0) * (ups / downs / points)
+
+
+def _through_one_filter(start: Start, operator: Operator) -> Real | None:
+    r"""Return the power of white noise behind one stretch, FIR and decimation, else None.
+
+    Of coprime L and D each tap is met by one output sample in L:
+
+    .. math:: \sigma^2_o = \frac1L \sum_c r_c[0] \sum_k h_{oc}[k]^2
+    """
+    if not isinstance(operator, StretchFIR):
+        return None
+    signal, rate = start.signal, start.rate
+    levels = signal.autocovariance(np.arange(2), operator.in_channels, rate)
+    if not all(
+        isinstance(each, WhiteNoise)
+        for each in signal.terms()
+        if each.has_noise(operator.in_channels, rate)
+    ):
+        return None
+    energies = np.einsum("oik,oik->oi", operator.taps, operator.taps)
+    groups = operator.groups
+    own = levels[:, 0].reshape(groups, -1)
+    made = np.einsum("goi,gi->go", energies.reshape(groups, -1, energies.shape[1]), own)
+    return np.asarray(made.reshape(-1) / operator.factor)
